@@ -1,0 +1,56 @@
+# Two commands are enough: make run, make test. `make` lists the rest.
+
+GO        ?= go
+BIN       := bin
+BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-buildid= -s -w'
+FUZZTIME  ?= 10s
+TOOL      := $(GO) tool -modfile=tools/go.mod
+
+.DEFAULT_GOAL := help
+.PHONY: help run test short race bench fuzz lint generate build release powercut
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## Start everything on this machine with a sample shop, and print the addresses
+	$(BIN)/plomb up
+
+test: ## Run all tests, as CI does (needs Chromium: apt install chromium)
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+short: ## Run what ends in seconds
+	$(GO) test -short ./...
+
+race: ## Run all tests with the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./...
+
+bench: build ## Measure the journal and a sale, as ratios to this machine's own limits
+	$(BIN)/plomb bench journal
+	$(BIN)/plomb bench sale
+
+fuzz: ## Fuzz every decoder for FUZZTIME each (default 10s)
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; \
+	done
+
+lint: ## Formatting, vet, staticcheck, and the page's types
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	cd tools/web && npm ci --silent --no-audit --no-fund && npx tsc -p ../../till/web/page/jsconfig.json
+
+generate: ## Make the generated files again
+	$(GO) generate ./...
+
+build: ## Build plomb and plomb-verify into bin/
+	$(BUILD) -o $(BIN)/plomb ./cmd/plomb
+	$(BUILD) -o $(BIN)/plomb-verify ./cmd/plomb-verify
+
+release: ## Build twice in different places, compare, and write checksums into dist/
+	tools/release.sh
+
+powercut: ## Cut the power of a virtual machine on real ext4 (needs root and qemu-system-x86; minutes)
+	tools/powercut/run.sh

@@ -1,0 +1,65 @@
+// Package arch states who may import whom, and nothing else; its test reads
+// the imports as the go command sees them and compares.
+//
+// The table is the house of docs/design/ARCHITECTURE in short: the trade
+// imports only the trade; the journal and the device protocol import nothing
+// of ours; the till and the drivers meet in the protocol; SQL, WebSocket and
+// serial ports have one home each.
+package arch
+
+// module is the path all of ours begin with.
+const module = "github.com/plomb-pos/plomb"
+
+// may lists, for a package or (with a trailing /...) a tree of packages, the
+// trees of ours it may import besides its own subtree. The longest match
+// counts; a package that matches nothing fails the test.
+var may = map[string][]string{
+	// the trade: pure
+	"money":         nil,
+	"tax/...":       {"money"},
+	"catalog/...":   {"money", "tax"},
+	"staff":         nil,
+	"sale":          {"money", "tax", "catalog", "staff"},
+	"drawer":        {"money", "tax", "catalog", "staff", "sale"},
+	"receipt":       {"money", "tax", "catalog", "staff", "sale", "drawer", "receipt/paper"},
+	"receipt/paper": nil,
+
+	// proof
+	"journal/proof":       nil,
+	"journal":             {"journal/proof", "internal/durable"},
+	"journal/journaltest": {"journal", "journal/proof", "internal/durable", "internal/powercut"},
+	"fiscal/...":          {"money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper", "journal/proof"},
+	"seal":                {"journal", "journal/proof", "internal/durable"},
+
+	// devices
+	"xfs4iot/...": nil,
+	"driver/...":  {"xfs4iot/...", "receipt/paper"},
+
+	// programs
+	"till": {"money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
+		"journal", "journal/proof", "internal/durable", "till/..."},
+	"till/sqlite":   {"internal/durable", "journal/proof", "money", "fiscal", "till"},
+	"till/devices":  {"xfs4iot/...", "receipt/paper", "money", "sale", "receipt"},
+	"till/api":      {"till", "journal", "journal/proof", "money", "fiscal", "staff", "receipt", "receipt/paper", "sale", "catalog", "drawer", "tax"},
+	"till/web":      nil,
+	"till/tilltest": {"..."},
+
+	"cmd/plomb":        {"..."},
+	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
+
+	"internal/durable":     nil,
+	"internal/powercut":    {"internal/durable"},
+	"internal/browsertest": nil,
+	"internal/arch":        nil,
+}
+
+// home lists the packages of others that only some of ours may import, in
+// files that are not tests.
+var home = map[string][]string{
+	"database/sql":                  {"till/sqlite"},
+	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
+	"github.com/coder/websocket":    {"xfs4iot"},
+	"go.bug.st/serial":              {"driver/escpos"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb"},
+	"math/big":                      {}, // amounts are integers; rationals only in tests
+}
