@@ -1,0 +1,90 @@
+package supervise_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/plomb-pos/plomb/internal/supervise"
+)
+
+// TestMain lets the test binary be the child, too.
+func TestMain(m *testing.M) {
+	switch os.Getenv("SUPERVISED") {
+	case "":
+		os.Exit(m.Run())
+	case "crash":
+		fmt.Println("ready once")
+		os.Exit(3)
+	case "stay":
+		fmt.Println("ready to stay")
+		ctx, cancel := supervise.UntilOrphaned(context.Background(), os.Stdin)
+		defer cancel()
+		<-ctx.Done()
+		fmt.Println("orphaned")
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
+
+func child(t *testing.T, role string, log io.Writer, ready func(string)) supervise.Child {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SUPERVISED", role)
+	return supervise.Child{Name: role, Path: exe, Log: log, Ready: ready}
+}
+
+func TestAChildThatEndsIsStartedAgain(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	starts := 0
+	c := child(t, "crash", io.Discard, func(line string) {
+		if line != "ready once" {
+			t.Errorf("ready line = %q, want %q", line, "ready once")
+		}
+		if starts++; starts == 3 {
+			cancel()
+		}
+	})
+	if err := c.Run(ctx, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if starts != 3 {
+		t.Errorf("starts = %d, want 3", starts)
+	}
+}
+
+func TestAChildEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var log lockedBuffer
+	c := child(t, "stay", &log, func(string) { cancel() })
+	if err := c.Run(ctx, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(log.String(), "orphaned") {
+		t.Errorf("the child saw its input end before it was told to stop: %q", log.String())
+	}
+}
