@@ -21,8 +21,8 @@
 // The package does not count stock, does not compute totals or tax, and keeps
 // no history: earlier catalogues are found by hash where they are stored.
 //
-//	set, problems, err := catalog.ReadCSV(file, catalog.CSVOptions{Currency: "EUR"})
-//	c, err := catalog.New(set)
+//	articles, problems, err := catalog.ReadCSV(file, catalog.CSVOptions{})
+//	c, err := catalog.New(catalog.Set{Currency: "EUR", Articles: articles})
 //	m, err := c.Lookup("4006381333931", time.Now())
 //	line, err := money.Extend(m.Price, m.Quantity, c.Currency(), 0)
 package catalog
