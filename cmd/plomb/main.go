@@ -1,0 +1,129 @@
+// Command plomb is everything for people: the till with its screen, the
+// devices, and the tools around them. `plomb --help` lists the commands,
+// `plomb COMMAND --help` explains one; exit codes are in docs/commands.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes; docs/commands.md lists them for people.
+const (
+	exitDone   = 0
+	exitFailed = 1 // the command did what it could and says what went wrong
+	exitUsage  = 2 // the command was called wrongly: nothing was done
+)
+
+// commands is the command line, as kong reads it.
+type commands struct {
+	Up      upCommand      `cmd:"" help:"Run everything on this machine: devices, signer, till and screen."`
+	Till    tillCommand    `cmd:"" help:"Run the till alone."`
+	Devices devicesCommand `cmd:"" help:"Run simulated devices: receipt printer with drawer, scanner, customer display."`
+	Signer  signerCommand  `cmd:"" help:"Run the signer alone: the one process that holds the signing key."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// streams are a command's ways in and out: data on Out, words on Err.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// exit carries kong's wish to end (after --help) out of its parser.
+type exit int
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, s streams) (code int) {
+	defer func() {
+		if e, ok := recover().(exit); ok {
+			code = int(e)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("plomb"),
+		kong.Description("The trusted core of a point of sale. Start with: plomb up"),
+		kong.Writers(s.Out, s.Err),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+	if err != nil {
+		fmt.Fprintf(s.Err, "plomb: internal error: %v\n", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(s.Err, "plomb: %v\nplomb: try plomb --help\n", err)
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil {
+		return report(s.Err, err)
+	}
+	return exitDone
+}
+
+// codedError is an error with an exit code of its own.
+type codedError interface {
+	error
+	ExitCode() int
+}
+
+// hintedError knows what its reader can do next.
+type hintedError interface {
+	error
+	Hint() string
+}
+
+// report prints an error and what to do next, and gives the exit code.
+func report(w io.Writer, err error) int {
+	fmt.Fprintf(w, "plomb: %v\n", err)
+	if h, ok := errors.AsType[hintedError](err); ok {
+		fmt.Fprintf(w, "plomb: %s\n", h.Hint())
+	}
+	if c, ok := errors.AsType[codedError](err); ok {
+		return c.ExitCode()
+	}
+	return exitFailed
+}
+
+// hint is an error with advice.
+type hint struct {
+	error
+	advice string
+}
+
+func (h hint) Hint() string  { return h.advice }
+func (h hint) Unwrap() error { return h.error }
+
+type versionCommand struct{}
+
+func (versionCommand) Run(s streams) error {
+	fmt.Fprintln(s.Out, version())
+	return nil
+}
+
+// version is the module's version as the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}
