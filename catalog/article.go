@@ -60,11 +60,11 @@ type Article struct {
 	Unit       Unit              `json:"unit"`
 	Group      string            `json:"group,omitempty"` // group of goods, for reports
 	Price      money.UnitPrice   `json:"price"`           // usual price of one unit; lists may differ
-	OpenPrice  bool              `json:"open_price,omitempty"`
-	AgeLimit   int               `json:"age_limit,omitempty"`   // years the customer must have completed
-	NoDiscount bool              `json:"no_discount,omitempty"` // books, tobacco, deposits
-	Deposit    SKU               `json:"deposit,omitempty"`     // article that is always sold along, such as Pfand
-	Blocked    bool              `json:"blocked,omitempty"`     // must not be sold now (recall)
+	OpenPrice  bool              `json:"open_price,omitzero"`
+	AgeLimit   int               `json:"age_limit,omitzero"`   // years the customer must have completed
+	NoDiscount bool              `json:"no_discount,omitzero"` // books, tobacco, deposits
+	Deposit    SKU               `json:"deposit,omitempty"`    // article that is always sold along, such as Pfand
+	Blocked    bool              `json:"blocked,omitzero"`     // must not be sold now (recall)
 }
 
 // NameIn returns the name in a language ("de-AT" falls back to "de"), or the

@@ -28,14 +28,9 @@
 package catalog
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/plomb-pos/plomb/money"
 )
 
@@ -46,26 +41,6 @@ type Set struct {
 	Articles []Article      `json:"articles"`          // each SKU once
 	Lists    []PriceList    `json:"lists,omitempty"`   // later ones win over earlier ones
 	Schemes  []Scheme       `json:"schemes,omitempty"` // the first that fits a code counts
-}
-
-// Hash is the SHA-256 of a set's canonical form.
-type Hash [sha256.Size]byte
-
-// String writes 64 hexadecimal digits.
-func (h Hash) String() string { return hex.EncodeToString(h[:]) }
-
-// MarshalText writes what String writes.
-func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// UnmarshalText reads 64 lower-case hexadecimal digits.
-func (h *Hash) UnmarshalText(b []byte) error {
-	var v Hash
-	n, err := hex.Decode(v[:], b[:min(len(b), 2*len(v))])
-	if err != nil || n != len(v) || len(b) != 2*len(v) || v.String() != string(b) {
-		return errors.New("catalogue hash: want 64 lower-case hexadecimal digits")
-	}
-	*h = v
-	return nil
 }
 
 // Catalog is a checked and indexed set. It never changes, so it needs no lock.
@@ -86,11 +61,11 @@ func New(set Set) (*Catalog, error) {
 		return nil, &InvalidError{Problems: problems}
 	}
 	set = set.canonical()
-	hash, err := set.hash()
+	encoded, err := set.Encode()
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{set: set, hash: hash}
+	c := &Catalog{set: set, hash: HashOf(encoded)}
 	c.indexArticles()
 	for _, s := range set.Schemes {
 		p, err := s.compile()
@@ -165,16 +140,4 @@ func (s Set) canonical() Set {
 		out.Lists = append(out.Lists, l.clone())
 	}
 	return out
-}
-
-// hashDomain separates these hashes from all others; the number is the version
-// of the canonical form.
-const hashDomain = "plomb catalogue 1\n"
-
-func (s Set) hash() (Hash, error) {
-	b, err := json.Marshal(s, json.Deterministic(true))
-	if err != nil {
-		return Hash{}, fmt.Errorf("hash catalogue: %w", err)
-	}
-	return sha256.Sum256(append([]byte(hashDomain), b...)), nil
 }

@@ -6,11 +6,11 @@ package money
 type CashRule struct {
 	Country  Country  `json:"country"`
 	Currency Currency `json:"currency"`
-	From     Date     `json:"from"`               // first day
-	Until    Date     `json:"until,omitempty"`    // first day after; empty: still in force
-	Step     Amount   `json:"step"`               // smallest amount that can be paid, in minor units
-	Rounding Rounding `json:"rounding"`           // what happens between two steps
-	Optional bool     `json:"optional,omitempty"` // the shop decides whether it rounds at all
+	From     Date     `json:"from"`              // first day
+	Until    Date     `json:"until,omitempty"`   // first day after; empty: still in force
+	Step     Amount   `json:"step"`              // smallest amount that can be paid, in minor units
+	Rounding Rounding `json:"rounding"`          // what happens between two steps
+	Optional bool     `json:"optional,omitzero"` // the shop decides whether it rounds at all
 }
 
 // cashRules holds what we are certain of; a country that is not here is not

@@ -22,7 +22,7 @@ type Rule struct {
 	Letter string     `json:"letter,omitempty"` // mark on the receipt, "A"; at most 4 bytes of ASCII
 	Rate   Rate       `json:"rate"`             // thousandths of a percent
 	From   money.Date `json:"from"`             // first day
-	Ended  bool       `json:"ended,omitempty"`  // from this day on the class does not exist any more
+	Ended  bool       `json:"ended,omitzero"`   // from this day on the class does not exist any more
 }
 
 // Table is the tax law of a country (or region) as far as a shop needs it, in
