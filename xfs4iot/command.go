@@ -22,11 +22,14 @@ type CommandInfo struct {
 	Version           string         // of the command's payload
 	CompletionVersion string         // of the completion's payload, often the same
 	Immediate         bool           // the reference runs it beside the queue
-	Events            []string       // what it may send before it completes
+	Events            []EventRef     // what it may send before it completes
 	ErrorCodes        []string       // values of errorCode in its completion
 	NewCommand        func() Payload // a pointer to an empty command payload
 	NewCompletion     func() Payload // a pointer to an empty completion payload
 }
+
+// EventRef names an event that may be of another interface.
+type EventRef struct{ Name, Version string }
 
 // Command ties a command's name to the types of its payloads, so that host.Handle
 // and client.Do are checked by the compiler. The interface packages hold one for
@@ -54,9 +57,9 @@ func (c Command[Req, Resp]) Info() CommandInfo { return c.info }
 
 // EventInfo describes an event.
 type EventInfo struct {
-	Name        string        // "Printer.MediaPresentedEvent"
-	Version     string        // of its payload
-	Unsolicited bool          // sent to every client, not tied to a command
+	Name        string         // "Printer.MediaPresentedEvent"
+	Version     string         // of its payload
+	Unsolicited bool           // sent to every client, not tied to a command
 	New         func() Payload // a pointer to an empty payload
 }
 

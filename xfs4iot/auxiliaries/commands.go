@@ -594,27 +594,27 @@ func (v RegisterCommandExtra) Validate() error {
 
 // RegisterCompletion is the payload of the completion of Auxiliaries.Register, version 2.0.
 type RegisterCompletion struct {
-	ErrorCode RegisterCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode RegisterErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Auxiliaries.Register.
 func (p RegisterCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, RegisterCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, RegisterErrorCode.Validate)
 	return c.Err()
 }
 
-// RegisterCompletionErrorCode holds the values of Auxiliaries.Register.errorCode.
-type RegisterCompletionErrorCode string
+// RegisterErrorCode holds the values of Auxiliaries.Register.errorCode.
+type RegisterErrorCode string
 
-// The values of RegisterCompletionErrorCode.
+// The values of RegisterErrorCode.
 const (
-	RegisterCompletionErrorCodeInvalidAuxiliary RegisterCompletionErrorCode = "invalidAuxiliary"
+	RegisterErrorCodeInvalidAuxiliary RegisterErrorCode = "invalidAuxiliary"
 )
 
 // Validate refuses a value that is not listed.
-func (v RegisterCompletionErrorCode) Validate() error {
-	return rule.Enum(v, RegisterCompletionErrorCodeInvalidAuxiliary)
+func (v RegisterErrorCode) Validate() error {
+	return rule.Enum(v, RegisterErrorCodeInvalidAuxiliary)
 }
 
 // SetAutoStartupTimeCommand is the payload of the command Auxiliaries.SetAutoStartupTime, version 2.0.
@@ -966,25 +966,25 @@ func (v SetAuxiliariesCommandEnhancedMicrophoneControl) Validate() error {
 
 // SetAuxiliariesCompletion is the payload of the completion of Auxiliaries.SetAuxiliaries, version 2.0.
 type SetAuxiliariesCompletion struct {
-	ErrorCode SetAuxiliariesCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetAuxiliariesErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Auxiliaries.SetAuxiliaries.
 func (p SetAuxiliariesCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetAuxiliariesCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetAuxiliariesErrorCode.Validate)
 	return c.Err()
 }
 
-// SetAuxiliariesCompletionErrorCode holds the values of Auxiliaries.SetAuxiliaries.errorCode.
-type SetAuxiliariesCompletionErrorCode string
+// SetAuxiliariesErrorCode holds the values of Auxiliaries.SetAuxiliaries.errorCode.
+type SetAuxiliariesErrorCode string
 
-// The values of SetAuxiliariesCompletionErrorCode.
+// The values of SetAuxiliariesErrorCode.
 const (
-	SetAuxiliariesCompletionErrorCodeInvalidAuxiliary SetAuxiliariesCompletionErrorCode = "invalidAuxiliary"
+	SetAuxiliariesErrorCodeInvalidAuxiliary SetAuxiliariesErrorCode = "invalidAuxiliary"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetAuxiliariesCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetAuxiliariesCompletionErrorCodeInvalidAuxiliary)
+func (v SetAuxiliariesErrorCode) Validate() error {
+	return rule.Enum(v, SetAuxiliariesErrorCodeInvalidAuxiliary)
 }

@@ -37,27 +37,27 @@ func (v SetProtectionCommandNewState) Validate() error {
 
 // SetProtectionCompletion is the payload of the completion of BanknoteNeutralization.SetProtection, version 1.0.
 type SetProtectionCompletion struct {
-	ErrorCode SetProtectionCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetProtectionErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of BanknoteNeutralization.SetProtection.
 func (p SetProtectionCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetProtectionCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetProtectionErrorCode.Validate)
 	return c.Err()
 }
 
-// SetProtectionCompletionErrorCode holds the values of BanknoteNeutralization.SetProtection.errorCode.
-type SetProtectionCompletionErrorCode string
+// SetProtectionErrorCode holds the values of BanknoteNeutralization.SetProtection.errorCode.
+type SetProtectionErrorCode string
 
-// The values of SetProtectionCompletionErrorCode.
+// The values of SetProtectionErrorCode.
 const (
-	SetProtectionCompletionErrorCodeSensorNotReady SetProtectionCompletionErrorCode = "sensorNotReady"
+	SetProtectionErrorCodeSensorNotReady SetProtectionErrorCode = "sensorNotReady"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetProtectionCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetProtectionCompletionErrorCodeSensorNotReady)
+func (v SetProtectionErrorCode) Validate() error {
+	return rule.Enum(v, SetProtectionErrorCodeSensorNotReady)
 }
 
 // TriggerNeutralizationCommand is the payload of the command BanknoteNeutralization.TriggerNeutralization, version 1.0.

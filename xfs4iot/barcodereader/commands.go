@@ -85,29 +85,29 @@ func (ReadCommandSymbologies) Validate() error { return nil }
 
 // ReadCompletion is the payload of the completion of BarcodeReader.Read, version 3.0.
 type ReadCompletion struct {
-	ErrorCode  ReadCompletionErrorCode        `json:"errorCode,omitzero"`
+	ErrorCode  ReadErrorCode                  `json:"errorCode,omitzero"`
 	ReadOutput []ReadCompletionReadOutputItem `json:"readOutput,omitzero"`
 }
 
 // Validate reports values outside the description of BarcodeReader.Read.
 func (p ReadCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadErrorCode.Validate)
 	c.Add("readOutput", rule.Each(ReadCompletionReadOutputItem.Validate)(p.ReadOutput))
 	return c.Err()
 }
 
-// ReadCompletionErrorCode holds the values of BarcodeReader.Read.errorCode.
-type ReadCompletionErrorCode string
+// ReadErrorCode holds the values of BarcodeReader.Read.errorCode.
+type ReadErrorCode string
 
-// The values of ReadCompletionErrorCode.
+// The values of ReadErrorCode.
 const (
-	ReadCompletionErrorCodeBarcodeInvalid ReadCompletionErrorCode = "barcodeInvalid"
+	ReadErrorCodeBarcodeInvalid ReadErrorCode = "barcodeInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadCompletionErrorCodeBarcodeInvalid)
+func (v ReadErrorCode) Validate() error {
+	return rule.Enum(v, ReadErrorCodeBarcodeInvalid)
 }
 
 // ReadCompletionReadOutputItem is BarcodeReader.Read.readOutput[].

@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, biometric.Clear, payload) and served with
 // host.Handle(service, biometric.Clear, handler).
@@ -69,8 +69,12 @@ var Match = xfs4iot.NewCommand[MatchCommand, MatchCompletion](xfs4iot.CommandInf
 var Read = xfs4iot.NewCommand[ReadCommand, ReadCompletion](xfs4iot.CommandInfo{
 	Name: "Biometric.Read", Version: "2.0",
 	CompletionVersion: "3.0",
-	Events:            []string{"Biometric.PresentSubjectEvent", "Biometric.RemoveSubjectEvent", "Biometric.SubjectDetectedEvent"},
-	ErrorCodes:        []string{"readFailed", "modeNotSupported", "formatNotSupported", "keyNotFound"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Biometric.PresentSubjectEvent", Version: "2.0"},
+		{Name: "Biometric.RemoveSubjectEvent", Version: "2.0"},
+		{Name: "Biometric.SubjectDetectedEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"readFailed", "modeNotSupported", "formatNotSupported", "keyNotFound"},
 })
 
 // Reset is the command Biometric.Reset, version 2.0.

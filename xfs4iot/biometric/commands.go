@@ -47,30 +47,30 @@ func (GetStorageInfoCommand) Validate() error { return nil }
 
 // GetStorageInfoCompletion is the payload of the completion of Biometric.GetStorageInfo, version 2.0.
 type GetStorageInfoCompletion struct {
-	ErrorCode GetStorageInfoCompletionErrorCode `json:"errorCode,omitzero"`
-	Templates map[string]*DataType              `json:"templates,omitzero"`
+	ErrorCode GetStorageInfoErrorCode `json:"errorCode,omitzero"`
+	Templates map[string]*DataType    `json:"templates,omitzero"`
 }
 
 // Validate reports values outside the description of Biometric.GetStorageInfo.
 func (p GetStorageInfoCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetStorageInfoCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetStorageInfoErrorCode.Validate)
 	c.Add("templates", rule.Keys[*DataType](rule.Pattern(`^id[0-9A-Za-z]+$`))(p.Templates))
 	c.Add("templates", rule.Values(rule.Present(DataType.Validate))(p.Templates))
 	return c.Err()
 }
 
-// GetStorageInfoCompletionErrorCode holds the values of Biometric.GetStorageInfo.errorCode.
-type GetStorageInfoCompletionErrorCode string
+// GetStorageInfoErrorCode holds the values of Biometric.GetStorageInfo.errorCode.
+type GetStorageInfoErrorCode string
 
-// The values of GetStorageInfoCompletionErrorCode.
+// The values of GetStorageInfoErrorCode.
 const (
-	GetStorageInfoCompletionErrorCodeNoImportedData GetStorageInfoCompletionErrorCode = "noImportedData"
+	GetStorageInfoErrorCodeNoImportedData GetStorageInfoErrorCode = "noImportedData"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetStorageInfoCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetStorageInfoCompletionErrorCodeNoImportedData)
+func (v GetStorageInfoErrorCode) Validate() error {
+	return rule.Enum(v, GetStorageInfoErrorCodeNoImportedData)
 }
 
 // ImportCommand is the payload of the command Biometric.Import, version 3.0.
@@ -87,33 +87,33 @@ func (p ImportCommand) Validate() error {
 
 // ImportCompletion is the payload of the completion of Biometric.Import, version 2.0.
 type ImportCompletion struct {
-	ErrorCode ImportCompletionErrorCode `json:"errorCode,omitzero"`
-	Templates map[string]*DataType      `json:"templates,omitzero"`
+	ErrorCode ImportErrorCode      `json:"errorCode,omitzero"`
+	Templates map[string]*DataType `json:"templates,omitzero"`
 }
 
 // Validate reports values outside the description of Biometric.Import.
 func (p ImportCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ImportCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ImportErrorCode.Validate)
 	c.Add("templates", rule.Keys[*DataType](rule.Pattern(`^id[0-9A-Za-z]+$`))(p.Templates))
 	c.Add("templates", rule.Values(rule.Present(DataType.Validate))(p.Templates))
 	return c.Err()
 }
 
-// ImportCompletionErrorCode holds the values of Biometric.Import.errorCode.
-type ImportCompletionErrorCode string
+// ImportErrorCode holds the values of Biometric.Import.errorCode.
+type ImportErrorCode string
 
-// The values of ImportCompletionErrorCode.
+// The values of ImportErrorCode.
 const (
-	ImportCompletionErrorCodeInvalidData        ImportCompletionErrorCode = "invalidData"
-	ImportCompletionErrorCodeFormatNotSupported ImportCompletionErrorCode = "formatNotSupported"
-	ImportCompletionErrorCodeCapacityExceeded   ImportCompletionErrorCode = "capacityExceeded"
-	ImportCompletionErrorCodeKeyNotFound        ImportCompletionErrorCode = "keyNotFound"
+	ImportErrorCodeInvalidData        ImportErrorCode = "invalidData"
+	ImportErrorCodeFormatNotSupported ImportErrorCode = "formatNotSupported"
+	ImportErrorCodeCapacityExceeded   ImportErrorCode = "capacityExceeded"
+	ImportErrorCodeKeyNotFound        ImportErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v ImportCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ImportCompletionErrorCodeInvalidData, ImportCompletionErrorCodeFormatNotSupported, ImportCompletionErrorCodeCapacityExceeded, ImportCompletionErrorCodeKeyNotFound)
+func (v ImportErrorCode) Validate() error {
+	return rule.Enum(v, ImportErrorCodeInvalidData, ImportErrorCodeFormatNotSupported, ImportErrorCodeCapacityExceeded, ImportErrorCodeKeyNotFound)
 }
 
 // MatchCommand is the payload of the command Biometric.Match, version 2.0.
@@ -152,35 +152,35 @@ func (v MatchCommandCompareMode) Validate() error {
 
 // MatchCompletion is the payload of the completion of Biometric.Match, version 3.0.
 type MatchCompletion struct {
-	ErrorCode  MatchCompletionErrorCode                   `json:"errorCode,omitzero"`
+	ErrorCode  MatchErrorCode                             `json:"errorCode,omitzero"`
 	Candidates map[string]*MatchCompletionCandidatesValue `json:"candidates,omitzero"`
 }
 
 // Validate reports values outside the description of Biometric.Match.
 func (p MatchCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, MatchCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, MatchErrorCode.Validate)
 	c.Add("candidates", rule.Keys[*MatchCompletionCandidatesValue](rule.Pattern(`^id[0-9A-Za-z]+$`))(p.Candidates))
 	c.Add("candidates", rule.Values(rule.Present(MatchCompletionCandidatesValue.Validate))(p.Candidates))
 	return c.Err()
 }
 
-// MatchCompletionErrorCode holds the values of Biometric.Match.errorCode.
-type MatchCompletionErrorCode string
+// MatchErrorCode holds the values of Biometric.Match.errorCode.
+type MatchErrorCode string
 
-// The values of MatchCompletionErrorCode.
+// The values of MatchErrorCode.
 const (
-	MatchCompletionErrorCodeNoImportedData     MatchCompletionErrorCode = "noImportedData"
-	MatchCompletionErrorCodeInvalidIdentifier  MatchCompletionErrorCode = "invalidIdentifier"
-	MatchCompletionErrorCodeModeNotSupported   MatchCompletionErrorCode = "modeNotSupported"
-	MatchCompletionErrorCodeNoCaptureData      MatchCompletionErrorCode = "noCaptureData"
-	MatchCompletionErrorCodeInvalidCompareMode MatchCompletionErrorCode = "invalidCompareMode"
-	MatchCompletionErrorCodeInvalidThreshold   MatchCompletionErrorCode = "invalidThreshold"
+	MatchErrorCodeNoImportedData     MatchErrorCode = "noImportedData"
+	MatchErrorCodeInvalidIdentifier  MatchErrorCode = "invalidIdentifier"
+	MatchErrorCodeModeNotSupported   MatchErrorCode = "modeNotSupported"
+	MatchErrorCodeNoCaptureData      MatchErrorCode = "noCaptureData"
+	MatchErrorCodeInvalidCompareMode MatchErrorCode = "invalidCompareMode"
+	MatchErrorCodeInvalidThreshold   MatchErrorCode = "invalidThreshold"
 )
 
 // Validate refuses a value that is not listed.
-func (v MatchCompletionErrorCode) Validate() error {
-	return rule.Enum(v, MatchCompletionErrorCodeNoImportedData, MatchCompletionErrorCodeInvalidIdentifier, MatchCompletionErrorCodeModeNotSupported, MatchCompletionErrorCodeNoCaptureData, MatchCompletionErrorCodeInvalidCompareMode, MatchCompletionErrorCodeInvalidThreshold)
+func (v MatchErrorCode) Validate() error {
+	return rule.Enum(v, MatchErrorCodeNoImportedData, MatchErrorCodeInvalidIdentifier, MatchErrorCodeModeNotSupported, MatchErrorCodeNoCaptureData, MatchErrorCodeInvalidCompareMode, MatchErrorCodeInvalidThreshold)
 }
 
 // MatchCompletionCandidatesValue is Biometric.Match.candidates.*.
@@ -230,32 +230,32 @@ func (v ReadCommandMode) Validate() error {
 
 // ReadCompletion is the payload of the completion of Biometric.Read, version 3.0.
 type ReadCompletion struct {
-	ErrorCode ReadCompletionErrorCode `json:"errorCode,omitzero"`
-	DataRead  []BioData               `json:"dataRead,omitzero"`
+	ErrorCode ReadErrorCode `json:"errorCode,omitzero"`
+	DataRead  []BioData     `json:"dataRead,omitzero"`
 }
 
 // Validate reports values outside the description of Biometric.Read.
 func (p ReadCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadErrorCode.Validate)
 	c.Add("dataRead", rule.Each(BioData.Validate)(p.DataRead))
 	return c.Err()
 }
 
-// ReadCompletionErrorCode holds the values of Biometric.Read.errorCode.
-type ReadCompletionErrorCode string
+// ReadErrorCode holds the values of Biometric.Read.errorCode.
+type ReadErrorCode string
 
-// The values of ReadCompletionErrorCode.
+// The values of ReadErrorCode.
 const (
-	ReadCompletionErrorCodeReadFailed         ReadCompletionErrorCode = "readFailed"
-	ReadCompletionErrorCodeModeNotSupported   ReadCompletionErrorCode = "modeNotSupported"
-	ReadCompletionErrorCodeFormatNotSupported ReadCompletionErrorCode = "formatNotSupported"
-	ReadCompletionErrorCodeKeyNotFound        ReadCompletionErrorCode = "keyNotFound"
+	ReadErrorCodeReadFailed         ReadErrorCode = "readFailed"
+	ReadErrorCodeModeNotSupported   ReadErrorCode = "modeNotSupported"
+	ReadErrorCodeFormatNotSupported ReadErrorCode = "formatNotSupported"
+	ReadErrorCodeKeyNotFound        ReadErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadCompletionErrorCodeReadFailed, ReadCompletionErrorCodeModeNotSupported, ReadCompletionErrorCodeFormatNotSupported, ReadCompletionErrorCodeKeyNotFound)
+func (v ReadErrorCode) Validate() error {
+	return rule.Enum(v, ReadErrorCodeReadFailed, ReadErrorCodeModeNotSupported, ReadErrorCodeFormatNotSupported, ReadErrorCodeKeyNotFound)
 }
 
 // ResetCommand is the payload of the command Biometric.Reset, version 2.0.
@@ -320,27 +320,27 @@ func (v SetDataPersistenceCommandPersistenceMode) Validate() error {
 
 // SetDataPersistenceCompletion is the payload of the completion of Biometric.SetDataPersistence, version 2.0.
 type SetDataPersistenceCompletion struct {
-	ErrorCode SetDataPersistenceCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetDataPersistenceErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Biometric.SetDataPersistence.
 func (p SetDataPersistenceCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetDataPersistenceCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetDataPersistenceErrorCode.Validate)
 	return c.Err()
 }
 
-// SetDataPersistenceCompletionErrorCode holds the values of Biometric.SetDataPersistence.errorCode.
-type SetDataPersistenceCompletionErrorCode string
+// SetDataPersistenceErrorCode holds the values of Biometric.SetDataPersistence.errorCode.
+type SetDataPersistenceErrorCode string
 
-// The values of SetDataPersistenceCompletionErrorCode.
+// The values of SetDataPersistenceErrorCode.
 const (
-	SetDataPersistenceCompletionErrorCodeModeNotSupported SetDataPersistenceCompletionErrorCode = "modeNotSupported"
+	SetDataPersistenceErrorCodeModeNotSupported SetDataPersistenceErrorCode = "modeNotSupported"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetDataPersistenceCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetDataPersistenceCompletionErrorCodeModeNotSupported)
+func (v SetDataPersistenceErrorCode) Validate() error {
+	return rule.Enum(v, SetDataPersistenceErrorCodeModeNotSupported)
 }
 
 // SetMatchCommand is the payload of the command Biometric.SetMatch, version 2.0.
@@ -379,28 +379,28 @@ func (v SetMatchCommandCompareMode) Validate() error {
 
 // SetMatchCompletion is the payload of the completion of Biometric.SetMatch, version 2.0.
 type SetMatchCompletion struct {
-	ErrorCode SetMatchCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetMatchErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Biometric.SetMatch.
 func (p SetMatchCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetMatchCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetMatchErrorCode.Validate)
 	return c.Err()
 }
 
-// SetMatchCompletionErrorCode holds the values of Biometric.SetMatch.errorCode.
-type SetMatchCompletionErrorCode string
+// SetMatchErrorCode holds the values of Biometric.SetMatch.errorCode.
+type SetMatchErrorCode string
 
-// The values of SetMatchCompletionErrorCode.
+// The values of SetMatchErrorCode.
 const (
-	SetMatchCompletionErrorCodeInvalidIdentifier SetMatchCompletionErrorCode = "invalidIdentifier"
-	SetMatchCompletionErrorCodeModeNotSupported  SetMatchCompletionErrorCode = "modeNotSupported"
-	SetMatchCompletionErrorCodeNoImportedData    SetMatchCompletionErrorCode = "noImportedData"
-	SetMatchCompletionErrorCodeInvalidThreshold  SetMatchCompletionErrorCode = "invalidThreshold"
+	SetMatchErrorCodeInvalidIdentifier SetMatchErrorCode = "invalidIdentifier"
+	SetMatchErrorCodeModeNotSupported  SetMatchErrorCode = "modeNotSupported"
+	SetMatchErrorCodeNoImportedData    SetMatchErrorCode = "noImportedData"
+	SetMatchErrorCodeInvalidThreshold  SetMatchErrorCode = "invalidThreshold"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetMatchCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetMatchCompletionErrorCodeInvalidIdentifier, SetMatchCompletionErrorCodeModeNotSupported, SetMatchCompletionErrorCodeNoImportedData, SetMatchCompletionErrorCodeInvalidThreshold)
+func (v SetMatchErrorCode) Validate() error {
+	return rule.Enum(v, SetMatchErrorCodeInvalidIdentifier, SetMatchErrorCodeModeNotSupported, SetMatchErrorCodeNoImportedData, SetMatchErrorCodeInvalidThreshold)
 }

@@ -48,28 +48,28 @@ func (v TakePictureCommandCamera) Validate() error {
 
 // TakePictureCompletion is the payload of the completion of Camera.TakePicture, version 3.0.
 type TakePictureCompletion struct {
-	ErrorCode   TakePictureCompletionErrorCode `json:"errorCode,omitzero"`
-	PictureFile []byte                         `json:"pictureFile,omitzero"`
+	ErrorCode   TakePictureErrorCode `json:"errorCode,omitzero"`
+	PictureFile []byte               `json:"pictureFile,omitzero"`
 }
 
 // Validate reports values outside the description of Camera.TakePicture.
 func (p TakePictureCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, TakePictureCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, TakePictureErrorCode.Validate)
 	return c.Err()
 }
 
-// TakePictureCompletionErrorCode holds the values of Camera.TakePicture.errorCode.
-type TakePictureCompletionErrorCode string
+// TakePictureErrorCode holds the values of Camera.TakePicture.errorCode.
+type TakePictureErrorCode string
 
-// The values of TakePictureCompletionErrorCode.
+// The values of TakePictureErrorCode.
 const (
-	TakePictureCompletionErrorCodeCameraNotSupported TakePictureCompletionErrorCode = "cameraNotSupported"
-	TakePictureCompletionErrorCodeMediaFull          TakePictureCompletionErrorCode = "mediaFull"
-	TakePictureCompletionErrorCodeCameraInoperable   TakePictureCompletionErrorCode = "cameraInoperable"
+	TakePictureErrorCodeCameraNotSupported TakePictureErrorCode = "cameraNotSupported"
+	TakePictureErrorCodeMediaFull          TakePictureErrorCode = "mediaFull"
+	TakePictureErrorCodeCameraInoperable   TakePictureErrorCode = "cameraInoperable"
 )
 
 // Validate refuses a value that is not listed.
-func (v TakePictureCompletionErrorCode) Validate() error {
-	return rule.Enum(v, TakePictureCompletionErrorCodeCameraNotSupported, TakePictureCompletionErrorCodeMediaFull, TakePictureCompletionErrorCodeCameraInoperable)
+func (v TakePictureErrorCode) Validate() error {
+	return rule.Enum(v, TakePictureErrorCodeCameraNotSupported, TakePictureErrorCodeMediaFull, TakePictureErrorCodeCameraInoperable)
 }

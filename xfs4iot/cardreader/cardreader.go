@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, cardreader.ChipIO, payload) and served with
 // host.Handle(service, cardreader.ChipIO, handler).
@@ -69,14 +69,18 @@ var EMVClessConfigure = xfs4iot.NewCommand[EMVClessConfigureCommand, EMVClessCon
 // EMVClessIssuerUpdate is the command CardReader.EMVClessIssuerUpdate, version 3.0.
 var EMVClessIssuerUpdate = xfs4iot.NewCommand[EMVClessIssuerUpdateCommand, EMVClessIssuerUpdateCompletion](xfs4iot.CommandInfo{
 	Name: "CardReader.EMVClessIssuerUpdate", Version: "3.0",
-	Events:     []string{"CardReader.EMVClessReadStatusEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CardReader.EMVClessReadStatusEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"noMedia", "invalidMedia", "transactionNotInitiated"},
 })
 
 // EMVClessPerformTransaction is the command CardReader.EMVClessPerformTransaction, version 3.0.
 var EMVClessPerformTransaction = xfs4iot.NewCommand[EMVClessPerformTransactionCommand, EMVClessPerformTransactionCompletion](xfs4iot.CommandInfo{
 	Name: "CardReader.EMVClessPerformTransaction", Version: "3.0",
-	Events:     []string{"CardReader.EMVClessReadStatusEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CardReader.EMVClessReadStatusEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"noMedia", "invalidMedia", "readerNotConfigured"},
 })
 
@@ -101,8 +105,13 @@ var QueryIFMIdentifier = xfs4iot.NewCommand[QueryIFMIdentifierCommand, QueryIFMI
 var ReadRawData = xfs4iot.NewCommand[ReadRawDataCommand, ReadRawDataCompletion](xfs4iot.CommandInfo{
 	Name: "CardReader.ReadRawData", Version: "2.0",
 	CompletionVersion: "3.0",
-	Events:            []string{"CardReader.InsertCardEvent", "CardReader.InvalidMediaEvent", "CardReader.MediaInsertedEvent", "CardReader.TrackDetectedEvent"},
-	ErrorCodes:        []string{"mediaJam", "shutterFail", "noMedia", "invalidMedia", "cardTooShort", "cardTooLong", "securityFail", "cardCollision"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CardReader.InsertCardEvent", Version: "2.0"},
+		{Name: "CardReader.InvalidMediaEvent", Version: "2.0"},
+		{Name: "CardReader.MediaInsertedEvent", Version: "2.0"},
+		{Name: "CardReader.TrackDetectedEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"mediaJam", "shutterFail", "noMedia", "invalidMedia", "cardTooShort", "cardTooLong", "securityFail", "cardCollision"},
 })
 
 // Reset is the command CardReader.Reset, version 2.0.
@@ -122,6 +131,10 @@ var SetKey = xfs4iot.NewCommand[SetKeyCommand, SetKeyCompletion](xfs4iot.Command
 var WriteRawData = xfs4iot.NewCommand[WriteRawDataCommand, WriteRawDataCompletion](xfs4iot.CommandInfo{
 	Name: "CardReader.WriteRawData", Version: "3.0",
 	CompletionVersion: "2.0",
-	Events:            []string{"CardReader.InsertCardEvent", "CardReader.InvalidMediaEvent", "CardReader.MediaInsertedEvent"},
-	ErrorCodes:        []string{"mediaJam", "shutterFail", "noMedia", "invalidMedia", "writeMethod", "cardTooShort", "cardTooLong"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CardReader.InsertCardEvent", Version: "2.0"},
+		{Name: "CardReader.InvalidMediaEvent", Version: "2.0"},
+		{Name: "CardReader.MediaInsertedEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"mediaJam", "shutterFail", "noMedia", "invalidMedia", "writeMethod", "cardTooShort", "cardTooLong"},
 })

@@ -40,7 +40,7 @@ func (v ChipIOCommandChipProtocol) Validate() error {
 
 // ChipIOCompletion is the payload of the completion of CardReader.ChipIO, version 3.0.
 type ChipIOCompletion struct {
-	ErrorCode    ChipIOCompletionErrorCode    `json:"errorCode,omitzero"`
+	ErrorCode    ChipIOErrorCode              `json:"errorCode,omitzero"`
 	ChipProtocol ChipIOCompletionChipProtocol `json:"chipProtocol,omitzero"`
 	ChipData     []byte                       `json:"chipData,omitzero"`
 }
@@ -48,28 +48,28 @@ type ChipIOCompletion struct {
 // Validate reports values outside the description of CardReader.ChipIO.
 func (p ChipIOCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ChipIOCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ChipIOErrorCode.Validate)
 	rule.Set(&c, "chipProtocol", p.ChipProtocol, ChipIOCompletionChipProtocol.Validate)
 	return c.Err()
 }
 
-// ChipIOCompletionErrorCode holds the values of CardReader.ChipIO.errorCode.
-type ChipIOCompletionErrorCode string
+// ChipIOErrorCode holds the values of CardReader.ChipIO.errorCode.
+type ChipIOErrorCode string
 
-// The values of ChipIOCompletionErrorCode.
+// The values of ChipIOErrorCode.
 const (
-	ChipIOCompletionErrorCodeMediaJam             ChipIOCompletionErrorCode = "mediaJam"
-	ChipIOCompletionErrorCodeNoMedia              ChipIOCompletionErrorCode = "noMedia"
-	ChipIOCompletionErrorCodeInvalidMedia         ChipIOCompletionErrorCode = "invalidMedia"
-	ChipIOCompletionErrorCodeInvalidData          ChipIOCompletionErrorCode = "invalidData"
-	ChipIOCompletionErrorCodeProtocolNotSupported ChipIOCompletionErrorCode = "protocolNotSupported"
-	ChipIOCompletionErrorCodeAtrNotObtained       ChipIOCompletionErrorCode = "atrNotObtained"
-	ChipIOCompletionErrorCodeCardCollision        ChipIOCompletionErrorCode = "cardCollision"
+	ChipIOErrorCodeMediaJam             ChipIOErrorCode = "mediaJam"
+	ChipIOErrorCodeNoMedia              ChipIOErrorCode = "noMedia"
+	ChipIOErrorCodeInvalidMedia         ChipIOErrorCode = "invalidMedia"
+	ChipIOErrorCodeInvalidData          ChipIOErrorCode = "invalidData"
+	ChipIOErrorCodeProtocolNotSupported ChipIOErrorCode = "protocolNotSupported"
+	ChipIOErrorCodeAtrNotObtained       ChipIOErrorCode = "atrNotObtained"
+	ChipIOErrorCodeCardCollision        ChipIOErrorCode = "cardCollision"
 )
 
 // Validate refuses a value that is not listed.
-func (v ChipIOCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ChipIOCompletionErrorCodeMediaJam, ChipIOCompletionErrorCodeNoMedia, ChipIOCompletionErrorCodeInvalidMedia, ChipIOCompletionErrorCodeInvalidData, ChipIOCompletionErrorCodeProtocolNotSupported, ChipIOCompletionErrorCodeAtrNotObtained, ChipIOCompletionErrorCodeCardCollision)
+func (v ChipIOErrorCode) Validate() error {
+	return rule.Enum(v, ChipIOErrorCodeMediaJam, ChipIOErrorCodeNoMedia, ChipIOErrorCodeInvalidMedia, ChipIOErrorCodeInvalidData, ChipIOErrorCodeProtocolNotSupported, ChipIOErrorCodeAtrNotObtained, ChipIOErrorCodeCardCollision)
 }
 
 // ChipIOCompletionChipProtocol holds the values of CardReader.ChipIO.chipProtocol.
@@ -120,33 +120,33 @@ func (v ChipPowerCommandChipPower) Validate() error {
 
 // ChipPowerCompletion is the payload of the completion of CardReader.ChipPower, version 3.0.
 type ChipPowerCompletion struct {
-	ErrorCode ChipPowerCompletionErrorCode `json:"errorCode,omitzero"`
-	ChipData  []byte                       `json:"chipData,omitzero"`
+	ErrorCode ChipPowerErrorCode `json:"errorCode,omitzero"`
+	ChipData  []byte             `json:"chipData,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.ChipPower.
 func (p ChipPowerCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ChipPowerCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ChipPowerErrorCode.Validate)
 	return c.Err()
 }
 
-// ChipPowerCompletionErrorCode holds the values of CardReader.ChipPower.errorCode.
-type ChipPowerCompletionErrorCode string
+// ChipPowerErrorCode holds the values of CardReader.ChipPower.errorCode.
+type ChipPowerErrorCode string
 
-// The values of ChipPowerCompletionErrorCode.
+// The values of ChipPowerErrorCode.
 const (
-	ChipPowerCompletionErrorCodeChipPowerNotSupported ChipPowerCompletionErrorCode = "chipPowerNotSupported"
-	ChipPowerCompletionErrorCodeMediaJam              ChipPowerCompletionErrorCode = "mediaJam"
-	ChipPowerCompletionErrorCodeNoMedia               ChipPowerCompletionErrorCode = "noMedia"
-	ChipPowerCompletionErrorCodeInvalidMedia          ChipPowerCompletionErrorCode = "invalidMedia"
-	ChipPowerCompletionErrorCodeInvalidData           ChipPowerCompletionErrorCode = "invalidData"
-	ChipPowerCompletionErrorCodeAtrNotObtained        ChipPowerCompletionErrorCode = "atrNotObtained"
+	ChipPowerErrorCodeChipPowerNotSupported ChipPowerErrorCode = "chipPowerNotSupported"
+	ChipPowerErrorCodeMediaJam              ChipPowerErrorCode = "mediaJam"
+	ChipPowerErrorCodeNoMedia               ChipPowerErrorCode = "noMedia"
+	ChipPowerErrorCodeInvalidMedia          ChipPowerErrorCode = "invalidMedia"
+	ChipPowerErrorCodeInvalidData           ChipPowerErrorCode = "invalidData"
+	ChipPowerErrorCodeAtrNotObtained        ChipPowerErrorCode = "atrNotObtained"
 )
 
 // Validate refuses a value that is not listed.
-func (v ChipPowerCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ChipPowerCompletionErrorCodeChipPowerNotSupported, ChipPowerCompletionErrorCodeMediaJam, ChipPowerCompletionErrorCodeNoMedia, ChipPowerCompletionErrorCodeInvalidMedia, ChipPowerCompletionErrorCodeInvalidData, ChipPowerCompletionErrorCodeAtrNotObtained)
+func (v ChipPowerErrorCode) Validate() error {
+	return rule.Enum(v, ChipPowerErrorCodeChipPowerNotSupported, ChipPowerErrorCodeMediaJam, ChipPowerErrorCodeNoMedia, ChipPowerErrorCodeInvalidMedia, ChipPowerErrorCodeInvalidData, ChipPowerErrorCodeAtrNotObtained)
 }
 
 // EMVClessConfigureCommand is the payload of the command CardReader.EMVClessConfigure, version 3.0.
@@ -212,29 +212,29 @@ func (p EMVClessConfigureCommandKeyDataItemCaPublicKey) Validate() error {
 
 // EMVClessConfigureCompletion is the payload of the completion of CardReader.EMVClessConfigure, version 2.0.
 type EMVClessConfigureCompletion struct {
-	ErrorCode EMVClessConfigureCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode EMVClessConfigureErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.EMVClessConfigure.
 func (p EMVClessConfigureCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, EMVClessConfigureCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, EMVClessConfigureErrorCode.Validate)
 	return c.Err()
 }
 
-// EMVClessConfigureCompletionErrorCode holds the values of CardReader.EMVClessConfigure.errorCode.
-type EMVClessConfigureCompletionErrorCode string
+// EMVClessConfigureErrorCode holds the values of CardReader.EMVClessConfigure.errorCode.
+type EMVClessConfigureErrorCode string
 
-// The values of EMVClessConfigureCompletionErrorCode.
+// The values of EMVClessConfigureErrorCode.
 const (
-	EMVClessConfigureCompletionErrorCodeInvalidTerminalData EMVClessConfigureCompletionErrorCode = "invalidTerminalData"
-	EMVClessConfigureCompletionErrorCodeInvalidAidData      EMVClessConfigureCompletionErrorCode = "invalidAidData"
-	EMVClessConfigureCompletionErrorCodeInvalidKeyData      EMVClessConfigureCompletionErrorCode = "invalidKeyData"
+	EMVClessConfigureErrorCodeInvalidTerminalData EMVClessConfigureErrorCode = "invalidTerminalData"
+	EMVClessConfigureErrorCodeInvalidAidData      EMVClessConfigureErrorCode = "invalidAidData"
+	EMVClessConfigureErrorCodeInvalidKeyData      EMVClessConfigureErrorCode = "invalidKeyData"
 )
 
 // Validate refuses a value that is not listed.
-func (v EMVClessConfigureCompletionErrorCode) Validate() error {
-	return rule.Enum(v, EMVClessConfigureCompletionErrorCodeInvalidTerminalData, EMVClessConfigureCompletionErrorCodeInvalidAidData, EMVClessConfigureCompletionErrorCodeInvalidKeyData)
+func (v EMVClessConfigureErrorCode) Validate() error {
+	return rule.Enum(v, EMVClessConfigureErrorCodeInvalidTerminalData, EMVClessConfigureErrorCodeInvalidAidData, EMVClessConfigureErrorCodeInvalidKeyData)
 }
 
 // EMVClessIssuerUpdateCommand is the payload of the command CardReader.EMVClessIssuerUpdate, version 3.0.
@@ -251,31 +251,31 @@ func (p EMVClessIssuerUpdateCommand) Validate() error {
 
 // EMVClessIssuerUpdateCompletion is the payload of the completion of CardReader.EMVClessIssuerUpdate, version 3.0.
 type EMVClessIssuerUpdateCompletion struct {
-	ErrorCode EMVClessIssuerUpdateCompletionErrorCode   `json:"errorCode,omitzero"`
+	ErrorCode EMVClessIssuerUpdateErrorCode             `json:"errorCode,omitzero"`
 	Chip      *EMVClessIssuerUpdateEMVClessTxOutputData `json:"chip,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.EMVClessIssuerUpdate.
 func (p EMVClessIssuerUpdateCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, EMVClessIssuerUpdateCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, EMVClessIssuerUpdateErrorCode.Validate)
 	rule.Set(&c, "chip", p.Chip, (*EMVClessIssuerUpdateEMVClessTxOutputData).Validate)
 	return c.Err()
 }
 
-// EMVClessIssuerUpdateCompletionErrorCode holds the values of CardReader.EMVClessIssuerUpdate.errorCode.
-type EMVClessIssuerUpdateCompletionErrorCode string
+// EMVClessIssuerUpdateErrorCode holds the values of CardReader.EMVClessIssuerUpdate.errorCode.
+type EMVClessIssuerUpdateErrorCode string
 
-// The values of EMVClessIssuerUpdateCompletionErrorCode.
+// The values of EMVClessIssuerUpdateErrorCode.
 const (
-	EMVClessIssuerUpdateCompletionErrorCodeNoMedia                 EMVClessIssuerUpdateCompletionErrorCode = "noMedia"
-	EMVClessIssuerUpdateCompletionErrorCodeInvalidMedia            EMVClessIssuerUpdateCompletionErrorCode = "invalidMedia"
-	EMVClessIssuerUpdateCompletionErrorCodeTransactionNotInitiated EMVClessIssuerUpdateCompletionErrorCode = "transactionNotInitiated"
+	EMVClessIssuerUpdateErrorCodeNoMedia                 EMVClessIssuerUpdateErrorCode = "noMedia"
+	EMVClessIssuerUpdateErrorCodeInvalidMedia            EMVClessIssuerUpdateErrorCode = "invalidMedia"
+	EMVClessIssuerUpdateErrorCodeTransactionNotInitiated EMVClessIssuerUpdateErrorCode = "transactionNotInitiated"
 )
 
 // Validate refuses a value that is not listed.
-func (v EMVClessIssuerUpdateCompletionErrorCode) Validate() error {
-	return rule.Enum(v, EMVClessIssuerUpdateCompletionErrorCodeNoMedia, EMVClessIssuerUpdateCompletionErrorCodeInvalidMedia, EMVClessIssuerUpdateCompletionErrorCodeTransactionNotInitiated)
+func (v EMVClessIssuerUpdateErrorCode) Validate() error {
+	return rule.Enum(v, EMVClessIssuerUpdateErrorCodeNoMedia, EMVClessIssuerUpdateErrorCodeInvalidMedia, EMVClessIssuerUpdateErrorCodeTransactionNotInitiated)
 }
 
 // EMVClessPerformTransactionCommand is the payload of the command CardReader.EMVClessPerformTransaction, version 3.0.
@@ -288,7 +288,7 @@ func (EMVClessPerformTransactionCommand) Validate() error { return nil }
 
 // EMVClessPerformTransactionCompletion is the payload of the completion of CardReader.EMVClessPerformTransaction, version 3.0.
 type EMVClessPerformTransactionCompletion struct {
-	ErrorCode EMVClessPerformTransactionCompletionErrorCode   `json:"errorCode,omitzero"`
+	ErrorCode EMVClessPerformTransactionErrorCode             `json:"errorCode,omitzero"`
 	Chip      *EMVClessPerformTransactionEMVClessTxOutputData `json:"chip,omitzero"`
 	Track1    *EMVClessPerformTransactionEMVClessTxOutputData `json:"track1,omitzero"`
 	Track2    *EMVClessPerformTransactionEMVClessTxOutputData `json:"track2,omitzero"`
@@ -298,7 +298,7 @@ type EMVClessPerformTransactionCompletion struct {
 // Validate reports values outside the description of CardReader.EMVClessPerformTransaction.
 func (p EMVClessPerformTransactionCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, EMVClessPerformTransactionCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, EMVClessPerformTransactionErrorCode.Validate)
 	rule.Set(&c, "chip", p.Chip, (*EMVClessPerformTransactionEMVClessTxOutputData).Validate)
 	rule.Set(&c, "track1", p.Track1, (*EMVClessPerformTransactionEMVClessTxOutputData).Validate)
 	rule.Set(&c, "track2", p.Track2, (*EMVClessPerformTransactionEMVClessTxOutputData).Validate)
@@ -306,19 +306,19 @@ func (p EMVClessPerformTransactionCompletion) Validate() error {
 	return c.Err()
 }
 
-// EMVClessPerformTransactionCompletionErrorCode holds the values of CardReader.EMVClessPerformTransaction.errorCode.
-type EMVClessPerformTransactionCompletionErrorCode string
+// EMVClessPerformTransactionErrorCode holds the values of CardReader.EMVClessPerformTransaction.errorCode.
+type EMVClessPerformTransactionErrorCode string
 
-// The values of EMVClessPerformTransactionCompletionErrorCode.
+// The values of EMVClessPerformTransactionErrorCode.
 const (
-	EMVClessPerformTransactionCompletionErrorCodeNoMedia             EMVClessPerformTransactionCompletionErrorCode = "noMedia"
-	EMVClessPerformTransactionCompletionErrorCodeInvalidMedia        EMVClessPerformTransactionCompletionErrorCode = "invalidMedia"
-	EMVClessPerformTransactionCompletionErrorCodeReaderNotConfigured EMVClessPerformTransactionCompletionErrorCode = "readerNotConfigured"
+	EMVClessPerformTransactionErrorCodeNoMedia             EMVClessPerformTransactionErrorCode = "noMedia"
+	EMVClessPerformTransactionErrorCodeInvalidMedia        EMVClessPerformTransactionErrorCode = "invalidMedia"
+	EMVClessPerformTransactionErrorCodeReaderNotConfigured EMVClessPerformTransactionErrorCode = "readerNotConfigured"
 )
 
 // Validate refuses a value that is not listed.
-func (v EMVClessPerformTransactionCompletionErrorCode) Validate() error {
-	return rule.Enum(v, EMVClessPerformTransactionCompletionErrorCodeNoMedia, EMVClessPerformTransactionCompletionErrorCodeInvalidMedia, EMVClessPerformTransactionCompletionErrorCodeReaderNotConfigured)
+func (v EMVClessPerformTransactionErrorCode) Validate() error {
+	return rule.Enum(v, EMVClessPerformTransactionErrorCodeNoMedia, EMVClessPerformTransactionErrorCodeInvalidMedia, EMVClessPerformTransactionErrorCodeReaderNotConfigured)
 }
 
 // EMVClessQueryApplicationsCommand is the payload of the command CardReader.EMVClessQueryApplications, version 2.0.
@@ -364,32 +364,32 @@ func (p MoveCommand) Validate() error {
 
 // MoveCompletion is the payload of the completion of CardReader.Move, version 2.0.
 type MoveCompletion struct {
-	ErrorCode MoveCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode MoveErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.Move.
 func (p MoveCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, MoveCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, MoveErrorCode.Validate)
 	return c.Err()
 }
 
-// MoveCompletionErrorCode holds the values of CardReader.Move.errorCode.
-type MoveCompletionErrorCode string
+// MoveErrorCode holds the values of CardReader.Move.errorCode.
+type MoveErrorCode string
 
-// The values of MoveCompletionErrorCode.
+// The values of MoveErrorCode.
 const (
-	MoveCompletionErrorCodeMediaJam      MoveCompletionErrorCode = "mediaJam"
-	MoveCompletionErrorCodeShutterFail   MoveCompletionErrorCode = "shutterFail"
-	MoveCompletionErrorCodeNoMedia       MoveCompletionErrorCode = "noMedia"
-	MoveCompletionErrorCodeOccupied      MoveCompletionErrorCode = "occupied"
-	MoveCompletionErrorCodeFull          MoveCompletionErrorCode = "full"
-	MoveCompletionErrorCodeMediaRetained MoveCompletionErrorCode = "mediaRetained"
+	MoveErrorCodeMediaJam      MoveErrorCode = "mediaJam"
+	MoveErrorCodeShutterFail   MoveErrorCode = "shutterFail"
+	MoveErrorCodeNoMedia       MoveErrorCode = "noMedia"
+	MoveErrorCodeOccupied      MoveErrorCode = "occupied"
+	MoveErrorCodeFull          MoveErrorCode = "full"
+	MoveErrorCodeMediaRetained MoveErrorCode = "mediaRetained"
 )
 
 // Validate refuses a value that is not listed.
-func (v MoveCompletionErrorCode) Validate() error {
-	return rule.Enum(v, MoveCompletionErrorCodeMediaJam, MoveCompletionErrorCodeShutterFail, MoveCompletionErrorCodeNoMedia, MoveCompletionErrorCodeOccupied, MoveCompletionErrorCodeFull, MoveCompletionErrorCodeMediaRetained)
+func (v MoveErrorCode) Validate() error {
+	return rule.Enum(v, MoveErrorCodeMediaJam, MoveErrorCodeShutterFail, MoveErrorCodeNoMedia, MoveErrorCodeOccupied, MoveErrorCodeFull, MoveErrorCodeMediaRetained)
 }
 
 // QueryIFMIdentifierCommand is the payload of the command CardReader.QueryIFMIdentifier, version 2.0.
@@ -433,7 +433,7 @@ func (ReadRawDataCommand) Validate() error { return nil }
 
 // ReadRawDataCompletion is the payload of the completion of CardReader.ReadRawData, version 3.0.
 type ReadRawDataCompletion struct {
-	ErrorCode   ReadRawDataCompletionErrorCode   `json:"errorCode,omitzero"`
+	ErrorCode   ReadRawDataErrorCode             `json:"errorCode,omitzero"`
 	Track1      *CardDataNullable                `json:"track1,omitzero"`
 	Track2      *CardDataNullable                `json:"track2,omitzero"`
 	Track3      *CardDataNullable                `json:"track3,omitzero"`
@@ -452,7 +452,7 @@ type ReadRawDataCompletion struct {
 // Validate reports values outside the description of CardReader.ReadRawData.
 func (p ReadRawDataCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadRawDataCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadRawDataErrorCode.Validate)
 	rule.Set(&c, "track1", p.Track1, (*CardDataNullable).Validate)
 	rule.Set(&c, "track2", p.Track2, (*CardDataNullable).Validate)
 	rule.Set(&c, "track3", p.Track3, (*CardDataNullable).Validate)
@@ -467,24 +467,24 @@ func (p ReadRawDataCompletion) Validate() error {
 	return c.Err()
 }
 
-// ReadRawDataCompletionErrorCode holds the values of CardReader.ReadRawData.errorCode.
-type ReadRawDataCompletionErrorCode string
+// ReadRawDataErrorCode holds the values of CardReader.ReadRawData.errorCode.
+type ReadRawDataErrorCode string
 
-// The values of ReadRawDataCompletionErrorCode.
+// The values of ReadRawDataErrorCode.
 const (
-	ReadRawDataCompletionErrorCodeMediaJam      ReadRawDataCompletionErrorCode = "mediaJam"
-	ReadRawDataCompletionErrorCodeShutterFail   ReadRawDataCompletionErrorCode = "shutterFail"
-	ReadRawDataCompletionErrorCodeNoMedia       ReadRawDataCompletionErrorCode = "noMedia"
-	ReadRawDataCompletionErrorCodeInvalidMedia  ReadRawDataCompletionErrorCode = "invalidMedia"
-	ReadRawDataCompletionErrorCodeCardTooShort  ReadRawDataCompletionErrorCode = "cardTooShort"
-	ReadRawDataCompletionErrorCodeCardTooLong   ReadRawDataCompletionErrorCode = "cardTooLong"
-	ReadRawDataCompletionErrorCodeSecurityFail  ReadRawDataCompletionErrorCode = "securityFail"
-	ReadRawDataCompletionErrorCodeCardCollision ReadRawDataCompletionErrorCode = "cardCollision"
+	ReadRawDataErrorCodeMediaJam      ReadRawDataErrorCode = "mediaJam"
+	ReadRawDataErrorCodeShutterFail   ReadRawDataErrorCode = "shutterFail"
+	ReadRawDataErrorCodeNoMedia       ReadRawDataErrorCode = "noMedia"
+	ReadRawDataErrorCodeInvalidMedia  ReadRawDataErrorCode = "invalidMedia"
+	ReadRawDataErrorCodeCardTooShort  ReadRawDataErrorCode = "cardTooShort"
+	ReadRawDataErrorCodeCardTooLong   ReadRawDataErrorCode = "cardTooLong"
+	ReadRawDataErrorCodeSecurityFail  ReadRawDataErrorCode = "securityFail"
+	ReadRawDataErrorCodeCardCollision ReadRawDataErrorCode = "cardCollision"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadRawDataCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadRawDataCompletionErrorCodeMediaJam, ReadRawDataCompletionErrorCodeShutterFail, ReadRawDataCompletionErrorCodeNoMedia, ReadRawDataCompletionErrorCodeInvalidMedia, ReadRawDataCompletionErrorCodeCardTooShort, ReadRawDataCompletionErrorCodeCardTooLong, ReadRawDataCompletionErrorCodeSecurityFail, ReadRawDataCompletionErrorCodeCardCollision)
+func (v ReadRawDataErrorCode) Validate() error {
+	return rule.Enum(v, ReadRawDataErrorCodeMediaJam, ReadRawDataErrorCodeShutterFail, ReadRawDataErrorCodeNoMedia, ReadRawDataErrorCodeInvalidMedia, ReadRawDataErrorCodeCardTooShort, ReadRawDataErrorCodeCardTooLong, ReadRawDataErrorCodeSecurityFail, ReadRawDataErrorCodeCardCollision)
 }
 
 // ReadRawDataCompletionSecurity is CardReader.ReadRawData.security.
@@ -587,29 +587,29 @@ func (v ResetCommandTo) Validate() error {
 
 // ResetCompletion is the payload of the completion of CardReader.Reset, version 2.0.
 type ResetCompletion struct {
-	ErrorCode ResetCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ResetErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.Reset.
 func (p ResetCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ResetCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ResetErrorCode.Validate)
 	return c.Err()
 }
 
-// ResetCompletionErrorCode holds the values of CardReader.Reset.errorCode.
-type ResetCompletionErrorCode string
+// ResetErrorCode holds the values of CardReader.Reset.errorCode.
+type ResetErrorCode string
 
-// The values of ResetCompletionErrorCode.
+// The values of ResetErrorCode.
 const (
-	ResetCompletionErrorCodeMediaJam      ResetCompletionErrorCode = "mediaJam"
-	ResetCompletionErrorCodeShutterFail   ResetCompletionErrorCode = "shutterFail"
-	ResetCompletionErrorCodeRetainBinFull ResetCompletionErrorCode = "retainBinFull"
+	ResetErrorCodeMediaJam      ResetErrorCode = "mediaJam"
+	ResetErrorCodeShutterFail   ResetErrorCode = "shutterFail"
+	ResetErrorCodeRetainBinFull ResetErrorCode = "retainBinFull"
 )
 
 // Validate refuses a value that is not listed.
-func (v ResetCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ResetCompletionErrorCodeMediaJam, ResetCompletionErrorCodeShutterFail, ResetCompletionErrorCodeRetainBinFull)
+func (v ResetErrorCode) Validate() error {
+	return rule.Enum(v, ResetErrorCodeMediaJam, ResetErrorCodeShutterFail, ResetErrorCodeRetainBinFull)
 }
 
 // SetKeyCommand is the payload of the command CardReader.SetKey, version 3.0.
@@ -622,27 +622,27 @@ func (SetKeyCommand) Validate() error { return nil }
 
 // SetKeyCompletion is the payload of the completion of CardReader.SetKey, version 2.0.
 type SetKeyCompletion struct {
-	ErrorCode SetKeyCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetKeyErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.SetKey.
 func (p SetKeyCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetKeyCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetKeyErrorCode.Validate)
 	return c.Err()
 }
 
-// SetKeyCompletionErrorCode holds the values of CardReader.SetKey.errorCode.
-type SetKeyCompletionErrorCode string
+// SetKeyErrorCode holds the values of CardReader.SetKey.errorCode.
+type SetKeyErrorCode string
 
-// The values of SetKeyCompletionErrorCode.
+// The values of SetKeyErrorCode.
 const (
-	SetKeyCompletionErrorCodeInvalidKey SetKeyCompletionErrorCode = "invalidKey"
+	SetKeyErrorCodeInvalidKey SetKeyErrorCode = "invalidKey"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetKeyCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetKeyCompletionErrorCodeInvalidKey)
+func (v SetKeyErrorCode) Validate() error {
+	return rule.Enum(v, SetKeyErrorCodeInvalidKey)
 }
 
 // WriteRawDataCommand is the payload of the command CardReader.WriteRawData, version 3.0.
@@ -860,31 +860,31 @@ func (v WriteRawDataCommandAdditionalPropertiesWriteMethod) Validate() error {
 
 // WriteRawDataCompletion is the payload of the completion of CardReader.WriteRawData, version 2.0.
 type WriteRawDataCompletion struct {
-	ErrorCode WriteRawDataCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode WriteRawDataErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CardReader.WriteRawData.
 func (p WriteRawDataCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, WriteRawDataCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, WriteRawDataErrorCode.Validate)
 	return c.Err()
 }
 
-// WriteRawDataCompletionErrorCode holds the values of CardReader.WriteRawData.errorCode.
-type WriteRawDataCompletionErrorCode string
+// WriteRawDataErrorCode holds the values of CardReader.WriteRawData.errorCode.
+type WriteRawDataErrorCode string
 
-// The values of WriteRawDataCompletionErrorCode.
+// The values of WriteRawDataErrorCode.
 const (
-	WriteRawDataCompletionErrorCodeMediaJam     WriteRawDataCompletionErrorCode = "mediaJam"
-	WriteRawDataCompletionErrorCodeShutterFail  WriteRawDataCompletionErrorCode = "shutterFail"
-	WriteRawDataCompletionErrorCodeNoMedia      WriteRawDataCompletionErrorCode = "noMedia"
-	WriteRawDataCompletionErrorCodeInvalidMedia WriteRawDataCompletionErrorCode = "invalidMedia"
-	WriteRawDataCompletionErrorCodeWriteMethod  WriteRawDataCompletionErrorCode = "writeMethod"
-	WriteRawDataCompletionErrorCodeCardTooShort WriteRawDataCompletionErrorCode = "cardTooShort"
-	WriteRawDataCompletionErrorCodeCardTooLong  WriteRawDataCompletionErrorCode = "cardTooLong"
+	WriteRawDataErrorCodeMediaJam     WriteRawDataErrorCode = "mediaJam"
+	WriteRawDataErrorCodeShutterFail  WriteRawDataErrorCode = "shutterFail"
+	WriteRawDataErrorCodeNoMedia      WriteRawDataErrorCode = "noMedia"
+	WriteRawDataErrorCodeInvalidMedia WriteRawDataErrorCode = "invalidMedia"
+	WriteRawDataErrorCodeWriteMethod  WriteRawDataErrorCode = "writeMethod"
+	WriteRawDataErrorCodeCardTooShort WriteRawDataErrorCode = "cardTooShort"
+	WriteRawDataErrorCodeCardTooLong  WriteRawDataErrorCode = "cardTooLong"
 )
 
 // Validate refuses a value that is not listed.
-func (v WriteRawDataCompletionErrorCode) Validate() error {
-	return rule.Enum(v, WriteRawDataCompletionErrorCodeMediaJam, WriteRawDataCompletionErrorCodeShutterFail, WriteRawDataCompletionErrorCodeNoMedia, WriteRawDataCompletionErrorCodeInvalidMedia, WriteRawDataCompletionErrorCodeWriteMethod, WriteRawDataCompletionErrorCodeCardTooShort, WriteRawDataCompletionErrorCodeCardTooLong)
+func (v WriteRawDataErrorCode) Validate() error {
+	return rule.Enum(v, WriteRawDataErrorCodeMediaJam, WriteRawDataErrorCodeShutterFail, WriteRawDataErrorCodeNoMedia, WriteRawDataErrorCodeInvalidMedia, WriteRawDataErrorCodeWriteMethod, WriteRawDataErrorCodeCardTooShort, WriteRawDataErrorCodeCardTooLong)
 }

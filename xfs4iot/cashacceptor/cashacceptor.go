@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, cashacceptor.CashIn, payload) and served with
 // host.Handle(service, cashacceptor.CashIn, handler).
@@ -53,21 +53,35 @@ var Description = xfs4iot.Interface{
 // CashIn is the command CashAcceptor.CashIn, version 2.0.
 var CashIn = xfs4iot.NewCommand[CashInCommand, CashInCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.CashIn", Version: "2.0",
-	Events:     []string{"CashAcceptor.InputRefuseEvent", "CashAcceptor.InsertItemsEvent", "CashAcceptor.SubCashInEvent", "CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashAcceptor.InputRefuseEvent", Version: "2.0"},
+		{Name: "CashAcceptor.InsertItemsEvent", Version: "2.0"},
+		{Name: "CashAcceptor.SubCashInEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "tooManyItems", "noItems", "exchangeActive", "shutterNotClosed", "noCashInActive", "positionNotEmpty", "safeDoorOpen", "foreignItemsDetected", "shutterNotOpen"},
 })
 
 // CashInEnd is the command CashAcceptor.CashInEnd, version 2.0.
 var CashInEnd = xfs4iot.NewCommand[CashInEndCommand, CashInEndCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.CashInEnd", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "noItems", "exchangeActive", "noCashInActive", "positionNotEmpty", "safeDoorOpen"},
 })
 
 // CashInRollback is the command CashAcceptor.CashInRollback, version 2.0.
 var CashInRollback = xfs4iot.NewCommand[CashInRollbackCommand, CashInRollbackCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.CashInRollback", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "shutterNotOpen", "exchangeActive", "noCashInActive", "positionNotEmpty", "noItems"},
 })
 
@@ -80,7 +94,11 @@ var CashInStart = xfs4iot.NewCommand[CashInStartCommand, CashInStartCompletion](
 // CashUnitCount is the command CashAcceptor.CashUnitCount, version 2.0.
 var CashUnitCount = xfs4iot.NewCommand[CashUnitCountCommand, CashUnitCountCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.CashUnitCount", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"invalidCashUnit", "cashInActive", "exchangeActive", "tooManyItemsToCount", "countPositionNotEmpty", "cashUnitError"},
 })
 
@@ -107,21 +125,33 @@ var ConfigureNoteTypes = xfs4iot.NewCommand[ConfigureNoteTypesCommand, Configure
 var CreateSignature = xfs4iot.NewCommand[CreateSignatureCommand, CreateSignatureCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.CreateSignature", Version: "2.0",
 	CompletionVersion: "3.0",
-	Events:            []string{"CashAcceptor.InputRefuseEvent", "CashAcceptor.InsertItemsEvent", "CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent"},
-	ErrorCodes:        []string{"tooManyItems", "noItems", "cashInActive", "exchangeActive", "positionNotEmpty", "shutterNotOpen", "shutterNotClosed", "foreignItemsDetected"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashAcceptor.InputRefuseEvent", Version: "2.0"},
+		{Name: "CashAcceptor.InsertItemsEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"tooManyItems", "noItems", "cashInActive", "exchangeActive", "positionNotEmpty", "shutterNotOpen", "shutterNotClosed", "foreignItemsDetected"},
 })
 
 // Deplete is the command CashAcceptor.Deplete, version 2.0.
 var Deplete = xfs4iot.NewCommand[DepleteCommand, DepleteCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.Deplete", Version: "2.0",
-	Events:     []string{"CashAcceptor.IncompleteDepleteEvent", "CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashAcceptor.IncompleteDepleteEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "invalidCashUnit", "cashInActive", "exchangeActive"},
 })
 
 // DeviceLockControl is the command CashAcceptor.DeviceLockControl, version 2.0.
 var DeviceLockControl = xfs4iot.NewCommand[DeviceLockControlCommand, DeviceLockControlCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.DeviceLockControl", Version: "2.0",
-	Events:     []string{"Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"invalidCashUnit", "cashInActive", "exchangeActive", "deviceLockFailure"},
 })
 
@@ -153,7 +183,10 @@ var GetReplenishTarget = xfs4iot.NewCommand[GetReplenishTargetCommand, GetReplen
 // PreparePresent is the command CashAcceptor.PreparePresent, version 2.0.
 var PreparePresent = xfs4iot.NewCommand[PreparePresentCommand, PreparePresentCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.PreparePresent", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"unsupportedPosition", "positionNotEmpty", "noItems", "cashUnitError"},
 })
 
@@ -166,6 +199,11 @@ var PresentMedia = xfs4iot.NewCommand[PresentMediaCommand, PresentMediaCompletio
 // Replenish is the command CashAcceptor.Replenish, version 2.0.
 var Replenish = xfs4iot.NewCommand[ReplenishCommand, ReplenishCompletion](xfs4iot.CommandInfo{
 	Name: "CashAcceptor.Replenish", Version: "2.0",
-	Events:     []string{"CashAcceptor.IncompleteReplenishEvent", "CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashAcceptor.IncompleteReplenishEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "invalidCashUnit", "exchangeActive", "cashInActive"},
 })

@@ -16,38 +16,38 @@ func (CashInCommand) Validate() error { return nil }
 
 // CashInCompletion is the payload of the completion of CashAcceptor.CashIn, version 2.0.
 type CashInCompletion struct {
-	ErrorCode CashInCompletionErrorCode         `json:"errorCode,omitzero"`
+	ErrorCode CashInErrorCode                   `json:"errorCode,omitzero"`
 	Items     *cashmanagement.StorageCashCounts `json:"items,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CashIn.
 func (p CashInCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CashInCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CashInErrorCode.Validate)
 	rule.Set(&c, "items", p.Items, (*cashmanagement.StorageCashCounts).Validate)
 	return c.Err()
 }
 
-// CashInCompletionErrorCode holds the values of CashAcceptor.CashIn.errorCode.
-type CashInCompletionErrorCode string
+// CashInErrorCode holds the values of CashAcceptor.CashIn.errorCode.
+type CashInErrorCode string
 
-// The values of CashInCompletionErrorCode.
+// The values of CashInErrorCode.
 const (
-	CashInCompletionErrorCodeCashUnitError        CashInCompletionErrorCode = "cashUnitError"
-	CashInCompletionErrorCodeTooManyItems         CashInCompletionErrorCode = "tooManyItems"
-	CashInCompletionErrorCodeNoItems              CashInCompletionErrorCode = "noItems"
-	CashInCompletionErrorCodeExchangeActive       CashInCompletionErrorCode = "exchangeActive"
-	CashInCompletionErrorCodeShutterNotClosed     CashInCompletionErrorCode = "shutterNotClosed"
-	CashInCompletionErrorCodeNoCashInActive       CashInCompletionErrorCode = "noCashInActive"
-	CashInCompletionErrorCodePositionNotEmpty     CashInCompletionErrorCode = "positionNotEmpty"
-	CashInCompletionErrorCodeSafeDoorOpen         CashInCompletionErrorCode = "safeDoorOpen"
-	CashInCompletionErrorCodeForeignItemsDetected CashInCompletionErrorCode = "foreignItemsDetected"
-	CashInCompletionErrorCodeShutterNotOpen       CashInCompletionErrorCode = "shutterNotOpen"
+	CashInErrorCodeCashUnitError        CashInErrorCode = "cashUnitError"
+	CashInErrorCodeTooManyItems         CashInErrorCode = "tooManyItems"
+	CashInErrorCodeNoItems              CashInErrorCode = "noItems"
+	CashInErrorCodeExchangeActive       CashInErrorCode = "exchangeActive"
+	CashInErrorCodeShutterNotClosed     CashInErrorCode = "shutterNotClosed"
+	CashInErrorCodeNoCashInActive       CashInErrorCode = "noCashInActive"
+	CashInErrorCodePositionNotEmpty     CashInErrorCode = "positionNotEmpty"
+	CashInErrorCodeSafeDoorOpen         CashInErrorCode = "safeDoorOpen"
+	CashInErrorCodeForeignItemsDetected CashInErrorCode = "foreignItemsDetected"
+	CashInErrorCodeShutterNotOpen       CashInErrorCode = "shutterNotOpen"
 )
 
 // Validate refuses a value that is not listed.
-func (v CashInCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CashInCompletionErrorCodeCashUnitError, CashInCompletionErrorCodeTooManyItems, CashInCompletionErrorCodeNoItems, CashInCompletionErrorCodeExchangeActive, CashInCompletionErrorCodeShutterNotClosed, CashInCompletionErrorCodeNoCashInActive, CashInCompletionErrorCodePositionNotEmpty, CashInCompletionErrorCodeSafeDoorOpen, CashInCompletionErrorCodeForeignItemsDetected, CashInCompletionErrorCodeShutterNotOpen)
+func (v CashInErrorCode) Validate() error {
+	return rule.Enum(v, CashInErrorCodeCashUnitError, CashInErrorCodeTooManyItems, CashInErrorCodeNoItems, CashInErrorCodeExchangeActive, CashInErrorCodeShutterNotClosed, CashInErrorCodeNoCashInActive, CashInErrorCodePositionNotEmpty, CashInErrorCodeSafeDoorOpen, CashInErrorCodeForeignItemsDetected, CashInErrorCodeShutterNotOpen)
 }
 
 // CashInEndCommand is the payload of the command CashAcceptor.CashInEnd, version 2.0.
@@ -58,35 +58,35 @@ func (CashInEndCommand) Validate() error { return nil }
 
 // CashInEndCompletion is the payload of the completion of CashAcceptor.CashInEnd, version 2.0.
 type CashInEndCompletion struct {
-	ErrorCode CashInEndCompletionErrorCode             `json:"errorCode,omitzero"`
+	ErrorCode CashInEndErrorCode                       `json:"errorCode,omitzero"`
 	Storage   map[string]*cashmanagement.StorageCashIn `json:"storage,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CashInEnd.
 func (p CashInEndCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CashInEndCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CashInEndErrorCode.Validate)
 	c.Add("storage", rule.Keys[*cashmanagement.StorageCashIn](rule.Pattern(`^unit[0-9A-Za-z]+$`))(p.Storage))
 	c.Add("storage", rule.Values(rule.Present(cashmanagement.StorageCashIn.Validate))(p.Storage))
 	return c.Err()
 }
 
-// CashInEndCompletionErrorCode holds the values of CashAcceptor.CashInEnd.errorCode.
-type CashInEndCompletionErrorCode string
+// CashInEndErrorCode holds the values of CashAcceptor.CashInEnd.errorCode.
+type CashInEndErrorCode string
 
-// The values of CashInEndCompletionErrorCode.
+// The values of CashInEndErrorCode.
 const (
-	CashInEndCompletionErrorCodeCashUnitError    CashInEndCompletionErrorCode = "cashUnitError"
-	CashInEndCompletionErrorCodeNoItems          CashInEndCompletionErrorCode = "noItems"
-	CashInEndCompletionErrorCodeExchangeActive   CashInEndCompletionErrorCode = "exchangeActive"
-	CashInEndCompletionErrorCodeNoCashInActive   CashInEndCompletionErrorCode = "noCashInActive"
-	CashInEndCompletionErrorCodePositionNotEmpty CashInEndCompletionErrorCode = "positionNotEmpty"
-	CashInEndCompletionErrorCodeSafeDoorOpen     CashInEndCompletionErrorCode = "safeDoorOpen"
+	CashInEndErrorCodeCashUnitError    CashInEndErrorCode = "cashUnitError"
+	CashInEndErrorCodeNoItems          CashInEndErrorCode = "noItems"
+	CashInEndErrorCodeExchangeActive   CashInEndErrorCode = "exchangeActive"
+	CashInEndErrorCodeNoCashInActive   CashInEndErrorCode = "noCashInActive"
+	CashInEndErrorCodePositionNotEmpty CashInEndErrorCode = "positionNotEmpty"
+	CashInEndErrorCodeSafeDoorOpen     CashInEndErrorCode = "safeDoorOpen"
 )
 
 // Validate refuses a value that is not listed.
-func (v CashInEndCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CashInEndCompletionErrorCodeCashUnitError, CashInEndCompletionErrorCodeNoItems, CashInEndCompletionErrorCodeExchangeActive, CashInEndCompletionErrorCodeNoCashInActive, CashInEndCompletionErrorCodePositionNotEmpty, CashInEndCompletionErrorCodeSafeDoorOpen)
+func (v CashInEndErrorCode) Validate() error {
+	return rule.Enum(v, CashInEndErrorCodeCashUnitError, CashInEndErrorCodeNoItems, CashInEndErrorCodeExchangeActive, CashInEndErrorCodeNoCashInActive, CashInEndErrorCodePositionNotEmpty, CashInEndErrorCodeSafeDoorOpen)
 }
 
 // CashInRollbackCommand is the payload of the command CashAcceptor.CashInRollback, version 2.0.
@@ -97,35 +97,35 @@ func (CashInRollbackCommand) Validate() error { return nil }
 
 // CashInRollbackCompletion is the payload of the completion of CashAcceptor.CashInRollback, version 2.0.
 type CashInRollbackCompletion struct {
-	ErrorCode CashInRollbackCompletionErrorCode        `json:"errorCode,omitzero"`
+	ErrorCode CashInRollbackErrorCode                  `json:"errorCode,omitzero"`
 	Storage   map[string]*cashmanagement.StorageCashIn `json:"storage,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CashInRollback.
 func (p CashInRollbackCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CashInRollbackCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CashInRollbackErrorCode.Validate)
 	c.Add("storage", rule.Keys[*cashmanagement.StorageCashIn](rule.Pattern(`^unit[0-9A-Za-z]+$`))(p.Storage))
 	c.Add("storage", rule.Values(rule.Present(cashmanagement.StorageCashIn.Validate))(p.Storage))
 	return c.Err()
 }
 
-// CashInRollbackCompletionErrorCode holds the values of CashAcceptor.CashInRollback.errorCode.
-type CashInRollbackCompletionErrorCode string
+// CashInRollbackErrorCode holds the values of CashAcceptor.CashInRollback.errorCode.
+type CashInRollbackErrorCode string
 
-// The values of CashInRollbackCompletionErrorCode.
+// The values of CashInRollbackErrorCode.
 const (
-	CashInRollbackCompletionErrorCodeCashUnitError    CashInRollbackCompletionErrorCode = "cashUnitError"
-	CashInRollbackCompletionErrorCodeShutterNotOpen   CashInRollbackCompletionErrorCode = "shutterNotOpen"
-	CashInRollbackCompletionErrorCodeExchangeActive   CashInRollbackCompletionErrorCode = "exchangeActive"
-	CashInRollbackCompletionErrorCodeNoCashInActive   CashInRollbackCompletionErrorCode = "noCashInActive"
-	CashInRollbackCompletionErrorCodePositionNotEmpty CashInRollbackCompletionErrorCode = "positionNotEmpty"
-	CashInRollbackCompletionErrorCodeNoItems          CashInRollbackCompletionErrorCode = "noItems"
+	CashInRollbackErrorCodeCashUnitError    CashInRollbackErrorCode = "cashUnitError"
+	CashInRollbackErrorCodeShutterNotOpen   CashInRollbackErrorCode = "shutterNotOpen"
+	CashInRollbackErrorCodeExchangeActive   CashInRollbackErrorCode = "exchangeActive"
+	CashInRollbackErrorCodeNoCashInActive   CashInRollbackErrorCode = "noCashInActive"
+	CashInRollbackErrorCodePositionNotEmpty CashInRollbackErrorCode = "positionNotEmpty"
+	CashInRollbackErrorCodeNoItems          CashInRollbackErrorCode = "noItems"
 )
 
 // Validate refuses a value that is not listed.
-func (v CashInRollbackCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CashInRollbackCompletionErrorCodeCashUnitError, CashInRollbackCompletionErrorCodeShutterNotOpen, CashInRollbackCompletionErrorCodeExchangeActive, CashInRollbackCompletionErrorCodeNoCashInActive, CashInRollbackCompletionErrorCodePositionNotEmpty, CashInRollbackCompletionErrorCodeNoItems)
+func (v CashInRollbackErrorCode) Validate() error {
+	return rule.Enum(v, CashInRollbackErrorCodeCashUnitError, CashInRollbackErrorCodeShutterNotOpen, CashInRollbackErrorCodeExchangeActive, CashInRollbackErrorCodeNoCashInActive, CashInRollbackErrorCodePositionNotEmpty, CashInRollbackErrorCodeNoItems)
 }
 
 // CashInStartCommand is the payload of the command CashAcceptor.CashInStart, version 2.0.
@@ -165,31 +165,31 @@ func (p CashInStartCommandAmountLimitItem) Validate() error {
 
 // CashInStartCompletion is the payload of the completion of CashAcceptor.CashInStart, version 2.0.
 type CashInStartCompletion struct {
-	ErrorCode CashInStartCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode CashInStartErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CashInStart.
 func (p CashInStartCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CashInStartCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CashInStartErrorCode.Validate)
 	return c.Err()
 }
 
-// CashInStartCompletionErrorCode holds the values of CashAcceptor.CashInStart.errorCode.
-type CashInStartCompletionErrorCode string
+// CashInStartErrorCode holds the values of CashAcceptor.CashInStart.errorCode.
+type CashInStartErrorCode string
 
-// The values of CashInStartCompletionErrorCode.
+// The values of CashInStartErrorCode.
 const (
-	CashInStartCompletionErrorCodeInvalidTellerID     CashInStartCompletionErrorCode = "invalidTellerId"
-	CashInStartCompletionErrorCodeUnsupportedPosition CashInStartCompletionErrorCode = "unsupportedPosition"
-	CashInStartCompletionErrorCodeExchangeActive      CashInStartCompletionErrorCode = "exchangeActive"
-	CashInStartCompletionErrorCodeCashInActive        CashInStartCompletionErrorCode = "cashInActive"
-	CashInStartCompletionErrorCodeSafeDoorOpen        CashInStartCompletionErrorCode = "safeDoorOpen"
+	CashInStartErrorCodeInvalidTellerID     CashInStartErrorCode = "invalidTellerId"
+	CashInStartErrorCodeUnsupportedPosition CashInStartErrorCode = "unsupportedPosition"
+	CashInStartErrorCodeExchangeActive      CashInStartErrorCode = "exchangeActive"
+	CashInStartErrorCodeCashInActive        CashInStartErrorCode = "cashInActive"
+	CashInStartErrorCodeSafeDoorOpen        CashInStartErrorCode = "safeDoorOpen"
 )
 
 // Validate refuses a value that is not listed.
-func (v CashInStartCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CashInStartCompletionErrorCodeInvalidTellerID, CashInStartCompletionErrorCodeUnsupportedPosition, CashInStartCompletionErrorCodeExchangeActive, CashInStartCompletionErrorCodeCashInActive, CashInStartCompletionErrorCodeSafeDoorOpen)
+func (v CashInStartErrorCode) Validate() error {
+	return rule.Enum(v, CashInStartErrorCodeInvalidTellerID, CashInStartErrorCodeUnsupportedPosition, CashInStartErrorCodeExchangeActive, CashInStartErrorCodeCashInActive, CashInStartErrorCodeSafeDoorOpen)
 }
 
 // CashUnitCountCommand is the payload of the command CashAcceptor.CashUnitCount, version 2.0.
@@ -202,32 +202,32 @@ func (CashUnitCountCommand) Validate() error { return nil }
 
 // CashUnitCountCompletion is the payload of the completion of CashAcceptor.CashUnitCount, version 2.0.
 type CashUnitCountCompletion struct {
-	ErrorCode CashUnitCountCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode CashUnitCountErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CashUnitCount.
 func (p CashUnitCountCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CashUnitCountCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CashUnitCountErrorCode.Validate)
 	return c.Err()
 }
 
-// CashUnitCountCompletionErrorCode holds the values of CashAcceptor.CashUnitCount.errorCode.
-type CashUnitCountCompletionErrorCode string
+// CashUnitCountErrorCode holds the values of CashAcceptor.CashUnitCount.errorCode.
+type CashUnitCountErrorCode string
 
-// The values of CashUnitCountCompletionErrorCode.
+// The values of CashUnitCountErrorCode.
 const (
-	CashUnitCountCompletionErrorCodeInvalidCashUnit       CashUnitCountCompletionErrorCode = "invalidCashUnit"
-	CashUnitCountCompletionErrorCodeCashInActive          CashUnitCountCompletionErrorCode = "cashInActive"
-	CashUnitCountCompletionErrorCodeExchangeActive        CashUnitCountCompletionErrorCode = "exchangeActive"
-	CashUnitCountCompletionErrorCodeTooManyItemsToCount   CashUnitCountCompletionErrorCode = "tooManyItemsToCount"
-	CashUnitCountCompletionErrorCodeCountPositionNotEmpty CashUnitCountCompletionErrorCode = "countPositionNotEmpty"
-	CashUnitCountCompletionErrorCodeCashUnitError         CashUnitCountCompletionErrorCode = "cashUnitError"
+	CashUnitCountErrorCodeInvalidCashUnit       CashUnitCountErrorCode = "invalidCashUnit"
+	CashUnitCountErrorCodeCashInActive          CashUnitCountErrorCode = "cashInActive"
+	CashUnitCountErrorCodeExchangeActive        CashUnitCountErrorCode = "exchangeActive"
+	CashUnitCountErrorCodeTooManyItemsToCount   CashUnitCountErrorCode = "tooManyItemsToCount"
+	CashUnitCountErrorCodeCountPositionNotEmpty CashUnitCountErrorCode = "countPositionNotEmpty"
+	CashUnitCountErrorCodeCashUnitError         CashUnitCountErrorCode = "cashUnitError"
 )
 
 // Validate refuses a value that is not listed.
-func (v CashUnitCountCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CashUnitCountCompletionErrorCodeInvalidCashUnit, CashUnitCountCompletionErrorCodeCashInActive, CashUnitCountCompletionErrorCodeExchangeActive, CashUnitCountCompletionErrorCodeTooManyItemsToCount, CashUnitCountCompletionErrorCodeCountPositionNotEmpty, CashUnitCountCompletionErrorCodeCashUnitError)
+func (v CashUnitCountErrorCode) Validate() error {
+	return rule.Enum(v, CashUnitCountErrorCodeInvalidCashUnit, CashUnitCountErrorCodeCashInActive, CashUnitCountErrorCodeExchangeActive, CashUnitCountErrorCodeTooManyItemsToCount, CashUnitCountErrorCodeCountPositionNotEmpty, CashUnitCountErrorCodeCashUnitError)
 }
 
 // CompareSignatureCommand is the payload of the command CashAcceptor.CompareSignature, version 3.0.
@@ -246,32 +246,32 @@ func (p CompareSignatureCommand) Validate() error {
 
 // CompareSignatureCompletion is the payload of the completion of CashAcceptor.CompareSignature, version 2.0.
 type CompareSignatureCompletion struct {
-	ErrorCode       CompareSignatureCompletionErrorCode             `json:"errorCode,omitzero"`
+	ErrorCode       CompareSignatureErrorCode                       `json:"errorCode,omitzero"`
 	SignaturesIndex []CompareSignatureCompletionSignaturesIndexItem `json:"signaturesIndex,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CompareSignature.
 func (p CompareSignatureCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CompareSignatureCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CompareSignatureErrorCode.Validate)
 	c.Add("signaturesIndex", rule.Each(CompareSignatureCompletionSignaturesIndexItem.Validate)(p.SignaturesIndex))
 	return c.Err()
 }
 
-// CompareSignatureCompletionErrorCode holds the values of CashAcceptor.CompareSignature.errorCode.
-type CompareSignatureCompletionErrorCode string
+// CompareSignatureErrorCode holds the values of CashAcceptor.CompareSignature.errorCode.
+type CompareSignatureErrorCode string
 
-// The values of CompareSignatureCompletionErrorCode.
+// The values of CompareSignatureErrorCode.
 const (
-	CompareSignatureCompletionErrorCodeCashInActive                CompareSignatureCompletionErrorCode = "cashInActive"
-	CompareSignatureCompletionErrorCodeExchangeActive              CompareSignatureCompletionErrorCode = "exchangeActive"
-	CompareSignatureCompletionErrorCodeInvalidReferenceSignature   CompareSignatureCompletionErrorCode = "invalidReferenceSignature"
-	CompareSignatureCompletionErrorCodeInvalidTransactionSignature CompareSignatureCompletionErrorCode = "invalidTransactionSignature"
+	CompareSignatureErrorCodeCashInActive                CompareSignatureErrorCode = "cashInActive"
+	CompareSignatureErrorCodeExchangeActive              CompareSignatureErrorCode = "exchangeActive"
+	CompareSignatureErrorCodeInvalidReferenceSignature   CompareSignatureErrorCode = "invalidReferenceSignature"
+	CompareSignatureErrorCodeInvalidTransactionSignature CompareSignatureErrorCode = "invalidTransactionSignature"
 )
 
 // Validate refuses a value that is not listed.
-func (v CompareSignatureCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CompareSignatureCompletionErrorCodeCashInActive, CompareSignatureCompletionErrorCodeExchangeActive, CompareSignatureCompletionErrorCodeInvalidReferenceSignature, CompareSignatureCompletionErrorCodeInvalidTransactionSignature)
+func (v CompareSignatureErrorCode) Validate() error {
+	return rule.Enum(v, CompareSignatureErrorCodeCashInActive, CompareSignatureErrorCodeExchangeActive, CompareSignatureErrorCodeInvalidReferenceSignature, CompareSignatureErrorCodeInvalidTransactionSignature)
 }
 
 // CompareSignatureCompletionSignaturesIndexItem is CashAcceptor.CompareSignature.signaturesIndex[].
@@ -299,30 +299,30 @@ func (ConfigureNoteReaderCommand) Validate() error { return nil }
 
 // ConfigureNoteReaderCompletion is the payload of the completion of CashAcceptor.ConfigureNoteReader, version 2.0.
 type ConfigureNoteReaderCompletion struct {
-	ErrorCode       ConfigureNoteReaderCompletionErrorCode `json:"errorCode,omitzero"`
-	RebootNecessary *bool                                  `json:"rebootNecessary,omitzero"`
+	ErrorCode       ConfigureNoteReaderErrorCode `json:"errorCode,omitzero"`
+	RebootNecessary *bool                        `json:"rebootNecessary,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.ConfigureNoteReader.
 func (p ConfigureNoteReaderCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ConfigureNoteReaderCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ConfigureNoteReaderErrorCode.Validate)
 	return c.Err()
 }
 
-// ConfigureNoteReaderCompletionErrorCode holds the values of CashAcceptor.ConfigureNoteReader.errorCode.
-type ConfigureNoteReaderCompletionErrorCode string
+// ConfigureNoteReaderErrorCode holds the values of CashAcceptor.ConfigureNoteReader.errorCode.
+type ConfigureNoteReaderErrorCode string
 
-// The values of ConfigureNoteReaderCompletionErrorCode.
+// The values of ConfigureNoteReaderErrorCode.
 const (
-	ConfigureNoteReaderCompletionErrorCodeExchangeActive ConfigureNoteReaderCompletionErrorCode = "exchangeActive"
-	ConfigureNoteReaderCompletionErrorCodeCashInActive   ConfigureNoteReaderCompletionErrorCode = "cashInActive"
-	ConfigureNoteReaderCompletionErrorCodeLoadFailed     ConfigureNoteReaderCompletionErrorCode = "loadFailed"
+	ConfigureNoteReaderErrorCodeExchangeActive ConfigureNoteReaderErrorCode = "exchangeActive"
+	ConfigureNoteReaderErrorCodeCashInActive   ConfigureNoteReaderErrorCode = "cashInActive"
+	ConfigureNoteReaderErrorCodeLoadFailed     ConfigureNoteReaderErrorCode = "loadFailed"
 )
 
 // Validate refuses a value that is not listed.
-func (v ConfigureNoteReaderCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ConfigureNoteReaderCompletionErrorCodeExchangeActive, ConfigureNoteReaderCompletionErrorCodeCashInActive, ConfigureNoteReaderCompletionErrorCodeLoadFailed)
+func (v ConfigureNoteReaderErrorCode) Validate() error {
+	return rule.Enum(v, ConfigureNoteReaderErrorCodeExchangeActive, ConfigureNoteReaderErrorCodeCashInActive, ConfigureNoteReaderErrorCodeLoadFailed)
 }
 
 // ConfigureNoteTypesCommand is the payload of the command CashAcceptor.ConfigureNoteTypes, version 2.0.
@@ -352,28 +352,28 @@ func (p ConfigureNoteTypesCommandItemsItem) Validate() error {
 
 // ConfigureNoteTypesCompletion is the payload of the completion of CashAcceptor.ConfigureNoteTypes, version 2.0.
 type ConfigureNoteTypesCompletion struct {
-	ErrorCode ConfigureNoteTypesCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ConfigureNoteTypesErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.ConfigureNoteTypes.
 func (p ConfigureNoteTypesCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ConfigureNoteTypesCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ConfigureNoteTypesErrorCode.Validate)
 	return c.Err()
 }
 
-// ConfigureNoteTypesCompletionErrorCode holds the values of CashAcceptor.ConfigureNoteTypes.errorCode.
-type ConfigureNoteTypesCompletionErrorCode string
+// ConfigureNoteTypesErrorCode holds the values of CashAcceptor.ConfigureNoteTypes.errorCode.
+type ConfigureNoteTypesErrorCode string
 
-// The values of ConfigureNoteTypesCompletionErrorCode.
+// The values of ConfigureNoteTypesErrorCode.
 const (
-	ConfigureNoteTypesCompletionErrorCodeExchangeActive ConfigureNoteTypesCompletionErrorCode = "exchangeActive"
-	ConfigureNoteTypesCompletionErrorCodeCashInActive   ConfigureNoteTypesCompletionErrorCode = "cashInActive"
+	ConfigureNoteTypesErrorCodeExchangeActive ConfigureNoteTypesErrorCode = "exchangeActive"
+	ConfigureNoteTypesErrorCodeCashInActive   ConfigureNoteTypesErrorCode = "cashInActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v ConfigureNoteTypesCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ConfigureNoteTypesCompletionErrorCodeExchangeActive, ConfigureNoteTypesCompletionErrorCodeCashInActive)
+func (v ConfigureNoteTypesErrorCode) Validate() error {
+	return rule.Enum(v, ConfigureNoteTypesErrorCodeExchangeActive, ConfigureNoteTypesErrorCodeCashInActive)
 }
 
 // CreateSignatureCommand is the payload of the command CashAcceptor.CreateSignature, version 2.0.
@@ -384,39 +384,39 @@ func (CreateSignatureCommand) Validate() error { return nil }
 
 // CreateSignatureCompletion is the payload of the completion of CashAcceptor.CreateSignature, version 3.0.
 type CreateSignatureCompletion struct {
-	ErrorCode   CreateSignatureCompletionErrorCode `json:"errorCode,omitzero"`
-	NoteType    string                             `json:"noteType,omitzero"` // ^type[0-9A-Z]+$
-	Orientation cashmanagement.Orientation         `json:"orientation,omitzero"`
-	Signature   []byte                             `json:"signature,omitzero"`
+	ErrorCode   CreateSignatureErrorCode   `json:"errorCode,omitzero"`
+	NoteType    string                     `json:"noteType,omitzero"` // ^type[0-9A-Z]+$
+	Orientation cashmanagement.Orientation `json:"orientation,omitzero"`
+	Signature   []byte                     `json:"signature,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.CreateSignature.
 func (p CreateSignatureCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CreateSignatureCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CreateSignatureErrorCode.Validate)
 	rule.Set(&c, "noteType", p.NoteType, rule.Pattern(`^type[0-9A-Z]+$`))
 	rule.Set(&c, "orientation", p.Orientation, cashmanagement.Orientation.Validate)
 	return c.Err()
 }
 
-// CreateSignatureCompletionErrorCode holds the values of CashAcceptor.CreateSignature.errorCode.
-type CreateSignatureCompletionErrorCode string
+// CreateSignatureErrorCode holds the values of CashAcceptor.CreateSignature.errorCode.
+type CreateSignatureErrorCode string
 
-// The values of CreateSignatureCompletionErrorCode.
+// The values of CreateSignatureErrorCode.
 const (
-	CreateSignatureCompletionErrorCodeTooManyItems         CreateSignatureCompletionErrorCode = "tooManyItems"
-	CreateSignatureCompletionErrorCodeNoItems              CreateSignatureCompletionErrorCode = "noItems"
-	CreateSignatureCompletionErrorCodeCashInActive         CreateSignatureCompletionErrorCode = "cashInActive"
-	CreateSignatureCompletionErrorCodeExchangeActive       CreateSignatureCompletionErrorCode = "exchangeActive"
-	CreateSignatureCompletionErrorCodePositionNotEmpty     CreateSignatureCompletionErrorCode = "positionNotEmpty"
-	CreateSignatureCompletionErrorCodeShutterNotOpen       CreateSignatureCompletionErrorCode = "shutterNotOpen"
-	CreateSignatureCompletionErrorCodeShutterNotClosed     CreateSignatureCompletionErrorCode = "shutterNotClosed"
-	CreateSignatureCompletionErrorCodeForeignItemsDetected CreateSignatureCompletionErrorCode = "foreignItemsDetected"
+	CreateSignatureErrorCodeTooManyItems         CreateSignatureErrorCode = "tooManyItems"
+	CreateSignatureErrorCodeNoItems              CreateSignatureErrorCode = "noItems"
+	CreateSignatureErrorCodeCashInActive         CreateSignatureErrorCode = "cashInActive"
+	CreateSignatureErrorCodeExchangeActive       CreateSignatureErrorCode = "exchangeActive"
+	CreateSignatureErrorCodePositionNotEmpty     CreateSignatureErrorCode = "positionNotEmpty"
+	CreateSignatureErrorCodeShutterNotOpen       CreateSignatureErrorCode = "shutterNotOpen"
+	CreateSignatureErrorCodeShutterNotClosed     CreateSignatureErrorCode = "shutterNotClosed"
+	CreateSignatureErrorCodeForeignItemsDetected CreateSignatureErrorCode = "foreignItemsDetected"
 )
 
 // Validate refuses a value that is not listed.
-func (v CreateSignatureCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CreateSignatureCompletionErrorCodeTooManyItems, CreateSignatureCompletionErrorCodeNoItems, CreateSignatureCompletionErrorCodeCashInActive, CreateSignatureCompletionErrorCodeExchangeActive, CreateSignatureCompletionErrorCodePositionNotEmpty, CreateSignatureCompletionErrorCodeShutterNotOpen, CreateSignatureCompletionErrorCodeShutterNotClosed, CreateSignatureCompletionErrorCodeForeignItemsDetected)
+func (v CreateSignatureErrorCode) Validate() error {
+	return rule.Enum(v, CreateSignatureErrorCodeTooManyItems, CreateSignatureErrorCodeNoItems, CreateSignatureErrorCodeCashInActive, CreateSignatureErrorCodeExchangeActive, CreateSignatureErrorCodePositionNotEmpty, CreateSignatureErrorCodeShutterNotOpen, CreateSignatureErrorCodeShutterNotClosed, CreateSignatureErrorCodeForeignItemsDetected)
 }
 
 // DepleteCommand is the payload of the command CashAcceptor.Deplete, version 2.0.
@@ -449,7 +449,7 @@ func (p DepleteCommandDepleteSourcesItem) Validate() error {
 
 // DepleteCompletion is the payload of the completion of CashAcceptor.Deplete, version 2.0.
 type DepleteCompletion struct {
-	ErrorCode             DepleteCompletionErrorCode                  `json:"errorCode,omitzero"`
+	ErrorCode             DepleteErrorCode                            `json:"errorCode,omitzero"`
 	NumberOfItemsReceived *int                                        `json:"numberOfItemsReceived,omitzero"` // at least 0
 	NumberOfItemsRejected *int                                        `json:"numberOfItemsRejected,omitzero"` // at least 0
 	DepleteSourceResults  []DepleteCompletionDepleteSourceResultsItem `json:"depleteSourceResults,omitzero"`
@@ -458,27 +458,27 @@ type DepleteCompletion struct {
 // Validate reports values outside the description of CashAcceptor.Deplete.
 func (p DepleteCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DepleteCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DepleteErrorCode.Validate)
 	rule.Int(&c, "numberOfItemsReceived", p.NumberOfItemsReceived, rule.Min(0))
 	rule.Int(&c, "numberOfItemsRejected", p.NumberOfItemsRejected, rule.Min(0))
 	c.Add("depleteSourceResults", rule.Each(DepleteCompletionDepleteSourceResultsItem.Validate)(p.DepleteSourceResults))
 	return c.Err()
 }
 
-// DepleteCompletionErrorCode holds the values of CashAcceptor.Deplete.errorCode.
-type DepleteCompletionErrorCode string
+// DepleteErrorCode holds the values of CashAcceptor.Deplete.errorCode.
+type DepleteErrorCode string
 
-// The values of DepleteCompletionErrorCode.
+// The values of DepleteErrorCode.
 const (
-	DepleteCompletionErrorCodeCashUnitError   DepleteCompletionErrorCode = "cashUnitError"
-	DepleteCompletionErrorCodeInvalidCashUnit DepleteCompletionErrorCode = "invalidCashUnit"
-	DepleteCompletionErrorCodeCashInActive    DepleteCompletionErrorCode = "cashInActive"
-	DepleteCompletionErrorCodeExchangeActive  DepleteCompletionErrorCode = "exchangeActive"
+	DepleteErrorCodeCashUnitError   DepleteErrorCode = "cashUnitError"
+	DepleteErrorCodeInvalidCashUnit DepleteErrorCode = "invalidCashUnit"
+	DepleteErrorCodeCashInActive    DepleteErrorCode = "cashInActive"
+	DepleteErrorCodeExchangeActive  DepleteErrorCode = "exchangeActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v DepleteCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DepleteCompletionErrorCodeCashUnitError, DepleteCompletionErrorCodeInvalidCashUnit, DepleteCompletionErrorCodeCashInActive, DepleteCompletionErrorCodeExchangeActive)
+func (v DepleteErrorCode) Validate() error {
+	return rule.Enum(v, DepleteErrorCodeCashUnitError, DepleteErrorCodeInvalidCashUnit, DepleteErrorCodeCashInActive, DepleteErrorCodeExchangeActive)
 }
 
 // DepleteCompletionDepleteSourceResultsItem is CashAcceptor.Deplete.depleteSourceResults[].
@@ -574,30 +574,30 @@ func (v DeviceLockControlCommandUnitLockControlItemUnitAction) Validate() error 
 
 // DeviceLockControlCompletion is the payload of the completion of CashAcceptor.DeviceLockControl, version 2.0.
 type DeviceLockControlCompletion struct {
-	ErrorCode DeviceLockControlCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DeviceLockControlErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.DeviceLockControl.
 func (p DeviceLockControlCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DeviceLockControlCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DeviceLockControlErrorCode.Validate)
 	return c.Err()
 }
 
-// DeviceLockControlCompletionErrorCode holds the values of CashAcceptor.DeviceLockControl.errorCode.
-type DeviceLockControlCompletionErrorCode string
+// DeviceLockControlErrorCode holds the values of CashAcceptor.DeviceLockControl.errorCode.
+type DeviceLockControlErrorCode string
 
-// The values of DeviceLockControlCompletionErrorCode.
+// The values of DeviceLockControlErrorCode.
 const (
-	DeviceLockControlCompletionErrorCodeInvalidCashUnit   DeviceLockControlCompletionErrorCode = "invalidCashUnit"
-	DeviceLockControlCompletionErrorCodeCashInActive      DeviceLockControlCompletionErrorCode = "cashInActive"
-	DeviceLockControlCompletionErrorCodeExchangeActive    DeviceLockControlCompletionErrorCode = "exchangeActive"
-	DeviceLockControlCompletionErrorCodeDeviceLockFailure DeviceLockControlCompletionErrorCode = "deviceLockFailure"
+	DeviceLockControlErrorCodeInvalidCashUnit   DeviceLockControlErrorCode = "invalidCashUnit"
+	DeviceLockControlErrorCodeCashInActive      DeviceLockControlErrorCode = "cashInActive"
+	DeviceLockControlErrorCodeExchangeActive    DeviceLockControlErrorCode = "exchangeActive"
+	DeviceLockControlErrorCodeDeviceLockFailure DeviceLockControlErrorCode = "deviceLockFailure"
 )
 
 // Validate refuses a value that is not listed.
-func (v DeviceLockControlCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DeviceLockControlCompletionErrorCodeInvalidCashUnit, DeviceLockControlCompletionErrorCodeCashInActive, DeviceLockControlCompletionErrorCodeExchangeActive, DeviceLockControlCompletionErrorCodeDeviceLockFailure)
+func (v DeviceLockControlErrorCode) Validate() error {
+	return rule.Enum(v, DeviceLockControlErrorCodeInvalidCashUnit, DeviceLockControlErrorCodeCashInActive, DeviceLockControlErrorCodeExchangeActive, DeviceLockControlErrorCodeDeviceLockFailure)
 }
 
 // GetCashInStatusCommand is the payload of the command CashAcceptor.GetCashInStatus, version 2.0.
@@ -843,30 +843,30 @@ func (p PreparePresentCommand) Validate() error {
 
 // PreparePresentCompletion is the payload of the completion of CashAcceptor.PreparePresent, version 2.0.
 type PreparePresentCompletion struct {
-	ErrorCode PreparePresentCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode PreparePresentErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.PreparePresent.
 func (p PreparePresentCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PreparePresentCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PreparePresentErrorCode.Validate)
 	return c.Err()
 }
 
-// PreparePresentCompletionErrorCode holds the values of CashAcceptor.PreparePresent.errorCode.
-type PreparePresentCompletionErrorCode string
+// PreparePresentErrorCode holds the values of CashAcceptor.PreparePresent.errorCode.
+type PreparePresentErrorCode string
 
-// The values of PreparePresentCompletionErrorCode.
+// The values of PreparePresentErrorCode.
 const (
-	PreparePresentCompletionErrorCodeUnsupportedPosition PreparePresentCompletionErrorCode = "unsupportedPosition"
-	PreparePresentCompletionErrorCodePositionNotEmpty    PreparePresentCompletionErrorCode = "positionNotEmpty"
-	PreparePresentCompletionErrorCodeNoItems             PreparePresentCompletionErrorCode = "noItems"
-	PreparePresentCompletionErrorCodeCashUnitError       PreparePresentCompletionErrorCode = "cashUnitError"
+	PreparePresentErrorCodeUnsupportedPosition PreparePresentErrorCode = "unsupportedPosition"
+	PreparePresentErrorCodePositionNotEmpty    PreparePresentErrorCode = "positionNotEmpty"
+	PreparePresentErrorCodeNoItems             PreparePresentErrorCode = "noItems"
+	PreparePresentErrorCodeCashUnitError       PreparePresentErrorCode = "cashUnitError"
 )
 
 // Validate refuses a value that is not listed.
-func (v PreparePresentCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PreparePresentCompletionErrorCodeUnsupportedPosition, PreparePresentCompletionErrorCodePositionNotEmpty, PreparePresentCompletionErrorCodeNoItems, PreparePresentCompletionErrorCodeCashUnitError)
+func (v PreparePresentErrorCode) Validate() error {
+	return rule.Enum(v, PreparePresentErrorCodeUnsupportedPosition, PreparePresentErrorCodePositionNotEmpty, PreparePresentErrorCodeNoItems, PreparePresentErrorCodeCashUnitError)
 }
 
 // PresentMediaCommand is the payload of the command CashAcceptor.PresentMedia, version 2.0.
@@ -883,31 +883,31 @@ func (p PresentMediaCommand) Validate() error {
 
 // PresentMediaCompletion is the payload of the completion of CashAcceptor.PresentMedia, version 2.0.
 type PresentMediaCompletion struct {
-	ErrorCode PresentMediaCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode PresentMediaErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashAcceptor.PresentMedia.
 func (p PresentMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PresentMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PresentMediaErrorCode.Validate)
 	return c.Err()
 }
 
-// PresentMediaCompletionErrorCode holds the values of CashAcceptor.PresentMedia.errorCode.
-type PresentMediaCompletionErrorCode string
+// PresentMediaErrorCode holds the values of CashAcceptor.PresentMedia.errorCode.
+type PresentMediaErrorCode string
 
-// The values of PresentMediaCompletionErrorCode.
+// The values of PresentMediaErrorCode.
 const (
-	PresentMediaCompletionErrorCodeUnsupportedPosition  PresentMediaCompletionErrorCode = "unsupportedPosition"
-	PresentMediaCompletionErrorCodeShutterNotOpen       PresentMediaCompletionErrorCode = "shutterNotOpen"
-	PresentMediaCompletionErrorCodeNoItems              PresentMediaCompletionErrorCode = "noItems"
-	PresentMediaCompletionErrorCodeExchangeActive       PresentMediaCompletionErrorCode = "exchangeActive"
-	PresentMediaCompletionErrorCodeForeignItemsDetected PresentMediaCompletionErrorCode = "foreignItemsDetected"
+	PresentMediaErrorCodeUnsupportedPosition  PresentMediaErrorCode = "unsupportedPosition"
+	PresentMediaErrorCodeShutterNotOpen       PresentMediaErrorCode = "shutterNotOpen"
+	PresentMediaErrorCodeNoItems              PresentMediaErrorCode = "noItems"
+	PresentMediaErrorCodeExchangeActive       PresentMediaErrorCode = "exchangeActive"
+	PresentMediaErrorCodeForeignItemsDetected PresentMediaErrorCode = "foreignItemsDetected"
 )
 
 // Validate refuses a value that is not listed.
-func (v PresentMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PresentMediaCompletionErrorCodeUnsupportedPosition, PresentMediaCompletionErrorCodeShutterNotOpen, PresentMediaCompletionErrorCodeNoItems, PresentMediaCompletionErrorCodeExchangeActive, PresentMediaCompletionErrorCodeForeignItemsDetected)
+func (v PresentMediaErrorCode) Validate() error {
+	return rule.Enum(v, PresentMediaErrorCodeUnsupportedPosition, PresentMediaErrorCodeShutterNotOpen, PresentMediaErrorCodeNoItems, PresentMediaErrorCodeExchangeActive, PresentMediaErrorCodeForeignItemsDetected)
 }
 
 // ReplenishCommand is the payload of the command CashAcceptor.Replenish, version 2.0.
@@ -940,7 +940,7 @@ func (p ReplenishCommandReplenishTargetsItem) Validate() error {
 
 // ReplenishCompletion is the payload of the completion of CashAcceptor.Replenish, version 2.0.
 type ReplenishCompletion struct {
-	ErrorCode              ReplenishCompletionErrorCode                    `json:"errorCode,omitzero"`
+	ErrorCode              ReplenishErrorCode                              `json:"errorCode,omitzero"`
 	NumberOfItemsRemoved   *int                                            `json:"numberOfItemsRemoved,omitzero"`  // at least 1
 	NumberOfItemsRejected  *int                                            `json:"numberOfItemsRejected,omitzero"` // at least 1
 	ReplenishTargetResults []ReplenishCompletionReplenishTargetResultsItem `json:"replenishTargetResults,omitzero"`
@@ -949,27 +949,27 @@ type ReplenishCompletion struct {
 // Validate reports values outside the description of CashAcceptor.Replenish.
 func (p ReplenishCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReplenishCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReplenishErrorCode.Validate)
 	rule.Int(&c, "numberOfItemsRemoved", p.NumberOfItemsRemoved, rule.Min(1))
 	rule.Int(&c, "numberOfItemsRejected", p.NumberOfItemsRejected, rule.Min(1))
 	c.Add("replenishTargetResults", rule.Each(ReplenishCompletionReplenishTargetResultsItem.Validate)(p.ReplenishTargetResults))
 	return c.Err()
 }
 
-// ReplenishCompletionErrorCode holds the values of CashAcceptor.Replenish.errorCode.
-type ReplenishCompletionErrorCode string
+// ReplenishErrorCode holds the values of CashAcceptor.Replenish.errorCode.
+type ReplenishErrorCode string
 
-// The values of ReplenishCompletionErrorCode.
+// The values of ReplenishErrorCode.
 const (
-	ReplenishCompletionErrorCodeCashUnitError   ReplenishCompletionErrorCode = "cashUnitError"
-	ReplenishCompletionErrorCodeInvalidCashUnit ReplenishCompletionErrorCode = "invalidCashUnit"
-	ReplenishCompletionErrorCodeExchangeActive  ReplenishCompletionErrorCode = "exchangeActive"
-	ReplenishCompletionErrorCodeCashInActive    ReplenishCompletionErrorCode = "cashInActive"
+	ReplenishErrorCodeCashUnitError   ReplenishErrorCode = "cashUnitError"
+	ReplenishErrorCodeInvalidCashUnit ReplenishErrorCode = "invalidCashUnit"
+	ReplenishErrorCodeExchangeActive  ReplenishErrorCode = "exchangeActive"
+	ReplenishErrorCodeCashInActive    ReplenishErrorCode = "cashInActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReplenishCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReplenishCompletionErrorCodeCashUnitError, ReplenishCompletionErrorCodeInvalidCashUnit, ReplenishCompletionErrorCodeExchangeActive, ReplenishCompletionErrorCodeCashInActive)
+func (v ReplenishErrorCode) Validate() error {
+	return rule.Enum(v, ReplenishErrorCodeCashUnitError, ReplenishErrorCodeInvalidCashUnit, ReplenishErrorCodeExchangeActive, ReplenishErrorCodeCashInActive)
 }
 
 // ReplenishCompletionReplenishTargetResultsItem is CashAcceptor.Replenish.replenishTargetResults[].

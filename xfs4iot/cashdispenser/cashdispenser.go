@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, cashdispenser.Count, payload) and served with
 // host.Handle(service, cashdispenser.Count, handler).
@@ -43,21 +43,34 @@ var Description = xfs4iot.Interface{
 // Count is the command CashDispenser.Count, version 2.0.
 var Count = xfs4iot.NewCommand[CountCommand, CountCompletion](xfs4iot.CommandInfo{
 	Name: "CashDispenser.Count", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "unsupportedPosition", "safeDoorOpen", "exchangeActive"},
 })
 
 // Denominate is the command CashDispenser.Denominate, version 3.0.
 var Denominate = xfs4iot.NewCommand[DenominateCommand, DenominateCompletion](xfs4iot.CommandInfo{
 	Name: "CashDispenser.Denominate", Version: "3.0",
-	Events:     []string{"Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"invalidCurrency", "invalidTellerID", "cashUnitError", "invalidDenomination", "invalidMixNumber", "noCurrencyMix", "notDispensable", "tooManyItems", "exchangeActive", "noCashBoxPresent", "amountNotInMixTable"},
 })
 
 // Dispense is the command CashDispenser.Dispense, version 3.0.
 var Dispense = xfs4iot.NewCommand[DispenseCommand, DispenseCompletion](xfs4iot.CommandInfo{
 	Name: "CashDispenser.Dispense", Version: "3.0",
-	Events:     []string{"CashDispenser.DelayedDispenseEvent", "CashDispenser.IncompleteDispenseEvent", "CashDispenser.StartDispenseEvent", "CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashDispenser.DelayedDispenseEvent", Version: "2.0"},
+		{Name: "CashDispenser.IncompleteDispenseEvent", Version: "3.0"},
+		{Name: "CashDispenser.StartDispenseEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"invalidCurrency", "invalidTellerID", "cashUnitError", "invalidDenomination", "invalidMixNumber", "noCurrencyMix", "notDispensable", "tooManyItems", "unsupportedPosition", "safeDoorOpen", "exchangeActive", "noCashBoxPresent", "amountNotInMixTable", "itemsLeft", "shutterOpen"},
 })
 
@@ -88,14 +101,19 @@ var PrepareDispense = xfs4iot.NewCommand[PrepareDispenseCommand, PrepareDispense
 // Present is the command CashDispenser.Present, version 2.0.
 var Present = xfs4iot.NewCommand[PresentCommand, PresentCompletion](xfs4iot.CommandInfo{
 	Name: "CashDispenser.Present", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"shutterNotOpen", "shutterOpen", "noItems", "exchangeActive", "presentErrorNoItems", "presentErrorItems", "presentErrorUnknown", "unsupportedPosition"},
 })
 
 // Reject is the command CashDispenser.Reject, version 2.0.
 var Reject = xfs4iot.NewCommand[RejectCommand, RejectCompletion](xfs4iot.CommandInfo{
 	Name: "CashDispenser.Reject", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "noItems", "exchangeActive"},
 })
 
@@ -108,6 +126,10 @@ var SetMixTable = xfs4iot.NewCommand[SetMixTableCommand, SetMixTableCompletion](
 // TestCashUnits is the command CashDispenser.TestCashUnits, version 2.0.
 var TestCashUnits = xfs4iot.NewCommand[TestCashUnitsCommand, TestCashUnitsCompletion](xfs4iot.CommandInfo{
 	Name: "CashDispenser.TestCashUnits", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "unsupportedPosition", "shutterNotOpen", "shutterOpen", "invalidCashUnit", "exchangeActive", "presentErrorNoItems", "presentErrorItems", "presentErrorUnknown"},
 })

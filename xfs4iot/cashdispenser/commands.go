@@ -24,33 +24,33 @@ func (p CountCommand) Validate() error {
 
 // CountCompletion is the payload of the completion of CashDispenser.Count, version 2.0.
 type CountCompletion struct {
-	ErrorCode        CountCompletionErrorCode                         `json:"errorCode,omitzero"`
+	ErrorCode        CountErrorCode                                   `json:"errorCode,omitzero"`
 	CountedCashUnits map[string]*CountCompletionCountedCashUnitsValue `json:"countedCashUnits,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.Count.
 func (p CountCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CountCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CountErrorCode.Validate)
 	c.Add("countedCashUnits", rule.Keys[*CountCompletionCountedCashUnitsValue](rule.Pattern(`^unit[0-9A-Za-z]+$`))(p.CountedCashUnits))
 	c.Add("countedCashUnits", rule.Values(rule.Present(CountCompletionCountedCashUnitsValue.Validate))(p.CountedCashUnits))
 	return c.Err()
 }
 
-// CountCompletionErrorCode holds the values of CashDispenser.Count.errorCode.
-type CountCompletionErrorCode string
+// CountErrorCode holds the values of CashDispenser.Count.errorCode.
+type CountErrorCode string
 
-// The values of CountCompletionErrorCode.
+// The values of CountErrorCode.
 const (
-	CountCompletionErrorCodeCashUnitError       CountCompletionErrorCode = "cashUnitError"
-	CountCompletionErrorCodeUnsupportedPosition CountCompletionErrorCode = "unsupportedPosition"
-	CountCompletionErrorCodeSafeDoorOpen        CountCompletionErrorCode = "safeDoorOpen"
-	CountCompletionErrorCodeExchangeActive      CountCompletionErrorCode = "exchangeActive"
+	CountErrorCodeCashUnitError       CountErrorCode = "cashUnitError"
+	CountErrorCodeUnsupportedPosition CountErrorCode = "unsupportedPosition"
+	CountErrorCodeSafeDoorOpen        CountErrorCode = "safeDoorOpen"
+	CountErrorCodeExchangeActive      CountErrorCode = "exchangeActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v CountCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CountCompletionErrorCodeCashUnitError, CountCompletionErrorCodeUnsupportedPosition, CountCompletionErrorCodeSafeDoorOpen, CountCompletionErrorCodeExchangeActive)
+func (v CountErrorCode) Validate() error {
+	return rule.Enum(v, CountErrorCodeCashUnitError, CountErrorCodeUnsupportedPosition, CountErrorCodeSafeDoorOpen, CountErrorCodeExchangeActive)
 }
 
 // CountCompletionCountedCashUnitsValue is CashDispenser.Count.countedCashUnits.*.
@@ -85,39 +85,39 @@ func (p DenominateCommand) Validate() error {
 
 // DenominateCompletion is the payload of the completion of CashDispenser.Denominate, version 3.0.
 type DenominateCompletion struct {
-	ErrorCode DenominateCompletionErrorCode `json:"errorCode,omitzero"`
-	Result    *Denomination                 `json:"result,omitzero"`
+	ErrorCode DenominateErrorCode `json:"errorCode,omitzero"`
+	Result    *Denomination       `json:"result,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.Denominate.
 func (p DenominateCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DenominateCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DenominateErrorCode.Validate)
 	rule.Set(&c, "result", p.Result, (*Denomination).Validate)
 	return c.Err()
 }
 
-// DenominateCompletionErrorCode holds the values of CashDispenser.Denominate.errorCode.
-type DenominateCompletionErrorCode string
+// DenominateErrorCode holds the values of CashDispenser.Denominate.errorCode.
+type DenominateErrorCode string
 
-// The values of DenominateCompletionErrorCode.
+// The values of DenominateErrorCode.
 const (
-	DenominateCompletionErrorCodeInvalidCurrency     DenominateCompletionErrorCode = "invalidCurrency"
-	DenominateCompletionErrorCodeInvalidTellerID     DenominateCompletionErrorCode = "invalidTellerID"
-	DenominateCompletionErrorCodeCashUnitError       DenominateCompletionErrorCode = "cashUnitError"
-	DenominateCompletionErrorCodeInvalidDenomination DenominateCompletionErrorCode = "invalidDenomination"
-	DenominateCompletionErrorCodeInvalidMixNumber    DenominateCompletionErrorCode = "invalidMixNumber"
-	DenominateCompletionErrorCodeNoCurrencyMix       DenominateCompletionErrorCode = "noCurrencyMix"
-	DenominateCompletionErrorCodeNotDispensable      DenominateCompletionErrorCode = "notDispensable"
-	DenominateCompletionErrorCodeTooManyItems        DenominateCompletionErrorCode = "tooManyItems"
-	DenominateCompletionErrorCodeExchangeActive      DenominateCompletionErrorCode = "exchangeActive"
-	DenominateCompletionErrorCodeNoCashBoxPresent    DenominateCompletionErrorCode = "noCashBoxPresent"
-	DenominateCompletionErrorCodeAmountNotInMixTable DenominateCompletionErrorCode = "amountNotInMixTable"
+	DenominateErrorCodeInvalidCurrency     DenominateErrorCode = "invalidCurrency"
+	DenominateErrorCodeInvalidTellerID     DenominateErrorCode = "invalidTellerID"
+	DenominateErrorCodeCashUnitError       DenominateErrorCode = "cashUnitError"
+	DenominateErrorCodeInvalidDenomination DenominateErrorCode = "invalidDenomination"
+	DenominateErrorCodeInvalidMixNumber    DenominateErrorCode = "invalidMixNumber"
+	DenominateErrorCodeNoCurrencyMix       DenominateErrorCode = "noCurrencyMix"
+	DenominateErrorCodeNotDispensable      DenominateErrorCode = "notDispensable"
+	DenominateErrorCodeTooManyItems        DenominateErrorCode = "tooManyItems"
+	DenominateErrorCodeExchangeActive      DenominateErrorCode = "exchangeActive"
+	DenominateErrorCodeNoCashBoxPresent    DenominateErrorCode = "noCashBoxPresent"
+	DenominateErrorCodeAmountNotInMixTable DenominateErrorCode = "amountNotInMixTable"
 )
 
 // Validate refuses a value that is not listed.
-func (v DenominateCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DenominateCompletionErrorCodeInvalidCurrency, DenominateCompletionErrorCodeInvalidTellerID, DenominateCompletionErrorCodeCashUnitError, DenominateCompletionErrorCodeInvalidDenomination, DenominateCompletionErrorCodeInvalidMixNumber, DenominateCompletionErrorCodeNoCurrencyMix, DenominateCompletionErrorCodeNotDispensable, DenominateCompletionErrorCodeTooManyItems, DenominateCompletionErrorCodeExchangeActive, DenominateCompletionErrorCodeNoCashBoxPresent, DenominateCompletionErrorCodeAmountNotInMixTable)
+func (v DenominateErrorCode) Validate() error {
+	return rule.Enum(v, DenominateErrorCodeInvalidCurrency, DenominateErrorCodeInvalidTellerID, DenominateErrorCodeCashUnitError, DenominateErrorCodeInvalidDenomination, DenominateErrorCodeInvalidMixNumber, DenominateErrorCodeNoCurrencyMix, DenominateErrorCodeNotDispensable, DenominateErrorCodeTooManyItems, DenominateErrorCodeExchangeActive, DenominateErrorCodeNoCashBoxPresent, DenominateErrorCodeAmountNotInMixTable)
 }
 
 // DispenseCommand is the payload of the command CashDispenser.Dispense, version 3.0.
@@ -138,7 +138,7 @@ func (p DispenseCommand) Validate() error {
 
 // DispenseCompletion is the payload of the completion of CashDispenser.Dispense, version 3.0.
 type DispenseCompletion struct {
-	ErrorCode    DispenseCompletionErrorCode  `json:"errorCode,omitzero"`
+	ErrorCode    DispenseErrorCode            `json:"errorCode,omitzero"`
 	Denomination *Denomination                `json:"denomination,omitzero"`
 	Bunches      string                       `json:"bunches,omitzero"` // [number], unknown; default "1"
 	Storage      *cashmanagement.StorageInOut `json:"storage,omitzero"`
@@ -147,38 +147,38 @@ type DispenseCompletion struct {
 // Validate reports values outside the description of CashDispenser.Dispense.
 func (p DispenseCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DispenseCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DispenseErrorCode.Validate)
 	rule.Set(&c, "denomination", p.Denomination, (*Denomination).Validate)
 	rule.Set(&c, "bunches", p.Bunches, rule.Pattern(`^unknown$|^[0-9]*$`))
 	rule.Set(&c, "storage", p.Storage, (*cashmanagement.StorageInOut).Validate)
 	return c.Err()
 }
 
-// DispenseCompletionErrorCode holds the values of CashDispenser.Dispense.errorCode.
-type DispenseCompletionErrorCode string
+// DispenseErrorCode holds the values of CashDispenser.Dispense.errorCode.
+type DispenseErrorCode string
 
-// The values of DispenseCompletionErrorCode.
+// The values of DispenseErrorCode.
 const (
-	DispenseCompletionErrorCodeInvalidCurrency     DispenseCompletionErrorCode = "invalidCurrency"
-	DispenseCompletionErrorCodeInvalidTellerID     DispenseCompletionErrorCode = "invalidTellerID"
-	DispenseCompletionErrorCodeCashUnitError       DispenseCompletionErrorCode = "cashUnitError"
-	DispenseCompletionErrorCodeInvalidDenomination DispenseCompletionErrorCode = "invalidDenomination"
-	DispenseCompletionErrorCodeInvalidMixNumber    DispenseCompletionErrorCode = "invalidMixNumber"
-	DispenseCompletionErrorCodeNoCurrencyMix       DispenseCompletionErrorCode = "noCurrencyMix"
-	DispenseCompletionErrorCodeNotDispensable      DispenseCompletionErrorCode = "notDispensable"
-	DispenseCompletionErrorCodeTooManyItems        DispenseCompletionErrorCode = "tooManyItems"
-	DispenseCompletionErrorCodeUnsupportedPosition DispenseCompletionErrorCode = "unsupportedPosition"
-	DispenseCompletionErrorCodeSafeDoorOpen        DispenseCompletionErrorCode = "safeDoorOpen"
-	DispenseCompletionErrorCodeExchangeActive      DispenseCompletionErrorCode = "exchangeActive"
-	DispenseCompletionErrorCodeNoCashBoxPresent    DispenseCompletionErrorCode = "noCashBoxPresent"
-	DispenseCompletionErrorCodeAmountNotInMixTable DispenseCompletionErrorCode = "amountNotInMixTable"
-	DispenseCompletionErrorCodeItemsLeft           DispenseCompletionErrorCode = "itemsLeft"
-	DispenseCompletionErrorCodeShutterOpen         DispenseCompletionErrorCode = "shutterOpen"
+	DispenseErrorCodeInvalidCurrency     DispenseErrorCode = "invalidCurrency"
+	DispenseErrorCodeInvalidTellerID     DispenseErrorCode = "invalidTellerID"
+	DispenseErrorCodeCashUnitError       DispenseErrorCode = "cashUnitError"
+	DispenseErrorCodeInvalidDenomination DispenseErrorCode = "invalidDenomination"
+	DispenseErrorCodeInvalidMixNumber    DispenseErrorCode = "invalidMixNumber"
+	DispenseErrorCodeNoCurrencyMix       DispenseErrorCode = "noCurrencyMix"
+	DispenseErrorCodeNotDispensable      DispenseErrorCode = "notDispensable"
+	DispenseErrorCodeTooManyItems        DispenseErrorCode = "tooManyItems"
+	DispenseErrorCodeUnsupportedPosition DispenseErrorCode = "unsupportedPosition"
+	DispenseErrorCodeSafeDoorOpen        DispenseErrorCode = "safeDoorOpen"
+	DispenseErrorCodeExchangeActive      DispenseErrorCode = "exchangeActive"
+	DispenseErrorCodeNoCashBoxPresent    DispenseErrorCode = "noCashBoxPresent"
+	DispenseErrorCodeAmountNotInMixTable DispenseErrorCode = "amountNotInMixTable"
+	DispenseErrorCodeItemsLeft           DispenseErrorCode = "itemsLeft"
+	DispenseErrorCodeShutterOpen         DispenseErrorCode = "shutterOpen"
 )
 
 // Validate refuses a value that is not listed.
-func (v DispenseCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DispenseCompletionErrorCodeInvalidCurrency, DispenseCompletionErrorCodeInvalidTellerID, DispenseCompletionErrorCodeCashUnitError, DispenseCompletionErrorCodeInvalidDenomination, DispenseCompletionErrorCodeInvalidMixNumber, DispenseCompletionErrorCodeNoCurrencyMix, DispenseCompletionErrorCodeNotDispensable, DispenseCompletionErrorCodeTooManyItems, DispenseCompletionErrorCodeUnsupportedPosition, DispenseCompletionErrorCodeSafeDoorOpen, DispenseCompletionErrorCodeExchangeActive, DispenseCompletionErrorCodeNoCashBoxPresent, DispenseCompletionErrorCodeAmountNotInMixTable, DispenseCompletionErrorCodeItemsLeft, DispenseCompletionErrorCodeShutterOpen)
+func (v DispenseErrorCode) Validate() error {
+	return rule.Enum(v, DispenseErrorCodeInvalidCurrency, DispenseErrorCodeInvalidTellerID, DispenseErrorCodeCashUnitError, DispenseErrorCodeInvalidDenomination, DispenseErrorCodeInvalidMixNumber, DispenseErrorCodeNoCurrencyMix, DispenseErrorCodeNotDispensable, DispenseErrorCodeTooManyItems, DispenseErrorCodeUnsupportedPosition, DispenseErrorCodeSafeDoorOpen, DispenseErrorCodeExchangeActive, DispenseErrorCodeNoCashBoxPresent, DispenseErrorCodeAmountNotInMixTable, DispenseErrorCodeItemsLeft, DispenseErrorCodeShutterOpen)
 }
 
 // GetMixTableCommand is the payload of the command CashDispenser.GetMixTable, version 2.0.
@@ -191,32 +191,32 @@ func (GetMixTableCommand) Validate() error { return nil }
 
 // GetMixTableCompletion is the payload of the completion of CashDispenser.GetMixTable, version 2.0.
 type GetMixTableCompletion struct {
-	ErrorCode GetMixTableCompletionErrorCode `json:"errorCode,omitzero"`
-	MixNumber *int                           `json:"mixNumber,omitzero"` // at least 1
-	Name      string                         `json:"name,omitzero"`
-	MixRows   []MixRow                       `json:"mixRows,omitzero"`
+	ErrorCode GetMixTableErrorCode `json:"errorCode,omitzero"`
+	MixNumber *int                 `json:"mixNumber,omitzero"` // at least 1
+	Name      string               `json:"name,omitzero"`
+	MixRows   []MixRow             `json:"mixRows,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.GetMixTable.
 func (p GetMixTableCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetMixTableCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetMixTableErrorCode.Validate)
 	rule.Int(&c, "mixNumber", p.MixNumber, rule.Min(1))
 	c.Add("mixRows", rule.Each(MixRow.Validate)(p.MixRows))
 	return c.Err()
 }
 
-// GetMixTableCompletionErrorCode holds the values of CashDispenser.GetMixTable.errorCode.
-type GetMixTableCompletionErrorCode string
+// GetMixTableErrorCode holds the values of CashDispenser.GetMixTable.errorCode.
+type GetMixTableErrorCode string
 
-// The values of GetMixTableCompletionErrorCode.
+// The values of GetMixTableErrorCode.
 const (
-	GetMixTableCompletionErrorCodeInvalidMix GetMixTableCompletionErrorCode = "invalidMix"
+	GetMixTableErrorCodeInvalidMix GetMixTableErrorCode = "invalidMix"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetMixTableCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetMixTableCompletionErrorCodeInvalidMix)
+func (v GetMixTableErrorCode) Validate() error {
+	return rule.Enum(v, GetMixTableErrorCodeInvalidMix)
 }
 
 // GetMixTypesCommand is the payload of the command CashDispenser.GetMixTypes, version 2.0.
@@ -254,7 +254,7 @@ func (p GetPresentStatusCommand) Validate() error {
 
 // GetPresentStatusCompletion is the payload of the completion of CashDispenser.GetPresentStatus, version 3.0.
 type GetPresentStatusCompletion struct {
-	ErrorCode    GetPresentStatusCompletionErrorCode    `json:"errorCode,omitzero"`
+	ErrorCode    GetPresentStatusErrorCode              `json:"errorCode,omitzero"`
 	Denomination *Denomination                          `json:"denomination,omitzero"`
 	PresentState GetPresentStatusCompletionPresentState `json:"presentState,omitzero"`
 	Token        string                                 `json:"token,omitzero"`
@@ -263,24 +263,24 @@ type GetPresentStatusCompletion struct {
 // Validate reports values outside the description of CashDispenser.GetPresentStatus.
 func (p GetPresentStatusCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetPresentStatusCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetPresentStatusErrorCode.Validate)
 	rule.Set(&c, "denomination", p.Denomination, (*Denomination).Validate)
 	rule.Set(&c, "presentState", p.PresentState, GetPresentStatusCompletionPresentState.Validate)
 	rule.Set(&c, "token", p.Token, rule.Printable(1024, `^NONCE=[0-9A-F]+,TOKENFORMAT=1,TOKENLENGTH=[0-9]{4},(?:[A-Z0-9]+=[^,=]+?,)+HMACSHA256=[0-9A-F]{64}$`))
 	return c.Err()
 }
 
-// GetPresentStatusCompletionErrorCode holds the values of CashDispenser.GetPresentStatus.errorCode.
-type GetPresentStatusCompletionErrorCode string
+// GetPresentStatusErrorCode holds the values of CashDispenser.GetPresentStatus.errorCode.
+type GetPresentStatusErrorCode string
 
-// The values of GetPresentStatusCompletionErrorCode.
+// The values of GetPresentStatusErrorCode.
 const (
-	GetPresentStatusCompletionErrorCodeUnsupportedPosition GetPresentStatusCompletionErrorCode = "unsupportedPosition"
+	GetPresentStatusErrorCodeUnsupportedPosition GetPresentStatusErrorCode = "unsupportedPosition"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetPresentStatusCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetPresentStatusCompletionErrorCodeUnsupportedPosition)
+func (v GetPresentStatusErrorCode) Validate() error {
+	return rule.Enum(v, GetPresentStatusErrorCodeUnsupportedPosition)
 }
 
 // GetPresentStatusCompletionPresentState holds the values of CashDispenser.GetPresentStatus.presentState.
@@ -326,27 +326,27 @@ func (v PrepareDispenseCommandAction) Validate() error {
 
 // PrepareDispenseCompletion is the payload of the completion of CashDispenser.PrepareDispense, version 2.0.
 type PrepareDispenseCompletion struct {
-	ErrorCode PrepareDispenseCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode PrepareDispenseErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.PrepareDispense.
 func (p PrepareDispenseCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PrepareDispenseCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PrepareDispenseErrorCode.Validate)
 	return c.Err()
 }
 
-// PrepareDispenseCompletionErrorCode holds the values of CashDispenser.PrepareDispense.errorCode.
-type PrepareDispenseCompletionErrorCode string
+// PrepareDispenseErrorCode holds the values of CashDispenser.PrepareDispense.errorCode.
+type PrepareDispenseErrorCode string
 
-// The values of PrepareDispenseCompletionErrorCode.
+// The values of PrepareDispenseErrorCode.
 const (
-	PrepareDispenseCompletionErrorCodeExchangeActive PrepareDispenseCompletionErrorCode = "exchangeActive"
+	PrepareDispenseErrorCodeExchangeActive PrepareDispenseErrorCode = "exchangeActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v PrepareDispenseCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PrepareDispenseCompletionErrorCodeExchangeActive)
+func (v PrepareDispenseErrorCode) Validate() error {
+	return rule.Enum(v, PrepareDispenseErrorCodeExchangeActive)
 }
 
 // PresentCommand is the payload of the command CashDispenser.Present, version 2.0.
@@ -363,36 +363,36 @@ func (p PresentCommand) Validate() error {
 
 // PresentCompletion is the payload of the completion of CashDispenser.Present, version 2.0.
 type PresentCompletion struct {
-	ErrorCode PresentCompletionErrorCode           `json:"errorCode,omitzero"`
+	ErrorCode PresentErrorCode                     `json:"errorCode,omitzero"`
 	Position  *cashmanagement.PositionInfoNullable `json:"position,omitzero"` // default "outDefault"
 }
 
 // Validate reports values outside the description of CashDispenser.Present.
 func (p PresentCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PresentCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PresentErrorCode.Validate)
 	rule.Set(&c, "position", p.Position, (*cashmanagement.PositionInfoNullable).Validate)
 	return c.Err()
 }
 
-// PresentCompletionErrorCode holds the values of CashDispenser.Present.errorCode.
-type PresentCompletionErrorCode string
+// PresentErrorCode holds the values of CashDispenser.Present.errorCode.
+type PresentErrorCode string
 
-// The values of PresentCompletionErrorCode.
+// The values of PresentErrorCode.
 const (
-	PresentCompletionErrorCodeShutterNotOpen      PresentCompletionErrorCode = "shutterNotOpen"
-	PresentCompletionErrorCodeShutterOpen         PresentCompletionErrorCode = "shutterOpen"
-	PresentCompletionErrorCodeNoItems             PresentCompletionErrorCode = "noItems"
-	PresentCompletionErrorCodeExchangeActive      PresentCompletionErrorCode = "exchangeActive"
-	PresentCompletionErrorCodePresentErrorNoItems PresentCompletionErrorCode = "presentErrorNoItems"
-	PresentCompletionErrorCodePresentErrorItems   PresentCompletionErrorCode = "presentErrorItems"
-	PresentCompletionErrorCodePresentErrorUnknown PresentCompletionErrorCode = "presentErrorUnknown"
-	PresentCompletionErrorCodeUnsupportedPosition PresentCompletionErrorCode = "unsupportedPosition"
+	PresentErrorCodeShutterNotOpen      PresentErrorCode = "shutterNotOpen"
+	PresentErrorCodeShutterOpen         PresentErrorCode = "shutterOpen"
+	PresentErrorCodeNoItems             PresentErrorCode = "noItems"
+	PresentErrorCodeExchangeActive      PresentErrorCode = "exchangeActive"
+	PresentErrorCodePresentErrorNoItems PresentErrorCode = "presentErrorNoItems"
+	PresentErrorCodePresentErrorItems   PresentErrorCode = "presentErrorItems"
+	PresentErrorCodePresentErrorUnknown PresentErrorCode = "presentErrorUnknown"
+	PresentErrorCodeUnsupportedPosition PresentErrorCode = "unsupportedPosition"
 )
 
 // Validate refuses a value that is not listed.
-func (v PresentCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PresentCompletionErrorCodeShutterNotOpen, PresentCompletionErrorCodeShutterOpen, PresentCompletionErrorCodeNoItems, PresentCompletionErrorCodeExchangeActive, PresentCompletionErrorCodePresentErrorNoItems, PresentCompletionErrorCodePresentErrorItems, PresentCompletionErrorCodePresentErrorUnknown, PresentCompletionErrorCodeUnsupportedPosition)
+func (v PresentErrorCode) Validate() error {
+	return rule.Enum(v, PresentErrorCodeShutterNotOpen, PresentErrorCodeShutterOpen, PresentErrorCodeNoItems, PresentErrorCodeExchangeActive, PresentErrorCodePresentErrorNoItems, PresentErrorCodePresentErrorItems, PresentErrorCodePresentErrorUnknown, PresentErrorCodeUnsupportedPosition)
 }
 
 // RejectCommand is the payload of the command CashDispenser.Reject, version 2.0.
@@ -403,29 +403,29 @@ func (RejectCommand) Validate() error { return nil }
 
 // RejectCompletion is the payload of the completion of CashDispenser.Reject, version 2.0.
 type RejectCompletion struct {
-	ErrorCode RejectCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode RejectErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.Reject.
 func (p RejectCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, RejectCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, RejectErrorCode.Validate)
 	return c.Err()
 }
 
-// RejectCompletionErrorCode holds the values of CashDispenser.Reject.errorCode.
-type RejectCompletionErrorCode string
+// RejectErrorCode holds the values of CashDispenser.Reject.errorCode.
+type RejectErrorCode string
 
-// The values of RejectCompletionErrorCode.
+// The values of RejectErrorCode.
 const (
-	RejectCompletionErrorCodeCashUnitError  RejectCompletionErrorCode = "cashUnitError"
-	RejectCompletionErrorCodeNoItems        RejectCompletionErrorCode = "noItems"
-	RejectCompletionErrorCodeExchangeActive RejectCompletionErrorCode = "exchangeActive"
+	RejectErrorCodeCashUnitError  RejectErrorCode = "cashUnitError"
+	RejectErrorCodeNoItems        RejectErrorCode = "noItems"
+	RejectErrorCodeExchangeActive RejectErrorCode = "exchangeActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v RejectCompletionErrorCode) Validate() error {
-	return rule.Enum(v, RejectCompletionErrorCodeCashUnitError, RejectCompletionErrorCodeNoItems, RejectCompletionErrorCodeExchangeActive)
+func (v RejectErrorCode) Validate() error {
+	return rule.Enum(v, RejectErrorCodeCashUnitError, RejectErrorCodeNoItems, RejectErrorCodeExchangeActive)
 }
 
 // SetMixTableCommand is the payload of the command CashDispenser.SetMixTable, version 2.0.
@@ -445,28 +445,28 @@ func (p SetMixTableCommand) Validate() error {
 
 // SetMixTableCompletion is the payload of the completion of CashDispenser.SetMixTable, version 2.0.
 type SetMixTableCompletion struct {
-	ErrorCode SetMixTableCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetMixTableErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.SetMixTable.
 func (p SetMixTableCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetMixTableCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetMixTableErrorCode.Validate)
 	return c.Err()
 }
 
-// SetMixTableCompletionErrorCode holds the values of CashDispenser.SetMixTable.errorCode.
-type SetMixTableCompletionErrorCode string
+// SetMixTableErrorCode holds the values of CashDispenser.SetMixTable.errorCode.
+type SetMixTableErrorCode string
 
-// The values of SetMixTableCompletionErrorCode.
+// The values of SetMixTableErrorCode.
 const (
-	SetMixTableCompletionErrorCodeInvalidMixNumber SetMixTableCompletionErrorCode = "invalidMixNumber"
-	SetMixTableCompletionErrorCodeInvalidMixTable  SetMixTableCompletionErrorCode = "invalidMixTable"
+	SetMixTableErrorCodeInvalidMixNumber SetMixTableErrorCode = "invalidMixNumber"
+	SetMixTableErrorCodeInvalidMixTable  SetMixTableErrorCode = "invalidMixTable"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetMixTableCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetMixTableCompletionErrorCodeInvalidMixNumber, SetMixTableCompletionErrorCodeInvalidMixTable)
+func (v SetMixTableErrorCode) Validate() error {
+	return rule.Enum(v, SetMixTableErrorCodeInvalidMixNumber, SetMixTableErrorCodeInvalidMixTable)
 }
 
 // TestCashUnitsCommand is the payload of the command CashDispenser.TestCashUnits, version 2.0.
@@ -483,33 +483,33 @@ func (p TestCashUnitsCommand) Validate() error {
 
 // TestCashUnitsCompletion is the payload of the completion of CashDispenser.TestCashUnits, version 2.0.
 type TestCashUnitsCompletion struct {
-	ErrorCode TestCashUnitsCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode TestCashUnitsErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashDispenser.TestCashUnits.
 func (p TestCashUnitsCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, TestCashUnitsCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, TestCashUnitsErrorCode.Validate)
 	return c.Err()
 }
 
-// TestCashUnitsCompletionErrorCode holds the values of CashDispenser.TestCashUnits.errorCode.
-type TestCashUnitsCompletionErrorCode string
+// TestCashUnitsErrorCode holds the values of CashDispenser.TestCashUnits.errorCode.
+type TestCashUnitsErrorCode string
 
-// The values of TestCashUnitsCompletionErrorCode.
+// The values of TestCashUnitsErrorCode.
 const (
-	TestCashUnitsCompletionErrorCodeCashUnitError       TestCashUnitsCompletionErrorCode = "cashUnitError"
-	TestCashUnitsCompletionErrorCodeUnsupportedPosition TestCashUnitsCompletionErrorCode = "unsupportedPosition"
-	TestCashUnitsCompletionErrorCodeShutterNotOpen      TestCashUnitsCompletionErrorCode = "shutterNotOpen"
-	TestCashUnitsCompletionErrorCodeShutterOpen         TestCashUnitsCompletionErrorCode = "shutterOpen"
-	TestCashUnitsCompletionErrorCodeInvalidCashUnit     TestCashUnitsCompletionErrorCode = "invalidCashUnit"
-	TestCashUnitsCompletionErrorCodeExchangeActive      TestCashUnitsCompletionErrorCode = "exchangeActive"
-	TestCashUnitsCompletionErrorCodePresentErrorNoItems TestCashUnitsCompletionErrorCode = "presentErrorNoItems"
-	TestCashUnitsCompletionErrorCodePresentErrorItems   TestCashUnitsCompletionErrorCode = "presentErrorItems"
-	TestCashUnitsCompletionErrorCodePresentErrorUnknown TestCashUnitsCompletionErrorCode = "presentErrorUnknown"
+	TestCashUnitsErrorCodeCashUnitError       TestCashUnitsErrorCode = "cashUnitError"
+	TestCashUnitsErrorCodeUnsupportedPosition TestCashUnitsErrorCode = "unsupportedPosition"
+	TestCashUnitsErrorCodeShutterNotOpen      TestCashUnitsErrorCode = "shutterNotOpen"
+	TestCashUnitsErrorCodeShutterOpen         TestCashUnitsErrorCode = "shutterOpen"
+	TestCashUnitsErrorCodeInvalidCashUnit     TestCashUnitsErrorCode = "invalidCashUnit"
+	TestCashUnitsErrorCodeExchangeActive      TestCashUnitsErrorCode = "exchangeActive"
+	TestCashUnitsErrorCodePresentErrorNoItems TestCashUnitsErrorCode = "presentErrorNoItems"
+	TestCashUnitsErrorCodePresentErrorItems   TestCashUnitsErrorCode = "presentErrorItems"
+	TestCashUnitsErrorCodePresentErrorUnknown TestCashUnitsErrorCode = "presentErrorUnknown"
 )
 
 // Validate refuses a value that is not listed.
-func (v TestCashUnitsCompletionErrorCode) Validate() error {
-	return rule.Enum(v, TestCashUnitsCompletionErrorCodeCashUnitError, TestCashUnitsCompletionErrorCodeUnsupportedPosition, TestCashUnitsCompletionErrorCodeShutterNotOpen, TestCashUnitsCompletionErrorCodeShutterOpen, TestCashUnitsCompletionErrorCodeInvalidCashUnit, TestCashUnitsCompletionErrorCodeExchangeActive, TestCashUnitsCompletionErrorCodePresentErrorNoItems, TestCashUnitsCompletionErrorCodePresentErrorItems, TestCashUnitsCompletionErrorCodePresentErrorUnknown)
+func (v TestCashUnitsErrorCode) Validate() error {
+	return rule.Enum(v, TestCashUnitsErrorCodeCashUnitError, TestCashUnitsErrorCodeUnsupportedPosition, TestCashUnitsErrorCodeShutterNotOpen, TestCashUnitsErrorCodeShutterOpen, TestCashUnitsErrorCodeInvalidCashUnit, TestCashUnitsErrorCodeExchangeActive, TestCashUnitsErrorCodePresentErrorNoItems, TestCashUnitsErrorCodePresentErrorItems, TestCashUnitsErrorCodePresentErrorUnknown)
 }

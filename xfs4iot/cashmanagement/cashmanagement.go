@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, cashmanagement.CalibrateCashUnit, payload) and served with
 // host.Handle(service, cashmanagement.CalibrateCashUnit, handler).
@@ -49,7 +49,11 @@ var Description = xfs4iot.Interface{
 // CalibrateCashUnit is the command CashManagement.CalibrateCashUnit, version 2.0.
 var CalibrateCashUnit = xfs4iot.NewCommand[CalibrateCashUnitCommand, CalibrateCashUnitCompletion](xfs4iot.CommandInfo{
 	Name: "CashManagement.CalibrateCashUnit", Version: "2.0",
-	Events:     []string{"CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "unsupportedPosition", "exchangeActive", "invalidCashUnit"},
 })
 
@@ -92,14 +96,23 @@ var OpenShutter = xfs4iot.NewCommand[OpenShutterCommand, OpenShutterCompletion](
 // Reset is the command CashManagement.Reset, version 2.0.
 var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInfo{
 	Name: "CashManagement.Reset", Version: "2.0",
-	Events:     []string{"CashManagement.IncompleteRetractEvent", "CashManagement.InfoAvailableEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.IncompleteRetractEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "unsupportedPosition", "invalidCashUnit", "invalidRetractPosition", "notRetractArea", "positionNotEmpty", "foreignItemsDetected", "incompleteRetract"},
 })
 
 // Retract is the command CashManagement.Retract, version 2.0.
 var Retract = xfs4iot.NewCommand[RetractCommand, RetractCompletion](xfs4iot.CommandInfo{
 	Name: "CashManagement.Retract", Version: "2.0",
-	Events:     []string{"CashManagement.IncompleteRetractEvent", "CashManagement.InfoAvailableEvent", "CashManagement.NoteErrorEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "CashManagement.IncompleteRetractEvent", Version: "2.0"},
+		{Name: "CashManagement.InfoAvailableEvent", Version: "2.0"},
+		{Name: "CashManagement.NoteErrorEvent", Version: "2.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"cashUnitError", "noItems", "exchangeActive", "shutterNotClosed", "itemsTaken", "invalidRetractPosition", "notRetractArea", "foreignItemsDetected", "positionNotEmpty", "incompleteRetract"},
 })
 

@@ -24,32 +24,32 @@ func (p CalibrateCashUnitCommand) Validate() error {
 
 // CalibrateCashUnitCompletion is the payload of the completion of CashManagement.CalibrateCashUnit, version 2.0.
 type CalibrateCashUnitCompletion struct {
-	ErrorCode CalibrateCashUnitCompletionErrorCode `json:"errorCode,omitzero"`
-	Result    *CalibrateCashUnitCompletionResult   `json:"result,omitzero"`
+	ErrorCode CalibrateCashUnitErrorCode         `json:"errorCode,omitzero"`
+	Result    *CalibrateCashUnitCompletionResult `json:"result,omitzero"`
 }
 
 // Validate reports values outside the description of CashManagement.CalibrateCashUnit.
 func (p CalibrateCashUnitCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CalibrateCashUnitCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CalibrateCashUnitErrorCode.Validate)
 	rule.Set(&c, "result", p.Result, (*CalibrateCashUnitCompletionResult).Validate)
 	return c.Err()
 }
 
-// CalibrateCashUnitCompletionErrorCode holds the values of CashManagement.CalibrateCashUnit.errorCode.
-type CalibrateCashUnitCompletionErrorCode string
+// CalibrateCashUnitErrorCode holds the values of CashManagement.CalibrateCashUnit.errorCode.
+type CalibrateCashUnitErrorCode string
 
-// The values of CalibrateCashUnitCompletionErrorCode.
+// The values of CalibrateCashUnitErrorCode.
 const (
-	CalibrateCashUnitCompletionErrorCodeCashUnitError       CalibrateCashUnitCompletionErrorCode = "cashUnitError"
-	CalibrateCashUnitCompletionErrorCodeUnsupportedPosition CalibrateCashUnitCompletionErrorCode = "unsupportedPosition"
-	CalibrateCashUnitCompletionErrorCodeExchangeActive      CalibrateCashUnitCompletionErrorCode = "exchangeActive"
-	CalibrateCashUnitCompletionErrorCodeInvalidCashUnit     CalibrateCashUnitCompletionErrorCode = "invalidCashUnit"
+	CalibrateCashUnitErrorCodeCashUnitError       CalibrateCashUnitErrorCode = "cashUnitError"
+	CalibrateCashUnitErrorCodeUnsupportedPosition CalibrateCashUnitErrorCode = "unsupportedPosition"
+	CalibrateCashUnitErrorCodeExchangeActive      CalibrateCashUnitErrorCode = "exchangeActive"
+	CalibrateCashUnitErrorCodeInvalidCashUnit     CalibrateCashUnitErrorCode = "invalidCashUnit"
 )
 
 // Validate refuses a value that is not listed.
-func (v CalibrateCashUnitCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CalibrateCashUnitCompletionErrorCodeCashUnitError, CalibrateCashUnitCompletionErrorCodeUnsupportedPosition, CalibrateCashUnitCompletionErrorCodeExchangeActive, CalibrateCashUnitCompletionErrorCodeInvalidCashUnit)
+func (v CalibrateCashUnitErrorCode) Validate() error {
+	return rule.Enum(v, CalibrateCashUnitErrorCodeCashUnitError, CalibrateCashUnitErrorCodeUnsupportedPosition, CalibrateCashUnitErrorCodeExchangeActive, CalibrateCashUnitErrorCodeInvalidCashUnit)
 }
 
 // CalibrateCashUnitCompletionResult is CashManagement.CalibrateCashUnit.result.
@@ -82,32 +82,32 @@ func (p CloseShutterCommand) Validate() error {
 
 // CloseShutterCompletion is the payload of the completion of CashManagement.CloseShutter, version 2.0.
 type CloseShutterCompletion struct {
-	ErrorCode CloseShutterCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode CloseShutterErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashManagement.CloseShutter.
 func (p CloseShutterCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CloseShutterCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CloseShutterErrorCode.Validate)
 	return c.Err()
 }
 
-// CloseShutterCompletionErrorCode holds the values of CashManagement.CloseShutter.errorCode.
-type CloseShutterCompletionErrorCode string
+// CloseShutterErrorCode holds the values of CashManagement.CloseShutter.errorCode.
+type CloseShutterErrorCode string
 
-// The values of CloseShutterCompletionErrorCode.
+// The values of CloseShutterErrorCode.
 const (
-	CloseShutterCompletionErrorCodeUnsupportedPosition  CloseShutterCompletionErrorCode = "unsupportedPosition"
-	CloseShutterCompletionErrorCodeShutterClosed        CloseShutterCompletionErrorCode = "shutterClosed"
-	CloseShutterCompletionErrorCodeExchangeActive       CloseShutterCompletionErrorCode = "exchangeActive"
-	CloseShutterCompletionErrorCodeShutterNotClosed     CloseShutterCompletionErrorCode = "shutterNotClosed"
-	CloseShutterCompletionErrorCodeTooManyItems         CloseShutterCompletionErrorCode = "tooManyItems"
-	CloseShutterCompletionErrorCodeForeignItemsDetected CloseShutterCompletionErrorCode = "foreignItemsDetected"
+	CloseShutterErrorCodeUnsupportedPosition  CloseShutterErrorCode = "unsupportedPosition"
+	CloseShutterErrorCodeShutterClosed        CloseShutterErrorCode = "shutterClosed"
+	CloseShutterErrorCodeExchangeActive       CloseShutterErrorCode = "exchangeActive"
+	CloseShutterErrorCodeShutterNotClosed     CloseShutterErrorCode = "shutterNotClosed"
+	CloseShutterErrorCodeTooManyItems         CloseShutterErrorCode = "tooManyItems"
+	CloseShutterErrorCodeForeignItemsDetected CloseShutterErrorCode = "foreignItemsDetected"
 )
 
 // Validate refuses a value that is not listed.
-func (v CloseShutterCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CloseShutterCompletionErrorCodeUnsupportedPosition, CloseShutterCompletionErrorCodeShutterClosed, CloseShutterCompletionErrorCodeExchangeActive, CloseShutterCompletionErrorCodeShutterNotClosed, CloseShutterCompletionErrorCodeTooManyItems, CloseShutterCompletionErrorCodeForeignItemsDetected)
+func (v CloseShutterErrorCode) Validate() error {
+	return rule.Enum(v, CloseShutterErrorCodeUnsupportedPosition, CloseShutterErrorCodeShutterClosed, CloseShutterErrorCodeExchangeActive, CloseShutterErrorCodeShutterNotClosed, CloseShutterErrorCodeTooManyItems, CloseShutterErrorCodeForeignItemsDetected)
 }
 
 // GetBankNoteTypesCommand is the payload of the command CashManagement.GetBankNoteTypes, version 2.0.
@@ -214,30 +214,30 @@ func (p GetTellerInfoCommand) Validate() error {
 
 // GetTellerInfoCompletion is the payload of the completion of CashManagement.GetTellerInfo, version 2.0.
 type GetTellerInfoCompletion struct {
-	ErrorCode     GetTellerInfoCompletionErrorCode `json:"errorCode,omitzero"`
-	TellerDetails []TellerDetails                  `json:"tellerDetails,omitzero"`
+	ErrorCode     GetTellerInfoErrorCode `json:"errorCode,omitzero"`
+	TellerDetails []TellerDetails        `json:"tellerDetails,omitzero"`
 }
 
 // Validate reports values outside the description of CashManagement.GetTellerInfo.
 func (p GetTellerInfoCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetTellerInfoCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetTellerInfoErrorCode.Validate)
 	c.Add("tellerDetails", rule.Each(TellerDetails.Validate)(p.TellerDetails))
 	return c.Err()
 }
 
-// GetTellerInfoCompletionErrorCode holds the values of CashManagement.GetTellerInfo.errorCode.
-type GetTellerInfoCompletionErrorCode string
+// GetTellerInfoErrorCode holds the values of CashManagement.GetTellerInfo.errorCode.
+type GetTellerInfoErrorCode string
 
-// The values of GetTellerInfoCompletionErrorCode.
+// The values of GetTellerInfoErrorCode.
 const (
-	GetTellerInfoCompletionErrorCodeInvalidCurrency GetTellerInfoCompletionErrorCode = "invalidCurrency"
-	GetTellerInfoCompletionErrorCodeInvalidTellerID GetTellerInfoCompletionErrorCode = "invalidTellerId"
+	GetTellerInfoErrorCodeInvalidCurrency GetTellerInfoErrorCode = "invalidCurrency"
+	GetTellerInfoErrorCodeInvalidTellerID GetTellerInfoErrorCode = "invalidTellerId"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetTellerInfoCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetTellerInfoCompletionErrorCodeInvalidCurrency, GetTellerInfoCompletionErrorCodeInvalidTellerID)
+func (v GetTellerInfoErrorCode) Validate() error {
+	return rule.Enum(v, GetTellerInfoErrorCodeInvalidCurrency, GetTellerInfoErrorCodeInvalidTellerID)
 }
 
 // OpenShutterCommand is the payload of the command CashManagement.OpenShutter, version 2.0.
@@ -254,31 +254,31 @@ func (p OpenShutterCommand) Validate() error {
 
 // OpenShutterCompletion is the payload of the completion of CashManagement.OpenShutter, version 2.0.
 type OpenShutterCompletion struct {
-	ErrorCode OpenShutterCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode OpenShutterErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashManagement.OpenShutter.
 func (p OpenShutterCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, OpenShutterCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, OpenShutterErrorCode.Validate)
 	return c.Err()
 }
 
-// OpenShutterCompletionErrorCode holds the values of CashManagement.OpenShutter.errorCode.
-type OpenShutterCompletionErrorCode string
+// OpenShutterErrorCode holds the values of CashManagement.OpenShutter.errorCode.
+type OpenShutterErrorCode string
 
-// The values of OpenShutterCompletionErrorCode.
+// The values of OpenShutterErrorCode.
 const (
-	OpenShutterCompletionErrorCodeUnsupportedPosition  OpenShutterCompletionErrorCode = "unsupportedPosition"
-	OpenShutterCompletionErrorCodeShutterNotOpen       OpenShutterCompletionErrorCode = "shutterNotOpen"
-	OpenShutterCompletionErrorCodeShutterOpen          OpenShutterCompletionErrorCode = "shutterOpen"
-	OpenShutterCompletionErrorCodeExchangeActive       OpenShutterCompletionErrorCode = "exchangeActive"
-	OpenShutterCompletionErrorCodeForeignItemsDetected OpenShutterCompletionErrorCode = "foreignItemsDetected"
+	OpenShutterErrorCodeUnsupportedPosition  OpenShutterErrorCode = "unsupportedPosition"
+	OpenShutterErrorCodeShutterNotOpen       OpenShutterErrorCode = "shutterNotOpen"
+	OpenShutterErrorCodeShutterOpen          OpenShutterErrorCode = "shutterOpen"
+	OpenShutterErrorCodeExchangeActive       OpenShutterErrorCode = "exchangeActive"
+	OpenShutterErrorCodeForeignItemsDetected OpenShutterErrorCode = "foreignItemsDetected"
 )
 
 // Validate refuses a value that is not listed.
-func (v OpenShutterCompletionErrorCode) Validate() error {
-	return rule.Enum(v, OpenShutterCompletionErrorCodeUnsupportedPosition, OpenShutterCompletionErrorCodeShutterNotOpen, OpenShutterCompletionErrorCodeShutterOpen, OpenShutterCompletionErrorCodeExchangeActive, OpenShutterCompletionErrorCodeForeignItemsDetected)
+func (v OpenShutterErrorCode) Validate() error {
+	return rule.Enum(v, OpenShutterErrorCodeUnsupportedPosition, OpenShutterErrorCodeShutterNotOpen, OpenShutterErrorCodeShutterOpen, OpenShutterErrorCodeExchangeActive, OpenShutterErrorCodeForeignItemsDetected)
 }
 
 // ResetCommand is the payload of the command CashManagement.Reset, version 2.0.
@@ -295,7 +295,7 @@ func (p ResetCommand) Validate() error {
 
 // ResetCompletion is the payload of the completion of CashManagement.Reset, version 2.0.
 type ResetCompletion struct {
-	ErrorCode ResetCompletionErrorCode  `json:"errorCode,omitzero"`
+	ErrorCode ResetErrorCode            `json:"errorCode,omitzero"`
 	Storage   map[string]*StorageCashIn `json:"storage,omitzero"`
 	Transport *StorageCashCounts        `json:"transport,omitzero"`
 	Stacker   *StorageCashCounts        `json:"stacker,omitzero"`
@@ -304,31 +304,31 @@ type ResetCompletion struct {
 // Validate reports values outside the description of CashManagement.Reset.
 func (p ResetCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ResetCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ResetErrorCode.Validate)
 	c.Add("storage", rule.Values(rule.Present(StorageCashIn.Validate))(p.Storage))
 	rule.Set(&c, "transport", p.Transport, (*StorageCashCounts).Validate)
 	rule.Set(&c, "stacker", p.Stacker, (*StorageCashCounts).Validate)
 	return c.Err()
 }
 
-// ResetCompletionErrorCode holds the values of CashManagement.Reset.errorCode.
-type ResetCompletionErrorCode string
+// ResetErrorCode holds the values of CashManagement.Reset.errorCode.
+type ResetErrorCode string
 
-// The values of ResetCompletionErrorCode.
+// The values of ResetErrorCode.
 const (
-	ResetCompletionErrorCodeCashUnitError          ResetCompletionErrorCode = "cashUnitError"
-	ResetCompletionErrorCodeUnsupportedPosition    ResetCompletionErrorCode = "unsupportedPosition"
-	ResetCompletionErrorCodeInvalidCashUnit        ResetCompletionErrorCode = "invalidCashUnit"
-	ResetCompletionErrorCodeInvalidRetractPosition ResetCompletionErrorCode = "invalidRetractPosition"
-	ResetCompletionErrorCodeNotRetractArea         ResetCompletionErrorCode = "notRetractArea"
-	ResetCompletionErrorCodePositionNotEmpty       ResetCompletionErrorCode = "positionNotEmpty"
-	ResetCompletionErrorCodeForeignItemsDetected   ResetCompletionErrorCode = "foreignItemsDetected"
-	ResetCompletionErrorCodeIncompleteRetract      ResetCompletionErrorCode = "incompleteRetract"
+	ResetErrorCodeCashUnitError          ResetErrorCode = "cashUnitError"
+	ResetErrorCodeUnsupportedPosition    ResetErrorCode = "unsupportedPosition"
+	ResetErrorCodeInvalidCashUnit        ResetErrorCode = "invalidCashUnit"
+	ResetErrorCodeInvalidRetractPosition ResetErrorCode = "invalidRetractPosition"
+	ResetErrorCodeNotRetractArea         ResetErrorCode = "notRetractArea"
+	ResetErrorCodePositionNotEmpty       ResetErrorCode = "positionNotEmpty"
+	ResetErrorCodeForeignItemsDetected   ResetErrorCode = "foreignItemsDetected"
+	ResetErrorCodeIncompleteRetract      ResetErrorCode = "incompleteRetract"
 )
 
 // Validate refuses a value that is not listed.
-func (v ResetCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ResetCompletionErrorCodeCashUnitError, ResetCompletionErrorCodeUnsupportedPosition, ResetCompletionErrorCodeInvalidCashUnit, ResetCompletionErrorCodeInvalidRetractPosition, ResetCompletionErrorCodeNotRetractArea, ResetCompletionErrorCodePositionNotEmpty, ResetCompletionErrorCodeForeignItemsDetected, ResetCompletionErrorCodeIncompleteRetract)
+func (v ResetErrorCode) Validate() error {
+	return rule.Enum(v, ResetErrorCodeCashUnitError, ResetErrorCodeUnsupportedPosition, ResetErrorCodeInvalidCashUnit, ResetErrorCodeInvalidRetractPosition, ResetErrorCodeNotRetractArea, ResetErrorCodePositionNotEmpty, ResetErrorCodeForeignItemsDetected, ResetErrorCodeIncompleteRetract)
 }
 
 // RetractCommand is the payload of the command CashManagement.Retract, version 2.0.
@@ -345,16 +345,16 @@ func (p RetractCommand) Validate() error {
 
 // RetractCompletion is the payload of the completion of CashManagement.Retract, version 2.0.
 type RetractCompletion struct {
-	ErrorCode RetractCompletionErrorCode `json:"errorCode,omitzero"`
-	Storage   map[string]*StorageCashIn  `json:"storage,omitzero"`
-	Transport *StorageCashCounts         `json:"transport,omitzero"`
-	Stacker   *StorageCashCounts         `json:"stacker,omitzero"`
+	ErrorCode RetractErrorCode          `json:"errorCode,omitzero"`
+	Storage   map[string]*StorageCashIn `json:"storage,omitzero"`
+	Transport *StorageCashCounts        `json:"transport,omitzero"`
+	Stacker   *StorageCashCounts        `json:"stacker,omitzero"`
 }
 
 // Validate reports values outside the description of CashManagement.Retract.
 func (p RetractCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, RetractCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, RetractErrorCode.Validate)
 	c.Add("storage", rule.Keys[*StorageCashIn](rule.Pattern(`^unit[0-9A-Za-z]+$`))(p.Storage))
 	c.Add("storage", rule.Values(rule.Present(StorageCashIn.Validate))(p.Storage))
 	rule.Set(&c, "transport", p.Transport, (*StorageCashCounts).Validate)
@@ -362,26 +362,26 @@ func (p RetractCompletion) Validate() error {
 	return c.Err()
 }
 
-// RetractCompletionErrorCode holds the values of CashManagement.Retract.errorCode.
-type RetractCompletionErrorCode string
+// RetractErrorCode holds the values of CashManagement.Retract.errorCode.
+type RetractErrorCode string
 
-// The values of RetractCompletionErrorCode.
+// The values of RetractErrorCode.
 const (
-	RetractCompletionErrorCodeCashUnitError          RetractCompletionErrorCode = "cashUnitError"
-	RetractCompletionErrorCodeNoItems                RetractCompletionErrorCode = "noItems"
-	RetractCompletionErrorCodeExchangeActive         RetractCompletionErrorCode = "exchangeActive"
-	RetractCompletionErrorCodeShutterNotClosed       RetractCompletionErrorCode = "shutterNotClosed"
-	RetractCompletionErrorCodeItemsTaken             RetractCompletionErrorCode = "itemsTaken"
-	RetractCompletionErrorCodeInvalidRetractPosition RetractCompletionErrorCode = "invalidRetractPosition"
-	RetractCompletionErrorCodeNotRetractArea         RetractCompletionErrorCode = "notRetractArea"
-	RetractCompletionErrorCodeForeignItemsDetected   RetractCompletionErrorCode = "foreignItemsDetected"
-	RetractCompletionErrorCodePositionNotEmpty       RetractCompletionErrorCode = "positionNotEmpty"
-	RetractCompletionErrorCodeIncompleteRetract      RetractCompletionErrorCode = "incompleteRetract"
+	RetractErrorCodeCashUnitError          RetractErrorCode = "cashUnitError"
+	RetractErrorCodeNoItems                RetractErrorCode = "noItems"
+	RetractErrorCodeExchangeActive         RetractErrorCode = "exchangeActive"
+	RetractErrorCodeShutterNotClosed       RetractErrorCode = "shutterNotClosed"
+	RetractErrorCodeItemsTaken             RetractErrorCode = "itemsTaken"
+	RetractErrorCodeInvalidRetractPosition RetractErrorCode = "invalidRetractPosition"
+	RetractErrorCodeNotRetractArea         RetractErrorCode = "notRetractArea"
+	RetractErrorCodeForeignItemsDetected   RetractErrorCode = "foreignItemsDetected"
+	RetractErrorCodePositionNotEmpty       RetractErrorCode = "positionNotEmpty"
+	RetractErrorCodeIncompleteRetract      RetractErrorCode = "incompleteRetract"
 )
 
 // Validate refuses a value that is not listed.
-func (v RetractCompletionErrorCode) Validate() error {
-	return rule.Enum(v, RetractCompletionErrorCodeCashUnitError, RetractCompletionErrorCodeNoItems, RetractCompletionErrorCodeExchangeActive, RetractCompletionErrorCodeShutterNotClosed, RetractCompletionErrorCodeItemsTaken, RetractCompletionErrorCodeInvalidRetractPosition, RetractCompletionErrorCodeNotRetractArea, RetractCompletionErrorCodeForeignItemsDetected, RetractCompletionErrorCodePositionNotEmpty, RetractCompletionErrorCodeIncompleteRetract)
+func (v RetractErrorCode) Validate() error {
+	return rule.Enum(v, RetractErrorCodeCashUnitError, RetractErrorCodeNoItems, RetractErrorCodeExchangeActive, RetractErrorCodeShutterNotClosed, RetractErrorCodeItemsTaken, RetractErrorCodeInvalidRetractPosition, RetractErrorCodeNotRetractArea, RetractErrorCodeForeignItemsDetected, RetractErrorCodePositionNotEmpty, RetractErrorCodeIncompleteRetract)
 }
 
 // SetClassificationListCommand is the payload of the command CashManagement.SetClassificationList, version 2.0.
@@ -434,28 +434,28 @@ func (v SetTellerInfoCommandAction) Validate() error {
 
 // SetTellerInfoCompletion is the payload of the completion of CashManagement.SetTellerInfo, version 2.0.
 type SetTellerInfoCompletion struct {
-	ErrorCode SetTellerInfoCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetTellerInfoErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of CashManagement.SetTellerInfo.
 func (p SetTellerInfoCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetTellerInfoCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetTellerInfoErrorCode.Validate)
 	return c.Err()
 }
 
-// SetTellerInfoCompletionErrorCode holds the values of CashManagement.SetTellerInfo.errorCode.
-type SetTellerInfoCompletionErrorCode string
+// SetTellerInfoErrorCode holds the values of CashManagement.SetTellerInfo.errorCode.
+type SetTellerInfoErrorCode string
 
-// The values of SetTellerInfoCompletionErrorCode.
+// The values of SetTellerInfoErrorCode.
 const (
-	SetTellerInfoCompletionErrorCodeInvalidCurrency     SetTellerInfoCompletionErrorCode = "invalidCurrency"
-	SetTellerInfoCompletionErrorCodeInvalidTellerID     SetTellerInfoCompletionErrorCode = "invalidTellerId"
-	SetTellerInfoCompletionErrorCodeUnsupportedPosition SetTellerInfoCompletionErrorCode = "unsupportedPosition"
-	SetTellerInfoCompletionErrorCodeExchangeActive      SetTellerInfoCompletionErrorCode = "exchangeActive"
+	SetTellerInfoErrorCodeInvalidCurrency     SetTellerInfoErrorCode = "invalidCurrency"
+	SetTellerInfoErrorCodeInvalidTellerID     SetTellerInfoErrorCode = "invalidTellerId"
+	SetTellerInfoErrorCodeUnsupportedPosition SetTellerInfoErrorCode = "unsupportedPosition"
+	SetTellerInfoErrorCodeExchangeActive      SetTellerInfoErrorCode = "exchangeActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetTellerInfoCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetTellerInfoCompletionErrorCodeInvalidCurrency, SetTellerInfoCompletionErrorCodeInvalidTellerID, SetTellerInfoCompletionErrorCodeUnsupportedPosition, SetTellerInfoCompletionErrorCodeExchangeActive)
+func (v SetTellerInfoErrorCode) Validate() error {
+	return rule.Enum(v, SetTellerInfoErrorCodeInvalidCurrency, SetTellerInfoErrorCodeInvalidTellerID, SetTellerInfoErrorCodeUnsupportedPosition, SetTellerInfoErrorCodeExchangeActive)
 }

@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, check.AcceptItem, payload) and served with
 // host.Handle(service, check.AcceptItem, handler).
@@ -59,8 +59,12 @@ var AcceptItem = xfs4iot.NewCommand[AcceptItemCommand, AcceptItemCompletion](xfs
 var ActionItem = xfs4iot.NewCommand[ActionItemCommand, ActionItemCompletion](xfs4iot.CommandInfo{
 	Name: "Check.ActionItem", Version: "2.0",
 	CompletionVersion: "3.0",
-	Events:            []string{"Check.MediaDataEvent", "Check.MediaPresentedEvent", "Storage.StorageErrorEvent"},
-	ErrorCodes:        []string{"inkOut", "mediaBinError", "mediaJammed", "noMediaPresent", "positionNotEmpty", "refusedItems", "scannerInop", "shutterFail", "tonerOut"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaDataEvent", Version: "3.0"},
+		{Name: "Check.MediaPresentedEvent", Version: "3.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
+	ErrorCodes: []string{"inkOut", "mediaBinError", "mediaJammed", "noMediaPresent", "positionNotEmpty", "refusedItems", "scannerInop", "shutterFail", "tonerOut"},
 })
 
 // ExpelMedia is the command Check.ExpelMedia, version 2.0.
@@ -72,7 +76,10 @@ var ExpelMedia = xfs4iot.NewCommand[ExpelMediaCommand, ExpelMediaCompletion](xfs
 // GetNextItem is the command Check.GetNextItem, version 2.0.
 var GetNextItem = xfs4iot.NewCommand[GetNextItemCommand, GetNextItemCompletion](xfs4iot.CommandInfo{
 	Name: "Check.GetNextItem", Version: "2.0",
-	Events:     []string{"Check.MediaDataEvent", "Check.MediaRefusedEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaDataEvent", Version: "3.0"},
+		{Name: "Check.MediaRefusedEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"noItems", "mediaJammed", "refusedItems", "positionNotEmpty", "scannerInop", "micrInop", "feederInop"},
 })
 
@@ -84,7 +91,13 @@ var GetTransactionStatus = xfs4iot.NewCommand[GetTransactionStatusCommand, GetTr
 // MediaIn is the command Check.MediaIn, version 2.0.
 var MediaIn = xfs4iot.NewCommand[MediaInCommand, MediaInCompletion](xfs4iot.CommandInfo{
 	Name: "Check.MediaIn", Version: "2.0",
-	Events:     []string{"Check.MediaDataEvent", "Check.MediaInsertedEvent", "Check.MediaRefusedEvent", "Check.MediaRejectedEvent", "Check.NoMediaEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaDataEvent", Version: "3.0"},
+		{Name: "Check.MediaInsertedEvent", Version: "2.0"},
+		{Name: "Check.MediaRefusedEvent", Version: "2.0"},
+		{Name: "Check.MediaRejectedEvent", Version: "2.0"},
+		{Name: "Check.NoMediaEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"stackerFull", "shutterFail", "mediaJammed", "refusedItems", "allBinsFull", "scannerInop", "micrInop", "positionNotEmpty", "feederNotEmpty", "mediaRejected", "feederInop", "mediaPresent"},
 })
 
@@ -92,22 +105,30 @@ var MediaIn = xfs4iot.NewCommand[MediaInCommand, MediaInCompletion](xfs4iot.Comm
 var MediaInEnd = xfs4iot.NewCommand[MediaInEndCommand, MediaInEndCompletion](xfs4iot.CommandInfo{
 	Name: "Check.MediaInEnd", Version: "2.0",
 	CompletionVersion: "2.1",
-	Events:            []string{"Check.MediaDataEvent", "Check.MediaPresentedEvent", "Storage.StorageErrorEvent"},
-	ErrorCodes:        []string{"noMedia", "shutterFail", "mediaJammed", "mediaBinError", "positionNotEmpty", "refusedItems", "feederNotEmpty"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaDataEvent", Version: "3.0"},
+		{Name: "Check.MediaPresentedEvent", Version: "3.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
+	ErrorCodes: []string{"noMedia", "shutterFail", "mediaJammed", "mediaBinError", "positionNotEmpty", "refusedItems", "feederNotEmpty"},
 })
 
 // MediaInRollback is the command Check.MediaInRollback, version 2.0. Its completion has version 2.1.
 var MediaInRollback = xfs4iot.NewCommand[MediaInRollbackCommand, MediaInRollbackCompletion](xfs4iot.CommandInfo{
 	Name: "Check.MediaInRollback", Version: "2.0",
 	CompletionVersion: "2.1",
-	Events:            []string{"Check.MediaPresentedEvent"},
-	ErrorCodes:        []string{"noMedia", "shutterFail", "mediaJammed", "positionNotEmpty", "refusedItems"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaPresentedEvent", Version: "3.0"},
+	},
+	ErrorCodes: []string{"noMedia", "shutterFail", "mediaJammed", "positionNotEmpty", "refusedItems"},
 })
 
 // PresentMedia is the command Check.PresentMedia, version 2.0.
 var PresentMedia = xfs4iot.NewCommand[PresentMediaCommand, PresentMediaCompletion](xfs4iot.CommandInfo{
 	Name: "Check.PresentMedia", Version: "2.0",
-	Events:     []string{"Check.MediaPresentedEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaPresentedEvent", Version: "3.0"},
+	},
 	ErrorCodes: []string{"noMedia", "shutterFail", "mediaJammed", "positionNotEmpty"},
 })
 
@@ -121,7 +142,10 @@ var ReadImage = xfs4iot.NewCommand[ReadImageCommand, ReadImageCompletion](xfs4io
 // Reset is the command Check.Reset, version 2.0.
 var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInfo{
 	Name: "Check.Reset", Version: "2.0",
-	Events:     []string{"Check.MediaPresentedEvent", "Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Check.MediaPresentedEvent", Version: "3.0"},
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"shutterFail", "mediaJammed", "mediaBinError", "invalidBin"},
 })
 
@@ -129,8 +153,10 @@ var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInf
 var RetractMedia = xfs4iot.NewCommand[RetractMediaCommand, RetractMediaCompletion](xfs4iot.CommandInfo{
 	Name: "Check.RetractMedia", Version: "2.0",
 	CompletionVersion: "3.0",
-	Events:            []string{"Storage.StorageErrorEvent"},
-	ErrorCodes:        []string{"noMediaPresent", "mediaJammed", "stackerFull", "invalidBin", "noBin", "mediaBinError", "shutterFail", "foreignItemsDetected"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
+	ErrorCodes: []string{"noMediaPresent", "mediaJammed", "stackerFull", "invalidBin", "noBin", "mediaBinError", "shutterFail", "foreignItemsDetected"},
 })
 
 // SetMediaParameters is the command Check.SetMediaParameters, version 2.0.

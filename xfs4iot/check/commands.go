@@ -16,30 +16,30 @@ func (AcceptItemCommand) Validate() error { return nil }
 
 // AcceptItemCompletion is the payload of the completion of Check.AcceptItem, version 2.0.
 type AcceptItemCompletion struct {
-	ErrorCode AcceptItemCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode AcceptItemErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Check.AcceptItem.
 func (p AcceptItemCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, AcceptItemCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, AcceptItemErrorCode.Validate)
 	return c.Err()
 }
 
-// AcceptItemCompletionErrorCode holds the values of Check.AcceptItem.errorCode.
-type AcceptItemCompletionErrorCode string
+// AcceptItemErrorCode holds the values of Check.AcceptItem.errorCode.
+type AcceptItemErrorCode string
 
-// The values of AcceptItemCompletionErrorCode.
+// The values of AcceptItemErrorCode.
 const (
-	AcceptItemCompletionErrorCodeMediaJammed      AcceptItemCompletionErrorCode = "mediaJammed"
-	AcceptItemCompletionErrorCodeNoItems          AcceptItemCompletionErrorCode = "noItems"
-	AcceptItemCompletionErrorCodeRefusedItems     AcceptItemCompletionErrorCode = "refusedItems"
-	AcceptItemCompletionErrorCodePositionNotEmpty AcceptItemCompletionErrorCode = "positionNotEmpty"
+	AcceptItemErrorCodeMediaJammed      AcceptItemErrorCode = "mediaJammed"
+	AcceptItemErrorCodeNoItems          AcceptItemErrorCode = "noItems"
+	AcceptItemErrorCodeRefusedItems     AcceptItemErrorCode = "refusedItems"
+	AcceptItemErrorCodePositionNotEmpty AcceptItemErrorCode = "positionNotEmpty"
 )
 
 // Validate refuses a value that is not listed.
-func (v AcceptItemCompletionErrorCode) Validate() error {
-	return rule.Enum(v, AcceptItemCompletionErrorCodeMediaJammed, AcceptItemCompletionErrorCodeNoItems, AcceptItemCompletionErrorCodeRefusedItems, AcceptItemCompletionErrorCodePositionNotEmpty)
+func (v AcceptItemErrorCode) Validate() error {
+	return rule.Enum(v, AcceptItemErrorCodeMediaJammed, AcceptItemErrorCodeNoItems, AcceptItemErrorCodeRefusedItems, AcceptItemErrorCodePositionNotEmpty)
 }
 
 // ActionItemCommand is the payload of the command Check.ActionItem, version 2.0.
@@ -50,35 +50,35 @@ func (ActionItemCommand) Validate() error { return nil }
 
 // ActionItemCompletion is the payload of the completion of Check.ActionItem, version 3.0.
 type ActionItemCompletion struct {
-	ErrorCode ActionItemCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ActionItemErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Check.ActionItem.
 func (p ActionItemCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ActionItemCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ActionItemErrorCode.Validate)
 	return c.Err()
 }
 
-// ActionItemCompletionErrorCode holds the values of Check.ActionItem.errorCode.
-type ActionItemCompletionErrorCode string
+// ActionItemErrorCode holds the values of Check.ActionItem.errorCode.
+type ActionItemErrorCode string
 
-// The values of ActionItemCompletionErrorCode.
+// The values of ActionItemErrorCode.
 const (
-	ActionItemCompletionErrorCodeInkOut           ActionItemCompletionErrorCode = "inkOut"
-	ActionItemCompletionErrorCodeMediaBinError    ActionItemCompletionErrorCode = "mediaBinError"
-	ActionItemCompletionErrorCodeMediaJammed      ActionItemCompletionErrorCode = "mediaJammed"
-	ActionItemCompletionErrorCodeNoMediaPresent   ActionItemCompletionErrorCode = "noMediaPresent"
-	ActionItemCompletionErrorCodePositionNotEmpty ActionItemCompletionErrorCode = "positionNotEmpty"
-	ActionItemCompletionErrorCodeRefusedItems     ActionItemCompletionErrorCode = "refusedItems"
-	ActionItemCompletionErrorCodeScannerInop      ActionItemCompletionErrorCode = "scannerInop"
-	ActionItemCompletionErrorCodeShutterFail      ActionItemCompletionErrorCode = "shutterFail"
-	ActionItemCompletionErrorCodeTonerOut         ActionItemCompletionErrorCode = "tonerOut"
+	ActionItemErrorCodeInkOut           ActionItemErrorCode = "inkOut"
+	ActionItemErrorCodeMediaBinError    ActionItemErrorCode = "mediaBinError"
+	ActionItemErrorCodeMediaJammed      ActionItemErrorCode = "mediaJammed"
+	ActionItemErrorCodeNoMediaPresent   ActionItemErrorCode = "noMediaPresent"
+	ActionItemErrorCodePositionNotEmpty ActionItemErrorCode = "positionNotEmpty"
+	ActionItemErrorCodeRefusedItems     ActionItemErrorCode = "refusedItems"
+	ActionItemErrorCodeScannerInop      ActionItemErrorCode = "scannerInop"
+	ActionItemErrorCodeShutterFail      ActionItemErrorCode = "shutterFail"
+	ActionItemErrorCodeTonerOut         ActionItemErrorCode = "tonerOut"
 )
 
 // Validate refuses a value that is not listed.
-func (v ActionItemCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ActionItemCompletionErrorCodeInkOut, ActionItemCompletionErrorCodeMediaBinError, ActionItemCompletionErrorCodeMediaJammed, ActionItemCompletionErrorCodeNoMediaPresent, ActionItemCompletionErrorCodePositionNotEmpty, ActionItemCompletionErrorCodeRefusedItems, ActionItemCompletionErrorCodeScannerInop, ActionItemCompletionErrorCodeShutterFail, ActionItemCompletionErrorCodeTonerOut)
+func (v ActionItemErrorCode) Validate() error {
+	return rule.Enum(v, ActionItemErrorCodeInkOut, ActionItemErrorCodeMediaBinError, ActionItemErrorCodeMediaJammed, ActionItemErrorCodeNoMediaPresent, ActionItemErrorCodePositionNotEmpty, ActionItemErrorCodeRefusedItems, ActionItemErrorCodeScannerInop, ActionItemErrorCodeShutterFail, ActionItemErrorCodeTonerOut)
 }
 
 // ExpelMediaCommand is the payload of the command Check.ExpelMedia, version 2.0.
@@ -89,29 +89,29 @@ func (ExpelMediaCommand) Validate() error { return nil }
 
 // ExpelMediaCompletion is the payload of the completion of Check.ExpelMedia, version 2.0.
 type ExpelMediaCompletion struct {
-	ErrorCode ExpelMediaCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ExpelMediaErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Check.ExpelMedia.
 func (p ExpelMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ExpelMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ExpelMediaErrorCode.Validate)
 	return c.Err()
 }
 
-// ExpelMediaCompletionErrorCode holds the values of Check.ExpelMedia.errorCode.
-type ExpelMediaCompletionErrorCode string
+// ExpelMediaErrorCode holds the values of Check.ExpelMedia.errorCode.
+type ExpelMediaErrorCode string
 
-// The values of ExpelMediaCompletionErrorCode.
+// The values of ExpelMediaErrorCode.
 const (
-	ExpelMediaCompletionErrorCodeShutterFail ExpelMediaCompletionErrorCode = "shutterFail"
-	ExpelMediaCompletionErrorCodeMediaJammed ExpelMediaCompletionErrorCode = "mediaJammed"
-	ExpelMediaCompletionErrorCodeNoItems     ExpelMediaCompletionErrorCode = "noItems"
+	ExpelMediaErrorCodeShutterFail ExpelMediaErrorCode = "shutterFail"
+	ExpelMediaErrorCodeMediaJammed ExpelMediaErrorCode = "mediaJammed"
+	ExpelMediaErrorCodeNoItems     ExpelMediaErrorCode = "noItems"
 )
 
 // Validate refuses a value that is not listed.
-func (v ExpelMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ExpelMediaCompletionErrorCodeShutterFail, ExpelMediaCompletionErrorCodeMediaJammed, ExpelMediaCompletionErrorCodeNoItems)
+func (v ExpelMediaErrorCode) Validate() error {
+	return rule.Enum(v, ExpelMediaErrorCodeShutterFail, ExpelMediaErrorCodeMediaJammed, ExpelMediaErrorCodeNoItems)
 }
 
 // GetNextItemCommand is the payload of the command Check.GetNextItem, version 2.0.
@@ -122,35 +122,35 @@ func (GetNextItemCommand) Validate() error { return nil }
 
 // GetNextItemCompletion is the payload of the completion of Check.GetNextItem, version 2.0.
 type GetNextItemCompletion struct {
-	ErrorCode   GetNextItemCompletionErrorCode `json:"errorCode,omitzero"`
-	MediaFeeder MediaFeeder                    `json:"mediaFeeder,omitzero"`
+	ErrorCode   GetNextItemErrorCode `json:"errorCode,omitzero"`
+	MediaFeeder MediaFeeder          `json:"mediaFeeder,omitzero"`
 }
 
 // Validate reports values outside the description of Check.GetNextItem.
 func (p GetNextItemCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetNextItemCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetNextItemErrorCode.Validate)
 	rule.Set(&c, "mediaFeeder", p.MediaFeeder, MediaFeeder.Validate)
 	return c.Err()
 }
 
-// GetNextItemCompletionErrorCode holds the values of Check.GetNextItem.errorCode.
-type GetNextItemCompletionErrorCode string
+// GetNextItemErrorCode holds the values of Check.GetNextItem.errorCode.
+type GetNextItemErrorCode string
 
-// The values of GetNextItemCompletionErrorCode.
+// The values of GetNextItemErrorCode.
 const (
-	GetNextItemCompletionErrorCodeNoItems          GetNextItemCompletionErrorCode = "noItems"
-	GetNextItemCompletionErrorCodeMediaJammed      GetNextItemCompletionErrorCode = "mediaJammed"
-	GetNextItemCompletionErrorCodeRefusedItems     GetNextItemCompletionErrorCode = "refusedItems"
-	GetNextItemCompletionErrorCodePositionNotEmpty GetNextItemCompletionErrorCode = "positionNotEmpty"
-	GetNextItemCompletionErrorCodeScannerInop      GetNextItemCompletionErrorCode = "scannerInop"
-	GetNextItemCompletionErrorCodeMicrInop         GetNextItemCompletionErrorCode = "micrInop"
-	GetNextItemCompletionErrorCodeFeederInop       GetNextItemCompletionErrorCode = "feederInop"
+	GetNextItemErrorCodeNoItems          GetNextItemErrorCode = "noItems"
+	GetNextItemErrorCodeMediaJammed      GetNextItemErrorCode = "mediaJammed"
+	GetNextItemErrorCodeRefusedItems     GetNextItemErrorCode = "refusedItems"
+	GetNextItemErrorCodePositionNotEmpty GetNextItemErrorCode = "positionNotEmpty"
+	GetNextItemErrorCodeScannerInop      GetNextItemErrorCode = "scannerInop"
+	GetNextItemErrorCodeMicrInop         GetNextItemErrorCode = "micrInop"
+	GetNextItemErrorCodeFeederInop       GetNextItemErrorCode = "feederInop"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetNextItemCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetNextItemCompletionErrorCodeNoItems, GetNextItemCompletionErrorCodeMediaJammed, GetNextItemCompletionErrorCodeRefusedItems, GetNextItemCompletionErrorCodePositionNotEmpty, GetNextItemCompletionErrorCodeScannerInop, GetNextItemCompletionErrorCodeMicrInop, GetNextItemCompletionErrorCodeFeederInop)
+func (v GetNextItemErrorCode) Validate() error {
+	return rule.Enum(v, GetNextItemErrorCodeNoItems, GetNextItemErrorCodeMediaJammed, GetNextItemErrorCodeRefusedItems, GetNextItemErrorCodePositionNotEmpty, GetNextItemErrorCodeScannerInop, GetNextItemErrorCodeMicrInop, GetNextItemErrorCodeFeederInop)
 }
 
 // GetTransactionStatusCommand is the payload of the command Check.GetTransactionStatus, version 3.0.
@@ -226,40 +226,40 @@ func (p MediaInCommand) Validate() error {
 
 // MediaInCompletion is the payload of the completion of Check.MediaIn, version 2.0.
 type MediaInCompletion struct {
-	ErrorCode MediaInCompletionErrorCode `json:"errorCode,omitzero"`
-	MediaIn   *Mediain                   `json:"mediaIn,omitzero"`
+	ErrorCode MediaInErrorCode `json:"errorCode,omitzero"`
+	MediaIn   *Mediain         `json:"mediaIn,omitzero"`
 }
 
 // Validate reports values outside the description of Check.MediaIn.
 func (p MediaInCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, MediaInCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, MediaInErrorCode.Validate)
 	rule.Set(&c, "mediaIn", p.MediaIn, (*Mediain).Validate)
 	return c.Err()
 }
 
-// MediaInCompletionErrorCode holds the values of Check.MediaIn.errorCode.
-type MediaInCompletionErrorCode string
+// MediaInErrorCode holds the values of Check.MediaIn.errorCode.
+type MediaInErrorCode string
 
-// The values of MediaInCompletionErrorCode.
+// The values of MediaInErrorCode.
 const (
-	MediaInCompletionErrorCodeStackerFull      MediaInCompletionErrorCode = "stackerFull"
-	MediaInCompletionErrorCodeShutterFail      MediaInCompletionErrorCode = "shutterFail"
-	MediaInCompletionErrorCodeMediaJammed      MediaInCompletionErrorCode = "mediaJammed"
-	MediaInCompletionErrorCodeRefusedItems     MediaInCompletionErrorCode = "refusedItems"
-	MediaInCompletionErrorCodeAllBinsFull      MediaInCompletionErrorCode = "allBinsFull"
-	MediaInCompletionErrorCodeScannerInop      MediaInCompletionErrorCode = "scannerInop"
-	MediaInCompletionErrorCodeMicrInop         MediaInCompletionErrorCode = "micrInop"
-	MediaInCompletionErrorCodePositionNotEmpty MediaInCompletionErrorCode = "positionNotEmpty"
-	MediaInCompletionErrorCodeFeederNotEmpty   MediaInCompletionErrorCode = "feederNotEmpty"
-	MediaInCompletionErrorCodeMediaRejected    MediaInCompletionErrorCode = "mediaRejected"
-	MediaInCompletionErrorCodeFeederInop       MediaInCompletionErrorCode = "feederInop"
-	MediaInCompletionErrorCodeMediaPresent     MediaInCompletionErrorCode = "mediaPresent"
+	MediaInErrorCodeStackerFull      MediaInErrorCode = "stackerFull"
+	MediaInErrorCodeShutterFail      MediaInErrorCode = "shutterFail"
+	MediaInErrorCodeMediaJammed      MediaInErrorCode = "mediaJammed"
+	MediaInErrorCodeRefusedItems     MediaInErrorCode = "refusedItems"
+	MediaInErrorCodeAllBinsFull      MediaInErrorCode = "allBinsFull"
+	MediaInErrorCodeScannerInop      MediaInErrorCode = "scannerInop"
+	MediaInErrorCodeMicrInop         MediaInErrorCode = "micrInop"
+	MediaInErrorCodePositionNotEmpty MediaInErrorCode = "positionNotEmpty"
+	MediaInErrorCodeFeederNotEmpty   MediaInErrorCode = "feederNotEmpty"
+	MediaInErrorCodeMediaRejected    MediaInErrorCode = "mediaRejected"
+	MediaInErrorCodeFeederInop       MediaInErrorCode = "feederInop"
+	MediaInErrorCodeMediaPresent     MediaInErrorCode = "mediaPresent"
 )
 
 // Validate refuses a value that is not listed.
-func (v MediaInCompletionErrorCode) Validate() error {
-	return rule.Enum(v, MediaInCompletionErrorCodeStackerFull, MediaInCompletionErrorCodeShutterFail, MediaInCompletionErrorCodeMediaJammed, MediaInCompletionErrorCodeRefusedItems, MediaInCompletionErrorCodeAllBinsFull, MediaInCompletionErrorCodeScannerInop, MediaInCompletionErrorCodeMicrInop, MediaInCompletionErrorCodePositionNotEmpty, MediaInCompletionErrorCodeFeederNotEmpty, MediaInCompletionErrorCodeMediaRejected, MediaInCompletionErrorCodeFeederInop, MediaInCompletionErrorCodeMediaPresent)
+func (v MediaInErrorCode) Validate() error {
+	return rule.Enum(v, MediaInErrorCodeStackerFull, MediaInErrorCodeShutterFail, MediaInErrorCodeMediaJammed, MediaInErrorCodeRefusedItems, MediaInErrorCodeAllBinsFull, MediaInErrorCodeScannerInop, MediaInErrorCodeMicrInop, MediaInErrorCodePositionNotEmpty, MediaInErrorCodeFeederNotEmpty, MediaInErrorCodeMediaRejected, MediaInErrorCodeFeederInop, MediaInErrorCodeMediaPresent)
 }
 
 // MediaInEndCommand is the payload of the command Check.MediaInEnd, version 2.0.
@@ -270,35 +270,35 @@ func (MediaInEndCommand) Validate() error { return nil }
 
 // MediaInEndCompletion is the payload of the completion of Check.MediaInEnd, version 2.1.
 type MediaInEndCompletion struct {
-	ErrorCode  MediaInEndCompletionErrorCode `json:"errorCode,omitzero"`
-	MediaInEnd *MediaInEndData               `json:"mediaInEnd,omitzero"`
+	ErrorCode  MediaInEndErrorCode `json:"errorCode,omitzero"`
+	MediaInEnd *MediaInEndData     `json:"mediaInEnd,omitzero"`
 }
 
 // Validate reports values outside the description of Check.MediaInEnd.
 func (p MediaInEndCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, MediaInEndCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, MediaInEndErrorCode.Validate)
 	rule.Set(&c, "mediaInEnd", p.MediaInEnd, (*MediaInEndData).Validate)
 	return c.Err()
 }
 
-// MediaInEndCompletionErrorCode holds the values of Check.MediaInEnd.errorCode.
-type MediaInEndCompletionErrorCode string
+// MediaInEndErrorCode holds the values of Check.MediaInEnd.errorCode.
+type MediaInEndErrorCode string
 
-// The values of MediaInEndCompletionErrorCode.
+// The values of MediaInEndErrorCode.
 const (
-	MediaInEndCompletionErrorCodeNoMedia          MediaInEndCompletionErrorCode = "noMedia"
-	MediaInEndCompletionErrorCodeShutterFail      MediaInEndCompletionErrorCode = "shutterFail"
-	MediaInEndCompletionErrorCodeMediaJammed      MediaInEndCompletionErrorCode = "mediaJammed"
-	MediaInEndCompletionErrorCodeMediaBinError    MediaInEndCompletionErrorCode = "mediaBinError"
-	MediaInEndCompletionErrorCodePositionNotEmpty MediaInEndCompletionErrorCode = "positionNotEmpty"
-	MediaInEndCompletionErrorCodeRefusedItems     MediaInEndCompletionErrorCode = "refusedItems"
-	MediaInEndCompletionErrorCodeFeederNotEmpty   MediaInEndCompletionErrorCode = "feederNotEmpty"
+	MediaInEndErrorCodeNoMedia          MediaInEndErrorCode = "noMedia"
+	MediaInEndErrorCodeShutterFail      MediaInEndErrorCode = "shutterFail"
+	MediaInEndErrorCodeMediaJammed      MediaInEndErrorCode = "mediaJammed"
+	MediaInEndErrorCodeMediaBinError    MediaInEndErrorCode = "mediaBinError"
+	MediaInEndErrorCodePositionNotEmpty MediaInEndErrorCode = "positionNotEmpty"
+	MediaInEndErrorCodeRefusedItems     MediaInEndErrorCode = "refusedItems"
+	MediaInEndErrorCodeFeederNotEmpty   MediaInEndErrorCode = "feederNotEmpty"
 )
 
 // Validate refuses a value that is not listed.
-func (v MediaInEndCompletionErrorCode) Validate() error {
-	return rule.Enum(v, MediaInEndCompletionErrorCodeNoMedia, MediaInEndCompletionErrorCodeShutterFail, MediaInEndCompletionErrorCodeMediaJammed, MediaInEndCompletionErrorCodeMediaBinError, MediaInEndCompletionErrorCodePositionNotEmpty, MediaInEndCompletionErrorCodeRefusedItems, MediaInEndCompletionErrorCodeFeederNotEmpty)
+func (v MediaInEndErrorCode) Validate() error {
+	return rule.Enum(v, MediaInEndErrorCodeNoMedia, MediaInEndErrorCodeShutterFail, MediaInEndErrorCodeMediaJammed, MediaInEndErrorCodeMediaBinError, MediaInEndErrorCodePositionNotEmpty, MediaInEndErrorCodeRefusedItems, MediaInEndErrorCodeFeederNotEmpty)
 }
 
 // MediaInRollbackCommand is the payload of the command Check.MediaInRollback, version 2.0.
@@ -309,33 +309,33 @@ func (MediaInRollbackCommand) Validate() error { return nil }
 
 // MediaInRollbackCompletion is the payload of the completion of Check.MediaInRollback, version 2.1.
 type MediaInRollbackCompletion struct {
-	ErrorCode       MediaInRollbackCompletionErrorCode `json:"errorCode,omitzero"`
-	MediaInRollback *MediaInEndData                    `json:"mediaInRollback,omitzero"`
+	ErrorCode       MediaInRollbackErrorCode `json:"errorCode,omitzero"`
+	MediaInRollback *MediaInEndData          `json:"mediaInRollback,omitzero"`
 }
 
 // Validate reports values outside the description of Check.MediaInRollback.
 func (p MediaInRollbackCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, MediaInRollbackCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, MediaInRollbackErrorCode.Validate)
 	rule.Set(&c, "mediaInRollback", p.MediaInRollback, (*MediaInEndData).Validate)
 	return c.Err()
 }
 
-// MediaInRollbackCompletionErrorCode holds the values of Check.MediaInRollback.errorCode.
-type MediaInRollbackCompletionErrorCode string
+// MediaInRollbackErrorCode holds the values of Check.MediaInRollback.errorCode.
+type MediaInRollbackErrorCode string
 
-// The values of MediaInRollbackCompletionErrorCode.
+// The values of MediaInRollbackErrorCode.
 const (
-	MediaInRollbackCompletionErrorCodeNoMedia          MediaInRollbackCompletionErrorCode = "noMedia"
-	MediaInRollbackCompletionErrorCodeShutterFail      MediaInRollbackCompletionErrorCode = "shutterFail"
-	MediaInRollbackCompletionErrorCodeMediaJammed      MediaInRollbackCompletionErrorCode = "mediaJammed"
-	MediaInRollbackCompletionErrorCodePositionNotEmpty MediaInRollbackCompletionErrorCode = "positionNotEmpty"
-	MediaInRollbackCompletionErrorCodeRefusedItems     MediaInRollbackCompletionErrorCode = "refusedItems"
+	MediaInRollbackErrorCodeNoMedia          MediaInRollbackErrorCode = "noMedia"
+	MediaInRollbackErrorCodeShutterFail      MediaInRollbackErrorCode = "shutterFail"
+	MediaInRollbackErrorCodeMediaJammed      MediaInRollbackErrorCode = "mediaJammed"
+	MediaInRollbackErrorCodePositionNotEmpty MediaInRollbackErrorCode = "positionNotEmpty"
+	MediaInRollbackErrorCodeRefusedItems     MediaInRollbackErrorCode = "refusedItems"
 )
 
 // Validate refuses a value that is not listed.
-func (v MediaInRollbackCompletionErrorCode) Validate() error {
-	return rule.Enum(v, MediaInRollbackCompletionErrorCodeNoMedia, MediaInRollbackCompletionErrorCodeShutterFail, MediaInRollbackCompletionErrorCodeMediaJammed, MediaInRollbackCompletionErrorCodePositionNotEmpty, MediaInRollbackCompletionErrorCodeRefusedItems)
+func (v MediaInRollbackErrorCode) Validate() error {
+	return rule.Enum(v, MediaInRollbackErrorCodeNoMedia, MediaInRollbackErrorCodeShutterFail, MediaInRollbackErrorCodeMediaJammed, MediaInRollbackErrorCodePositionNotEmpty, MediaInRollbackErrorCodeRefusedItems)
 }
 
 // PresentMediaCommand is the payload of the command Check.PresentMedia, version 2.0.
@@ -364,30 +364,30 @@ func (p PresentMediaCommandSource) Validate() error {
 
 // PresentMediaCompletion is the payload of the completion of Check.PresentMedia, version 2.0.
 type PresentMediaCompletion struct {
-	ErrorCode PresentMediaCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode PresentMediaErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Check.PresentMedia.
 func (p PresentMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PresentMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PresentMediaErrorCode.Validate)
 	return c.Err()
 }
 
-// PresentMediaCompletionErrorCode holds the values of Check.PresentMedia.errorCode.
-type PresentMediaCompletionErrorCode string
+// PresentMediaErrorCode holds the values of Check.PresentMedia.errorCode.
+type PresentMediaErrorCode string
 
-// The values of PresentMediaCompletionErrorCode.
+// The values of PresentMediaErrorCode.
 const (
-	PresentMediaCompletionErrorCodeNoMedia          PresentMediaCompletionErrorCode = "noMedia"
-	PresentMediaCompletionErrorCodeShutterFail      PresentMediaCompletionErrorCode = "shutterFail"
-	PresentMediaCompletionErrorCodeMediaJammed      PresentMediaCompletionErrorCode = "mediaJammed"
-	PresentMediaCompletionErrorCodePositionNotEmpty PresentMediaCompletionErrorCode = "positionNotEmpty"
+	PresentMediaErrorCodeNoMedia          PresentMediaErrorCode = "noMedia"
+	PresentMediaErrorCodeShutterFail      PresentMediaErrorCode = "shutterFail"
+	PresentMediaErrorCodeMediaJammed      PresentMediaErrorCode = "mediaJammed"
+	PresentMediaErrorCodePositionNotEmpty PresentMediaErrorCode = "positionNotEmpty"
 )
 
 // Validate refuses a value that is not listed.
-func (v PresentMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PresentMediaCompletionErrorCodeNoMedia, PresentMediaCompletionErrorCodeShutterFail, PresentMediaCompletionErrorCodeMediaJammed, PresentMediaCompletionErrorCodePositionNotEmpty)
+func (v PresentMediaErrorCode) Validate() error {
+	return rule.Enum(v, PresentMediaErrorCodeNoMedia, PresentMediaErrorCodeShutterFail, PresentMediaErrorCodeMediaJammed, PresentMediaErrorCodePositionNotEmpty)
 }
 
 // ReadImageCommand is the payload of the command Check.ReadImage, version 2.0.
@@ -408,33 +408,33 @@ func (p ReadImageCommand) Validate() error {
 
 // ReadImageCompletion is the payload of the completion of Check.ReadImage, version 3.0.
 type ReadImageCompletion struct {
-	ErrorCode ReadImageCompletionErrorCode `json:"errorCode,omitzero"`
-	Data      *MediaData                   `json:"data,omitzero"`
+	ErrorCode ReadImageErrorCode `json:"errorCode,omitzero"`
+	Data      *MediaData         `json:"data,omitzero"`
 }
 
 // Validate reports values outside the description of Check.ReadImage.
 func (p ReadImageCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadImageCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadImageErrorCode.Validate)
 	rule.Set(&c, "data", p.Data, (*MediaData).Validate)
 	return c.Err()
 }
 
-// ReadImageCompletionErrorCode holds the values of Check.ReadImage.errorCode.
-type ReadImageCompletionErrorCode string
+// ReadImageErrorCode holds the values of Check.ReadImage.errorCode.
+type ReadImageErrorCode string
 
-// The values of ReadImageCompletionErrorCode.
+// The values of ReadImageErrorCode.
 const (
-	ReadImageCompletionErrorCodeMediaJammed    ReadImageCompletionErrorCode = "mediaJammed"
-	ReadImageCompletionErrorCodeScannerInop    ReadImageCompletionErrorCode = "scannerInop"
-	ReadImageCompletionErrorCodeMicrInop       ReadImageCompletionErrorCode = "micrInop"
-	ReadImageCompletionErrorCodeNoMedia        ReadImageCompletionErrorCode = "noMedia"
-	ReadImageCompletionErrorCodeInvalidMediaID ReadImageCompletionErrorCode = "invalidMediaID"
+	ReadImageErrorCodeMediaJammed    ReadImageErrorCode = "mediaJammed"
+	ReadImageErrorCodeScannerInop    ReadImageErrorCode = "scannerInop"
+	ReadImageErrorCodeMicrInop       ReadImageErrorCode = "micrInop"
+	ReadImageErrorCodeNoMedia        ReadImageErrorCode = "noMedia"
+	ReadImageErrorCodeInvalidMediaID ReadImageErrorCode = "invalidMediaID"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadImageCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadImageCompletionErrorCodeMediaJammed, ReadImageCompletionErrorCodeScannerInop, ReadImageCompletionErrorCodeMicrInop, ReadImageCompletionErrorCodeNoMedia, ReadImageCompletionErrorCodeInvalidMediaID)
+func (v ReadImageErrorCode) Validate() error {
+	return rule.Enum(v, ReadImageErrorCodeMediaJammed, ReadImageErrorCodeScannerInop, ReadImageErrorCodeMicrInop, ReadImageErrorCodeNoMedia, ReadImageErrorCodeInvalidMediaID)
 }
 
 // ResetCommand is the payload of the command Check.Reset, version 2.0.
@@ -451,30 +451,30 @@ func (p ResetCommand) Validate() error {
 
 // ResetCompletion is the payload of the completion of Check.Reset, version 2.0.
 type ResetCompletion struct {
-	ErrorCode ResetCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ResetErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Check.Reset.
 func (p ResetCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ResetCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ResetErrorCode.Validate)
 	return c.Err()
 }
 
-// ResetCompletionErrorCode holds the values of Check.Reset.errorCode.
-type ResetCompletionErrorCode string
+// ResetErrorCode holds the values of Check.Reset.errorCode.
+type ResetErrorCode string
 
-// The values of ResetCompletionErrorCode.
+// The values of ResetErrorCode.
 const (
-	ResetCompletionErrorCodeShutterFail   ResetCompletionErrorCode = "shutterFail"
-	ResetCompletionErrorCodeMediaJammed   ResetCompletionErrorCode = "mediaJammed"
-	ResetCompletionErrorCodeMediaBinError ResetCompletionErrorCode = "mediaBinError"
-	ResetCompletionErrorCodeInvalidBin    ResetCompletionErrorCode = "invalidBin"
+	ResetErrorCodeShutterFail   ResetErrorCode = "shutterFail"
+	ResetErrorCodeMediaJammed   ResetErrorCode = "mediaJammed"
+	ResetErrorCodeMediaBinError ResetErrorCode = "mediaBinError"
+	ResetErrorCodeInvalidBin    ResetErrorCode = "invalidBin"
 )
 
 // Validate refuses a value that is not listed.
-func (v ResetCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ResetCompletionErrorCodeShutterFail, ResetCompletionErrorCodeMediaJammed, ResetCompletionErrorCodeMediaBinError, ResetCompletionErrorCodeInvalidBin)
+func (v ResetErrorCode) Validate() error {
+	return rule.Enum(v, ResetErrorCodeShutterFail, ResetErrorCodeMediaJammed, ResetErrorCodeMediaBinError, ResetErrorCodeInvalidBin)
 }
 
 // RetractMediaCommand is the payload of the command Check.RetractMedia, version 2.0.
@@ -491,36 +491,36 @@ func (p RetractMediaCommand) Validate() error {
 
 // RetractMediaCompletion is the payload of the completion of Check.RetractMedia, version 3.0.
 type RetractMediaCompletion struct {
-	ErrorCode RetractMediaCompletionErrorCode `json:"errorCode,omitzero"`
-	Media     *RetractMediaCompletionMedia    `json:"media,omitzero"`
+	ErrorCode RetractMediaErrorCode        `json:"errorCode,omitzero"`
+	Media     *RetractMediaCompletionMedia `json:"media,omitzero"`
 }
 
 // Validate reports values outside the description of Check.RetractMedia.
 func (p RetractMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, RetractMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, RetractMediaErrorCode.Validate)
 	rule.Set(&c, "media", p.Media, (*RetractMediaCompletionMedia).Validate)
 	return c.Err()
 }
 
-// RetractMediaCompletionErrorCode holds the values of Check.RetractMedia.errorCode.
-type RetractMediaCompletionErrorCode string
+// RetractMediaErrorCode holds the values of Check.RetractMedia.errorCode.
+type RetractMediaErrorCode string
 
-// The values of RetractMediaCompletionErrorCode.
+// The values of RetractMediaErrorCode.
 const (
-	RetractMediaCompletionErrorCodeNoMediaPresent       RetractMediaCompletionErrorCode = "noMediaPresent"
-	RetractMediaCompletionErrorCodeMediaJammed          RetractMediaCompletionErrorCode = "mediaJammed"
-	RetractMediaCompletionErrorCodeStackerFull          RetractMediaCompletionErrorCode = "stackerFull"
-	RetractMediaCompletionErrorCodeInvalidBin           RetractMediaCompletionErrorCode = "invalidBin"
-	RetractMediaCompletionErrorCodeNoBin                RetractMediaCompletionErrorCode = "noBin"
-	RetractMediaCompletionErrorCodeMediaBinError        RetractMediaCompletionErrorCode = "mediaBinError"
-	RetractMediaCompletionErrorCodeShutterFail          RetractMediaCompletionErrorCode = "shutterFail"
-	RetractMediaCompletionErrorCodeForeignItemsDetected RetractMediaCompletionErrorCode = "foreignItemsDetected"
+	RetractMediaErrorCodeNoMediaPresent       RetractMediaErrorCode = "noMediaPresent"
+	RetractMediaErrorCodeMediaJammed          RetractMediaErrorCode = "mediaJammed"
+	RetractMediaErrorCodeStackerFull          RetractMediaErrorCode = "stackerFull"
+	RetractMediaErrorCodeInvalidBin           RetractMediaErrorCode = "invalidBin"
+	RetractMediaErrorCodeNoBin                RetractMediaErrorCode = "noBin"
+	RetractMediaErrorCodeMediaBinError        RetractMediaErrorCode = "mediaBinError"
+	RetractMediaErrorCodeShutterFail          RetractMediaErrorCode = "shutterFail"
+	RetractMediaErrorCodeForeignItemsDetected RetractMediaErrorCode = "foreignItemsDetected"
 )
 
 // Validate refuses a value that is not listed.
-func (v RetractMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, RetractMediaCompletionErrorCodeNoMediaPresent, RetractMediaCompletionErrorCodeMediaJammed, RetractMediaCompletionErrorCodeStackerFull, RetractMediaCompletionErrorCodeInvalidBin, RetractMediaCompletionErrorCodeNoBin, RetractMediaCompletionErrorCodeMediaBinError, RetractMediaCompletionErrorCodeShutterFail, RetractMediaCompletionErrorCodeForeignItemsDetected)
+func (v RetractMediaErrorCode) Validate() error {
+	return rule.Enum(v, RetractMediaErrorCodeNoMediaPresent, RetractMediaErrorCodeMediaJammed, RetractMediaErrorCodeStackerFull, RetractMediaErrorCodeInvalidBin, RetractMediaErrorCodeNoBin, RetractMediaErrorCodeMediaBinError, RetractMediaErrorCodeShutterFail, RetractMediaErrorCodeForeignItemsDetected)
 }
 
 // RetractMediaCompletionMedia is Check.RetractMedia.media.
@@ -557,35 +557,35 @@ func (p SetMediaParametersCommand) Validate() error {
 
 // SetMediaParametersCompletion is the payload of the completion of Check.SetMediaParameters, version 2.0.
 type SetMediaParametersCompletion struct {
-	ErrorCode SetMediaParametersCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetMediaParametersErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Check.SetMediaParameters.
 func (p SetMediaParametersCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetMediaParametersCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetMediaParametersErrorCode.Validate)
 	return c.Err()
 }
 
-// SetMediaParametersCompletionErrorCode holds the values of Check.SetMediaParameters.errorCode.
-type SetMediaParametersCompletionErrorCode string
+// SetMediaParametersErrorCode holds the values of Check.SetMediaParameters.errorCode.
+type SetMediaParametersErrorCode string
 
-// The values of SetMediaParametersCompletionErrorCode.
+// The values of SetMediaParametersErrorCode.
 const (
-	SetMediaParametersCompletionErrorCodeInvalidMediaID SetMediaParametersCompletionErrorCode = "invalidMediaID"
-	SetMediaParametersCompletionErrorCodeInvalidBin     SetMediaParametersCompletionErrorCode = "invalidBin"
-	SetMediaParametersCompletionErrorCodeNoBin          SetMediaParametersCompletionErrorCode = "noBin"
-	SetMediaParametersCompletionErrorCodeMediaBinFull   SetMediaParametersCompletionErrorCode = "mediaBinFull"
-	SetMediaParametersCompletionErrorCodeMediaJammed    SetMediaParametersCompletionErrorCode = "mediaJammed"
-	SetMediaParametersCompletionErrorCodeScannerInop    SetMediaParametersCompletionErrorCode = "scannerInop"
-	SetMediaParametersCompletionErrorCodeNoItems        SetMediaParametersCompletionErrorCode = "noItems"
-	SetMediaParametersCompletionErrorCodeTonerOut       SetMediaParametersCompletionErrorCode = "tonerOut"
-	SetMediaParametersCompletionErrorCodeInkOut         SetMediaParametersCompletionErrorCode = "inkOut"
+	SetMediaParametersErrorCodeInvalidMediaID SetMediaParametersErrorCode = "invalidMediaID"
+	SetMediaParametersErrorCodeInvalidBin     SetMediaParametersErrorCode = "invalidBin"
+	SetMediaParametersErrorCodeNoBin          SetMediaParametersErrorCode = "noBin"
+	SetMediaParametersErrorCodeMediaBinFull   SetMediaParametersErrorCode = "mediaBinFull"
+	SetMediaParametersErrorCodeMediaJammed    SetMediaParametersErrorCode = "mediaJammed"
+	SetMediaParametersErrorCodeScannerInop    SetMediaParametersErrorCode = "scannerInop"
+	SetMediaParametersErrorCodeNoItems        SetMediaParametersErrorCode = "noItems"
+	SetMediaParametersErrorCodeTonerOut       SetMediaParametersErrorCode = "tonerOut"
+	SetMediaParametersErrorCodeInkOut         SetMediaParametersErrorCode = "inkOut"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetMediaParametersCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetMediaParametersCompletionErrorCodeInvalidMediaID, SetMediaParametersCompletionErrorCodeInvalidBin, SetMediaParametersCompletionErrorCodeNoBin, SetMediaParametersCompletionErrorCodeMediaBinFull, SetMediaParametersCompletionErrorCodeMediaJammed, SetMediaParametersCompletionErrorCodeScannerInop, SetMediaParametersCompletionErrorCodeNoItems, SetMediaParametersCompletionErrorCodeTonerOut, SetMediaParametersCompletionErrorCodeInkOut)
+func (v SetMediaParametersErrorCode) Validate() error {
+	return rule.Enum(v, SetMediaParametersErrorCodeInvalidMediaID, SetMediaParametersErrorCodeInvalidBin, SetMediaParametersErrorCodeNoBin, SetMediaParametersErrorCodeMediaBinFull, SetMediaParametersErrorCodeMediaJammed, SetMediaParametersErrorCodeScannerInop, SetMediaParametersErrorCodeNoItems, SetMediaParametersErrorCodeTonerOut, SetMediaParametersErrorCodeInkOut)
 }
 
 // SupplyReplenishCommand is the payload of the command Check.SupplyReplenish, version 2.0.

@@ -44,27 +44,27 @@ func (p CancelCommand) Validate() error {
 
 // CancelCompletion is the payload of the completion of Common.Cancel, version 2.0.
 type CancelCompletion struct {
-	ErrorCode CancelCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode CancelErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Common.Cancel.
 func (p CancelCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CancelCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CancelErrorCode.Validate)
 	return c.Err()
 }
 
-// CancelCompletionErrorCode holds the values of Common.Cancel.errorCode.
-type CancelCompletionErrorCode string
+// CancelErrorCode holds the values of Common.Cancel.errorCode.
+type CancelErrorCode string
 
-// The values of CancelCompletionErrorCode.
+// The values of CancelErrorCode.
 const (
-	CancelCompletionErrorCodeNoMatchingRequestIDs CancelCompletionErrorCode = "noMatchingRequestIDs"
+	CancelErrorCodeNoMatchingRequestIDs CancelErrorCode = "noMatchingRequestIDs"
 )
 
 // Validate refuses a value that is not listed.
-func (v CancelCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CancelCompletionErrorCodeNoMatchingRequestIDs)
+func (v CancelErrorCode) Validate() error {
+	return rule.Enum(v, CancelErrorCodeNoMatchingRequestIDs)
 }
 
 // CapabilitiesCommand is the payload of the command Common.Capabilities, version 2.0.

@@ -60,35 +60,35 @@ func (v CryptoDataCommandCryptoMethod) Validate() error {
 
 // CryptoDataCompletion is the payload of the completion of Crypto.CryptoData, version 3.0.
 type CryptoDataCompletion struct {
-	ErrorCode CryptoDataCompletionErrorCode `json:"errorCode,omitzero"`
-	Data      []byte                        `json:"data,omitzero"`
+	ErrorCode CryptoDataErrorCode `json:"errorCode,omitzero"`
+	Data      []byte              `json:"data,omitzero"`
 }
 
 // Validate reports values outside the description of Crypto.CryptoData.
 func (p CryptoDataCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, CryptoDataCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, CryptoDataErrorCode.Validate)
 	return c.Err()
 }
 
-// CryptoDataCompletionErrorCode holds the values of Crypto.CryptoData.errorCode.
-type CryptoDataCompletionErrorCode string
+// CryptoDataErrorCode holds the values of Crypto.CryptoData.errorCode.
+type CryptoDataErrorCode string
 
-// The values of CryptoDataCompletionErrorCode.
+// The values of CryptoDataErrorCode.
 const (
-	CryptoDataCompletionErrorCodeAccessDenied             CryptoDataCompletionErrorCode = "accessDenied"
-	CryptoDataCompletionErrorCodeKeyNotFound              CryptoDataCompletionErrorCode = "keyNotFound"
-	CryptoDataCompletionErrorCodeKeyNoValue               CryptoDataCompletionErrorCode = "keyNoValue"
-	CryptoDataCompletionErrorCodeUseViolation             CryptoDataCompletionErrorCode = "useViolation"
-	CryptoDataCompletionErrorCodeModeOfUseNotSupported    CryptoDataCompletionErrorCode = "modeOfUseNotSupported"
-	CryptoDataCompletionErrorCodeInvalidKeyLength         CryptoDataCompletionErrorCode = "invalidKeyLength"
-	CryptoDataCompletionErrorCodeCryptoMethodNotSupported CryptoDataCompletionErrorCode = "cryptoMethodNotSupported"
-	CryptoDataCompletionErrorCodeNoChipTransactionActive  CryptoDataCompletionErrorCode = "noChipTransactionActive"
+	CryptoDataErrorCodeAccessDenied             CryptoDataErrorCode = "accessDenied"
+	CryptoDataErrorCodeKeyNotFound              CryptoDataErrorCode = "keyNotFound"
+	CryptoDataErrorCodeKeyNoValue               CryptoDataErrorCode = "keyNoValue"
+	CryptoDataErrorCodeUseViolation             CryptoDataErrorCode = "useViolation"
+	CryptoDataErrorCodeModeOfUseNotSupported    CryptoDataErrorCode = "modeOfUseNotSupported"
+	CryptoDataErrorCodeInvalidKeyLength         CryptoDataErrorCode = "invalidKeyLength"
+	CryptoDataErrorCodeCryptoMethodNotSupported CryptoDataErrorCode = "cryptoMethodNotSupported"
+	CryptoDataErrorCodeNoChipTransactionActive  CryptoDataErrorCode = "noChipTransactionActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v CryptoDataCompletionErrorCode) Validate() error {
-	return rule.Enum(v, CryptoDataCompletionErrorCodeAccessDenied, CryptoDataCompletionErrorCodeKeyNotFound, CryptoDataCompletionErrorCodeKeyNoValue, CryptoDataCompletionErrorCodeUseViolation, CryptoDataCompletionErrorCodeModeOfUseNotSupported, CryptoDataCompletionErrorCodeInvalidKeyLength, CryptoDataCompletionErrorCodeCryptoMethodNotSupported, CryptoDataCompletionErrorCodeNoChipTransactionActive)
+func (v CryptoDataErrorCode) Validate() error {
+	return rule.Enum(v, CryptoDataErrorCodeAccessDenied, CryptoDataErrorCodeKeyNotFound, CryptoDataErrorCodeKeyNoValue, CryptoDataErrorCodeUseViolation, CryptoDataErrorCodeModeOfUseNotSupported, CryptoDataErrorCodeInvalidKeyLength, CryptoDataErrorCodeCryptoMethodNotSupported, CryptoDataErrorCodeNoChipTransactionActive)
 }
 
 // DigestCommand is the payload of the command Crypto.Digest, version 3.0.
@@ -121,28 +121,28 @@ func (v DigestCommandHashAlgorithm) Validate() error {
 
 // DigestCompletion is the payload of the completion of Crypto.Digest, version 3.0.
 type DigestCompletion struct {
-	ErrorCode DigestCompletionErrorCode `json:"errorCode,omitzero"`
-	Digest    []byte                    `json:"digest,omitzero"`
+	ErrorCode DigestErrorCode `json:"errorCode,omitzero"`
+	Digest    []byte          `json:"digest,omitzero"`
 }
 
 // Validate reports values outside the description of Crypto.Digest.
 func (p DigestCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DigestCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DigestErrorCode.Validate)
 	return c.Err()
 }
 
-// DigestCompletionErrorCode holds the values of Crypto.Digest.errorCode.
-type DigestCompletionErrorCode string
+// DigestErrorCode holds the values of Crypto.Digest.errorCode.
+type DigestErrorCode string
 
-// The values of DigestCompletionErrorCode.
+// The values of DigestErrorCode.
 const (
-	DigestCompletionErrorCodeAccessDenied DigestCompletionErrorCode = "accessDenied"
+	DigestErrorCodeAccessDenied DigestErrorCode = "accessDenied"
 )
 
 // Validate refuses a value that is not listed.
-func (v DigestCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DigestCompletionErrorCodeAccessDenied)
+func (v DigestErrorCode) Validate() error {
+	return rule.Enum(v, DigestErrorCodeAccessDenied)
 }
 
 // GenerateAuthenticationCommand is the payload of the command Crypto.GenerateAuthentication, version 3.0.
@@ -211,36 +211,36 @@ func (v GenerateAuthenticationCommandHashAlgorithm) Validate() error {
 
 // GenerateAuthenticationCompletion is the payload of the completion of Crypto.GenerateAuthentication, version 3.0.
 type GenerateAuthenticationCompletion struct {
-	ErrorCode          GenerateAuthenticationCompletionErrorCode `json:"errorCode,omitzero"`
-	AuthenticationData []byte                                    `json:"authenticationData,omitzero"`
+	ErrorCode          GenerateAuthenticationErrorCode `json:"errorCode,omitzero"`
+	AuthenticationData []byte                          `json:"authenticationData,omitzero"`
 }
 
 // Validate reports values outside the description of Crypto.GenerateAuthentication.
 func (p GenerateAuthenticationCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GenerateAuthenticationCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GenerateAuthenticationErrorCode.Validate)
 	return c.Err()
 }
 
-// GenerateAuthenticationCompletionErrorCode holds the values of Crypto.GenerateAuthentication.errorCode.
-type GenerateAuthenticationCompletionErrorCode string
+// GenerateAuthenticationErrorCode holds the values of Crypto.GenerateAuthentication.errorCode.
+type GenerateAuthenticationErrorCode string
 
-// The values of GenerateAuthenticationCompletionErrorCode.
+// The values of GenerateAuthenticationErrorCode.
 const (
-	GenerateAuthenticationCompletionErrorCodeAccessDenied             GenerateAuthenticationCompletionErrorCode = "accessDenied"
-	GenerateAuthenticationCompletionErrorCodeKeyNotFound              GenerateAuthenticationCompletionErrorCode = "keyNotFound"
-	GenerateAuthenticationCompletionErrorCodeKeyNoValue               GenerateAuthenticationCompletionErrorCode = "keyNoValue"
-	GenerateAuthenticationCompletionErrorCodeUseViolation             GenerateAuthenticationCompletionErrorCode = "useViolation"
-	GenerateAuthenticationCompletionErrorCodeModeOfUseNotSupported    GenerateAuthenticationCompletionErrorCode = "modeOfUseNotSupported"
-	GenerateAuthenticationCompletionErrorCodeInvalidKeyLength         GenerateAuthenticationCompletionErrorCode = "invalidKeyLength"
-	GenerateAuthenticationCompletionErrorCodeAlgorithmNotSupported    GenerateAuthenticationCompletionErrorCode = "algorithmNotSupported"
-	GenerateAuthenticationCompletionErrorCodeCryptoMethodNotSupported GenerateAuthenticationCompletionErrorCode = "cryptoMethodNotSupported"
-	GenerateAuthenticationCompletionErrorCodeNoChipTransactionActive  GenerateAuthenticationCompletionErrorCode = "noChipTransactionActive"
+	GenerateAuthenticationErrorCodeAccessDenied             GenerateAuthenticationErrorCode = "accessDenied"
+	GenerateAuthenticationErrorCodeKeyNotFound              GenerateAuthenticationErrorCode = "keyNotFound"
+	GenerateAuthenticationErrorCodeKeyNoValue               GenerateAuthenticationErrorCode = "keyNoValue"
+	GenerateAuthenticationErrorCodeUseViolation             GenerateAuthenticationErrorCode = "useViolation"
+	GenerateAuthenticationErrorCodeModeOfUseNotSupported    GenerateAuthenticationErrorCode = "modeOfUseNotSupported"
+	GenerateAuthenticationErrorCodeInvalidKeyLength         GenerateAuthenticationErrorCode = "invalidKeyLength"
+	GenerateAuthenticationErrorCodeAlgorithmNotSupported    GenerateAuthenticationErrorCode = "algorithmNotSupported"
+	GenerateAuthenticationErrorCodeCryptoMethodNotSupported GenerateAuthenticationErrorCode = "cryptoMethodNotSupported"
+	GenerateAuthenticationErrorCodeNoChipTransactionActive  GenerateAuthenticationErrorCode = "noChipTransactionActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v GenerateAuthenticationCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GenerateAuthenticationCompletionErrorCodeAccessDenied, GenerateAuthenticationCompletionErrorCodeKeyNotFound, GenerateAuthenticationCompletionErrorCodeKeyNoValue, GenerateAuthenticationCompletionErrorCodeUseViolation, GenerateAuthenticationCompletionErrorCodeModeOfUseNotSupported, GenerateAuthenticationCompletionErrorCodeInvalidKeyLength, GenerateAuthenticationCompletionErrorCodeAlgorithmNotSupported, GenerateAuthenticationCompletionErrorCodeCryptoMethodNotSupported, GenerateAuthenticationCompletionErrorCodeNoChipTransactionActive)
+func (v GenerateAuthenticationErrorCode) Validate() error {
+	return rule.Enum(v, GenerateAuthenticationErrorCodeAccessDenied, GenerateAuthenticationErrorCodeKeyNotFound, GenerateAuthenticationErrorCodeKeyNoValue, GenerateAuthenticationErrorCodeUseViolation, GenerateAuthenticationErrorCodeModeOfUseNotSupported, GenerateAuthenticationErrorCodeInvalidKeyLength, GenerateAuthenticationErrorCodeAlgorithmNotSupported, GenerateAuthenticationErrorCodeCryptoMethodNotSupported, GenerateAuthenticationErrorCodeNoChipTransactionActive)
 }
 
 // GenerateRandomCommand is the payload of the command Crypto.GenerateRandom, version 2.0.
@@ -251,28 +251,28 @@ func (GenerateRandomCommand) Validate() error { return nil }
 
 // GenerateRandomCompletion is the payload of the completion of Crypto.GenerateRandom, version 3.0.
 type GenerateRandomCompletion struct {
-	ErrorCode    GenerateRandomCompletionErrorCode `json:"errorCode,omitzero"`
-	RandomNumber []byte                            `json:"randomNumber,omitzero"`
+	ErrorCode    GenerateRandomErrorCode `json:"errorCode,omitzero"`
+	RandomNumber []byte                  `json:"randomNumber,omitzero"`
 }
 
 // Validate reports values outside the description of Crypto.GenerateRandom.
 func (p GenerateRandomCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GenerateRandomCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GenerateRandomErrorCode.Validate)
 	return c.Err()
 }
 
-// GenerateRandomCompletionErrorCode holds the values of Crypto.GenerateRandom.errorCode.
-type GenerateRandomCompletionErrorCode string
+// GenerateRandomErrorCode holds the values of Crypto.GenerateRandom.errorCode.
+type GenerateRandomErrorCode string
 
-// The values of GenerateRandomCompletionErrorCode.
+// The values of GenerateRandomErrorCode.
 const (
-	GenerateRandomCompletionErrorCodeAccessDenied GenerateRandomCompletionErrorCode = "accessDenied"
+	GenerateRandomErrorCodeAccessDenied GenerateRandomErrorCode = "accessDenied"
 )
 
 // Validate refuses a value that is not listed.
-func (v GenerateRandomCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GenerateRandomCompletionErrorCodeAccessDenied)
+func (v GenerateRandomErrorCode) Validate() error {
+	return rule.Enum(v, GenerateRandomErrorCodeAccessDenied)
 }
 
 // VerifyAuthenticationCommand is the payload of the command Crypto.VerifyAuthentication, version 3.0.
@@ -341,35 +341,35 @@ func (v VerifyAuthenticationCommandHashAlgorithm) Validate() error {
 
 // VerifyAuthenticationCompletion is the payload of the completion of Crypto.VerifyAuthentication, version 2.0.
 type VerifyAuthenticationCompletion struct {
-	ErrorCode VerifyAuthenticationCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode VerifyAuthenticationErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Crypto.VerifyAuthentication.
 func (p VerifyAuthenticationCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, VerifyAuthenticationCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, VerifyAuthenticationErrorCode.Validate)
 	return c.Err()
 }
 
-// VerifyAuthenticationCompletionErrorCode holds the values of Crypto.VerifyAuthentication.errorCode.
-type VerifyAuthenticationCompletionErrorCode string
+// VerifyAuthenticationErrorCode holds the values of Crypto.VerifyAuthentication.errorCode.
+type VerifyAuthenticationErrorCode string
 
-// The values of VerifyAuthenticationCompletionErrorCode.
+// The values of VerifyAuthenticationErrorCode.
 const (
-	VerifyAuthenticationCompletionErrorCodeAccessDenied             VerifyAuthenticationCompletionErrorCode = "accessDenied"
-	VerifyAuthenticationCompletionErrorCodeKeyNotFound              VerifyAuthenticationCompletionErrorCode = "keyNotFound"
-	VerifyAuthenticationCompletionErrorCodeKeyNoValue               VerifyAuthenticationCompletionErrorCode = "keyNoValue"
-	VerifyAuthenticationCompletionErrorCodeUseViolation             VerifyAuthenticationCompletionErrorCode = "useViolation"
-	VerifyAuthenticationCompletionErrorCodeModeOfUseNotSupported    VerifyAuthenticationCompletionErrorCode = "modeOfUseNotSupported"
-	VerifyAuthenticationCompletionErrorCodeInvalidKeyLength         VerifyAuthenticationCompletionErrorCode = "invalidKeyLength"
-	VerifyAuthenticationCompletionErrorCodeAlgorithmNotSupported    VerifyAuthenticationCompletionErrorCode = "algorithmNotSupported"
-	VerifyAuthenticationCompletionErrorCodeCryptoMethodNotSupported VerifyAuthenticationCompletionErrorCode = "cryptoMethodNotSupported"
-	VerifyAuthenticationCompletionErrorCodeNoChipTransactionActive  VerifyAuthenticationCompletionErrorCode = "noChipTransactionActive"
-	VerifyAuthenticationCompletionErrorCodeMacInvalid               VerifyAuthenticationCompletionErrorCode = "macInvalid"
-	VerifyAuthenticationCompletionErrorCodeSignatureInvalid         VerifyAuthenticationCompletionErrorCode = "signatureInvalid"
+	VerifyAuthenticationErrorCodeAccessDenied             VerifyAuthenticationErrorCode = "accessDenied"
+	VerifyAuthenticationErrorCodeKeyNotFound              VerifyAuthenticationErrorCode = "keyNotFound"
+	VerifyAuthenticationErrorCodeKeyNoValue               VerifyAuthenticationErrorCode = "keyNoValue"
+	VerifyAuthenticationErrorCodeUseViolation             VerifyAuthenticationErrorCode = "useViolation"
+	VerifyAuthenticationErrorCodeModeOfUseNotSupported    VerifyAuthenticationErrorCode = "modeOfUseNotSupported"
+	VerifyAuthenticationErrorCodeInvalidKeyLength         VerifyAuthenticationErrorCode = "invalidKeyLength"
+	VerifyAuthenticationErrorCodeAlgorithmNotSupported    VerifyAuthenticationErrorCode = "algorithmNotSupported"
+	VerifyAuthenticationErrorCodeCryptoMethodNotSupported VerifyAuthenticationErrorCode = "cryptoMethodNotSupported"
+	VerifyAuthenticationErrorCodeNoChipTransactionActive  VerifyAuthenticationErrorCode = "noChipTransactionActive"
+	VerifyAuthenticationErrorCodeMacInvalid               VerifyAuthenticationErrorCode = "macInvalid"
+	VerifyAuthenticationErrorCodeSignatureInvalid         VerifyAuthenticationErrorCode = "signatureInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v VerifyAuthenticationCompletionErrorCode) Validate() error {
-	return rule.Enum(v, VerifyAuthenticationCompletionErrorCodeAccessDenied, VerifyAuthenticationCompletionErrorCodeKeyNotFound, VerifyAuthenticationCompletionErrorCodeKeyNoValue, VerifyAuthenticationCompletionErrorCodeUseViolation, VerifyAuthenticationCompletionErrorCodeModeOfUseNotSupported, VerifyAuthenticationCompletionErrorCodeInvalidKeyLength, VerifyAuthenticationCompletionErrorCodeAlgorithmNotSupported, VerifyAuthenticationCompletionErrorCodeCryptoMethodNotSupported, VerifyAuthenticationCompletionErrorCodeNoChipTransactionActive, VerifyAuthenticationCompletionErrorCodeMacInvalid, VerifyAuthenticationCompletionErrorCodeSignatureInvalid)
+func (v VerifyAuthenticationErrorCode) Validate() error {
+	return rule.Enum(v, VerifyAuthenticationErrorCodeAccessDenied, VerifyAuthenticationErrorCodeKeyNotFound, VerifyAuthenticationErrorCodeKeyNoValue, VerifyAuthenticationErrorCodeUseViolation, VerifyAuthenticationErrorCodeModeOfUseNotSupported, VerifyAuthenticationErrorCodeInvalidKeyLength, VerifyAuthenticationErrorCodeAlgorithmNotSupported, VerifyAuthenticationErrorCodeCryptoMethodNotSupported, VerifyAuthenticationErrorCodeNoChipTransactionActive, VerifyAuthenticationErrorCodeMacInvalid, VerifyAuthenticationErrorCodeSignatureInvalid)
 }

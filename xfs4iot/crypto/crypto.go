@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, crypto.CryptoData, payload) and served with
 // host.Handle(service, crypto.CryptoData, handler).
@@ -32,7 +32,9 @@ var Description = xfs4iot.Interface{
 // CryptoData is the command Crypto.CryptoData, version 3.0.
 var CryptoData = xfs4iot.NewCommand[CryptoDataCommand, CryptoDataCompletion](xfs4iot.CommandInfo{
 	Name: "Crypto.CryptoData", Version: "3.0",
-	Events:     []string{"KeyManagement.DUKPTKSNEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
+	},
 	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "cryptoMethodNotSupported", "noChipTransactionActive"},
 })
 
@@ -45,7 +47,9 @@ var Digest = xfs4iot.NewCommand[DigestCommand, DigestCompletion](xfs4iot.Command
 // GenerateAuthentication is the command Crypto.GenerateAuthentication, version 3.0.
 var GenerateAuthentication = xfs4iot.NewCommand[GenerateAuthenticationCommand, GenerateAuthenticationCompletion](xfs4iot.CommandInfo{
 	Name: "Crypto.GenerateAuthentication", Version: "3.0",
-	Events:     []string{"KeyManagement.DUKPTKSNEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
+	},
 	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "algorithmNotSupported", "cryptoMethodNotSupported", "noChipTransactionActive"},
 })
 
@@ -60,6 +64,8 @@ var GenerateRandom = xfs4iot.NewCommand[GenerateRandomCommand, GenerateRandomCom
 var VerifyAuthentication = xfs4iot.NewCommand[VerifyAuthenticationCommand, VerifyAuthenticationCompletion](xfs4iot.CommandInfo{
 	Name: "Crypto.VerifyAuthentication", Version: "3.0",
 	CompletionVersion: "2.0",
-	Events:            []string{"KeyManagement.DUKPTKSNEvent"},
-	ErrorCodes:        []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "algorithmNotSupported", "cryptoMethodNotSupported", "noChipTransactionActive", "macInvalid", "signatureInvalid"},
+	Events: []xfs4iot.EventRef{
+		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
+	},
+	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "algorithmNotSupported", "cryptoMethodNotSupported", "noChipTransactionActive", "macInvalid", "signatureInvalid"},
 })

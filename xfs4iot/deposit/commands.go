@@ -14,29 +14,29 @@ func (DispenseCommand) Validate() error { return nil }
 
 // DispenseCompletion is the payload of the completion of Deposit.Dispense, version 1.0.
 type DispenseCompletion struct {
-	ErrorCode DispenseCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DispenseErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Deposit.Dispense.
 func (p DispenseCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DispenseCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DispenseErrorCode.Validate)
 	return c.Err()
 }
 
-// DispenseCompletionErrorCode holds the values of Deposit.Dispense.errorCode.
-type DispenseCompletionErrorCode string
+// DispenseErrorCode holds the values of Deposit.Dispense.errorCode.
+type DispenseErrorCode string
 
-// The values of DispenseCompletionErrorCode.
+// The values of DispenseErrorCode.
 const (
-	DispenseCompletionErrorCodeEmpty            DispenseCompletionErrorCode = "empty"
-	DispenseCompletionErrorCodeJammed           DispenseCompletionErrorCode = "jammed"
-	DispenseCompletionErrorCodeShutterNotOpened DispenseCompletionErrorCode = "shutterNotOpened"
+	DispenseErrorCodeEmpty            DispenseErrorCode = "empty"
+	DispenseErrorCodeJammed           DispenseErrorCode = "jammed"
+	DispenseErrorCodeShutterNotOpened DispenseErrorCode = "shutterNotOpened"
 )
 
 // Validate refuses a value that is not listed.
-func (v DispenseCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DispenseCompletionErrorCodeEmpty, DispenseCompletionErrorCodeJammed, DispenseCompletionErrorCodeShutterNotOpened)
+func (v DispenseErrorCode) Validate() error {
+	return rule.Enum(v, DispenseErrorCodeEmpty, DispenseErrorCodeJammed, DispenseErrorCodeShutterNotOpened)
 }
 
 // EntryCommand is the payload of the command Deposit.Entry, version 1.0.
@@ -49,36 +49,36 @@ func (EntryCommand) Validate() error { return nil }
 
 // EntryCompletion is the payload of the completion of Deposit.Entry, version 1.0.
 type EntryCompletion struct {
-	ErrorCode EntryCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode EntryErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Deposit.Entry.
 func (p EntryCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, EntryCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, EntryErrorCode.Validate)
 	return c.Err()
 }
 
-// EntryCompletionErrorCode holds the values of Deposit.Entry.errorCode.
-type EntryCompletionErrorCode string
+// EntryErrorCode holds the values of Deposit.Entry.errorCode.
+type EntryErrorCode string
 
-// The values of EntryCompletionErrorCode.
+// The values of EntryErrorCode.
 const (
-	EntryCompletionErrorCodeDepFull          EntryCompletionErrorCode = "depFull"
-	EntryCompletionErrorCodeDepJammed        EntryCompletionErrorCode = "depJammed"
-	EntryCompletionErrorCodeEnvSize          EntryCompletionErrorCode = "envSize"
-	EntryCompletionErrorCodePrinterFail      EntryCompletionErrorCode = "printerFail"
-	EntryCompletionErrorCodeShutterNotClosed EntryCompletionErrorCode = "shutterNotClosed"
-	EntryCompletionErrorCodeShutterNotOpened EntryCompletionErrorCode = "shutterNotOpened"
-	EntryCompletionErrorCodeContainerMissing EntryCompletionErrorCode = "containerMissing"
-	EntryCompletionErrorCodeUnknown          EntryCompletionErrorCode = "unknown"
-	EntryCompletionErrorCodeCharacterNotSupp EntryCompletionErrorCode = "characterNotSupp"
-	EntryCompletionErrorCodeTonerOut         EntryCompletionErrorCode = "tonerOut"
+	EntryErrorCodeDepFull          EntryErrorCode = "depFull"
+	EntryErrorCodeDepJammed        EntryErrorCode = "depJammed"
+	EntryErrorCodeEnvSize          EntryErrorCode = "envSize"
+	EntryErrorCodePrinterFail      EntryErrorCode = "printerFail"
+	EntryErrorCodeShutterNotClosed EntryErrorCode = "shutterNotClosed"
+	EntryErrorCodeShutterNotOpened EntryErrorCode = "shutterNotOpened"
+	EntryErrorCodeContainerMissing EntryErrorCode = "containerMissing"
+	EntryErrorCodeUnknown          EntryErrorCode = "unknown"
+	EntryErrorCodeCharacterNotSupp EntryErrorCode = "characterNotSupp"
+	EntryErrorCodeTonerOut         EntryErrorCode = "tonerOut"
 )
 
 // Validate refuses a value that is not listed.
-func (v EntryCompletionErrorCode) Validate() error {
-	return rule.Enum(v, EntryCompletionErrorCodeDepFull, EntryCompletionErrorCodeDepJammed, EntryCompletionErrorCodeEnvSize, EntryCompletionErrorCodePrinterFail, EntryCompletionErrorCodeShutterNotClosed, EntryCompletionErrorCodeShutterNotOpened, EntryCompletionErrorCodeContainerMissing, EntryCompletionErrorCodeUnknown, EntryCompletionErrorCodeCharacterNotSupp, EntryCompletionErrorCodeTonerOut)
+func (v EntryErrorCode) Validate() error {
+	return rule.Enum(v, EntryErrorCodeDepFull, EntryErrorCodeDepJammed, EntryErrorCodeEnvSize, EntryErrorCodePrinterFail, EntryErrorCodeShutterNotClosed, EntryErrorCodeShutterNotOpened, EntryErrorCodeContainerMissing, EntryErrorCodeUnknown, EntryErrorCodeCharacterNotSupp, EntryErrorCodeTonerOut)
 }
 
 // ResetCommand is the payload of the command Deposit.Reset, version 1.0.
@@ -109,32 +109,32 @@ func (v ResetCommandDepMediaControl) Validate() error {
 
 // ResetCompletion is the payload of the completion of Deposit.Reset, version 1.0.
 type ResetCompletion struct {
-	ErrorCode ResetCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ResetErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Deposit.Reset.
 func (p ResetCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ResetCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ResetErrorCode.Validate)
 	return c.Err()
 }
 
-// ResetCompletionErrorCode holds the values of Deposit.Reset.errorCode.
-type ResetCompletionErrorCode string
+// ResetErrorCode holds the values of Deposit.Reset.errorCode.
+type ResetErrorCode string
 
-// The values of ResetCompletionErrorCode.
+// The values of ResetErrorCode.
 const (
-	ResetCompletionErrorCodeDepFull          ResetCompletionErrorCode = "depFull"
-	ResetCompletionErrorCodeDepJammed        ResetCompletionErrorCode = "depJammed"
-	ResetCompletionErrorCodeEnvJammed        ResetCompletionErrorCode = "envJammed"
-	ResetCompletionErrorCodeShutterNotOpened ResetCompletionErrorCode = "shutterNotOpened"
-	ResetCompletionErrorCodeShutterNotClosed ResetCompletionErrorCode = "shutterNotClosed"
-	ResetCompletionErrorCodeContainerMissing ResetCompletionErrorCode = "containerMissing"
+	ResetErrorCodeDepFull          ResetErrorCode = "depFull"
+	ResetErrorCodeDepJammed        ResetErrorCode = "depJammed"
+	ResetErrorCodeEnvJammed        ResetErrorCode = "envJammed"
+	ResetErrorCodeShutterNotOpened ResetErrorCode = "shutterNotOpened"
+	ResetErrorCodeShutterNotClosed ResetErrorCode = "shutterNotClosed"
+	ResetErrorCodeContainerMissing ResetErrorCode = "containerMissing"
 )
 
 // Validate refuses a value that is not listed.
-func (v ResetCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ResetCompletionErrorCodeDepFull, ResetCompletionErrorCodeDepJammed, ResetCompletionErrorCodeEnvJammed, ResetCompletionErrorCodeShutterNotOpened, ResetCompletionErrorCodeShutterNotClosed, ResetCompletionErrorCodeContainerMissing)
+func (v ResetErrorCode) Validate() error {
+	return rule.Enum(v, ResetErrorCodeDepFull, ResetErrorCodeDepJammed, ResetErrorCodeEnvJammed, ResetErrorCodeShutterNotOpened, ResetErrorCodeShutterNotClosed, ResetErrorCodeContainerMissing)
 }
 
 // RetractCommand is the payload of the command Deposit.Retract, version 1.0.
@@ -147,35 +147,35 @@ func (RetractCommand) Validate() error { return nil }
 
 // RetractCompletion is the payload of the completion of Deposit.Retract, version 1.0.
 type RetractCompletion struct {
-	ErrorCode RetractCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode RetractErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Deposit.Retract.
 func (p RetractCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, RetractCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, RetractErrorCode.Validate)
 	return c.Err()
 }
 
-// RetractCompletionErrorCode holds the values of Deposit.Retract.errorCode.
-type RetractCompletionErrorCode string
+// RetractErrorCode holds the values of Deposit.Retract.errorCode.
+type RetractErrorCode string
 
-// The values of RetractCompletionErrorCode.
+// The values of RetractErrorCode.
 const (
-	RetractCompletionErrorCodeDepFull          RetractCompletionErrorCode = "depFull"
-	RetractCompletionErrorCodeDepJammed        RetractCompletionErrorCode = "depJammed"
-	RetractCompletionErrorCodeEnvJammed        RetractCompletionErrorCode = "envJammed"
-	RetractCompletionErrorCodeNoEnv            RetractCompletionErrorCode = "noEnv"
-	RetractCompletionErrorCodePrinterFail      RetractCompletionErrorCode = "printerFail"
-	RetractCompletionErrorCodeShutterNotClosed RetractCompletionErrorCode = "shutterNotClosed"
-	RetractCompletionErrorCodeContainerMissing RetractCompletionErrorCode = "containerMissing"
-	RetractCompletionErrorCodeCharacterNotSupp RetractCompletionErrorCode = "characterNotSupp"
-	RetractCompletionErrorCodeTonerOut         RetractCompletionErrorCode = "tonerOut"
+	RetractErrorCodeDepFull          RetractErrorCode = "depFull"
+	RetractErrorCodeDepJammed        RetractErrorCode = "depJammed"
+	RetractErrorCodeEnvJammed        RetractErrorCode = "envJammed"
+	RetractErrorCodeNoEnv            RetractErrorCode = "noEnv"
+	RetractErrorCodePrinterFail      RetractErrorCode = "printerFail"
+	RetractErrorCodeShutterNotClosed RetractErrorCode = "shutterNotClosed"
+	RetractErrorCodeContainerMissing RetractErrorCode = "containerMissing"
+	RetractErrorCodeCharacterNotSupp RetractErrorCode = "characterNotSupp"
+	RetractErrorCodeTonerOut         RetractErrorCode = "tonerOut"
 )
 
 // Validate refuses a value that is not listed.
-func (v RetractCompletionErrorCode) Validate() error {
-	return rule.Enum(v, RetractCompletionErrorCodeDepFull, RetractCompletionErrorCodeDepJammed, RetractCompletionErrorCodeEnvJammed, RetractCompletionErrorCodeNoEnv, RetractCompletionErrorCodePrinterFail, RetractCompletionErrorCodeShutterNotClosed, RetractCompletionErrorCodeContainerMissing, RetractCompletionErrorCodeCharacterNotSupp, RetractCompletionErrorCodeTonerOut)
+func (v RetractErrorCode) Validate() error {
+	return rule.Enum(v, RetractErrorCodeDepFull, RetractErrorCodeDepJammed, RetractErrorCodeEnvJammed, RetractErrorCodeNoEnv, RetractErrorCodePrinterFail, RetractErrorCodeShutterNotClosed, RetractErrorCodeContainerMissing, RetractErrorCodeCharacterNotSupp, RetractErrorCodeTonerOut)
 }
 
 // SupplyReplenishCommand is the payload of the command Deposit.SupplyReplenish, version 1.0.

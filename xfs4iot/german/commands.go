@@ -67,28 +67,28 @@ func (v HSMInitCommandInitMode) Validate() error {
 
 // HSMInitCompletion is the payload of the completion of German.HSMInit, version 1.0.
 type HSMInitCompletion struct {
-	ErrorCode HSMInitCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode HSMInitErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of German.HSMInit.
 func (p HSMInitCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, HSMInitCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, HSMInitErrorCode.Validate)
 	return c.Err()
 }
 
-// HSMInitCompletionErrorCode holds the values of German.HSMInit.errorCode.
-type HSMInitCompletionErrorCode string
+// HSMInitErrorCode holds the values of German.HSMInit.errorCode.
+type HSMInitErrorCode string
 
-// The values of HSMInitCompletionErrorCode.
+// The values of HSMInitErrorCode.
 const (
-	HSMInitCompletionErrorCodeModeNotSupported HSMInitCompletionErrorCode = "modeNotSupported"
-	HSMInitCompletionErrorCodeHsmStateInvalid  HSMInitCompletionErrorCode = "hsmStateInvalid"
+	HSMInitErrorCodeModeNotSupported HSMInitErrorCode = "modeNotSupported"
+	HSMInitErrorCodeHsmStateInvalid  HSMInitErrorCode = "hsmStateInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v HSMInitCompletionErrorCode) Validate() error {
-	return rule.Enum(v, HSMInitCompletionErrorCodeModeNotSupported, HSMInitCompletionErrorCodeHsmStateInvalid)
+func (v HSMInitErrorCode) Validate() error {
+	return rule.Enum(v, HSMInitErrorCodeModeNotSupported, HSMInitErrorCodeHsmStateInvalid)
 }
 
 // SecureMsgReceiveCommand is the payload of the command German.SecureMsgReceive, version 1.0.
@@ -121,33 +121,33 @@ func (v SecureMsgReceiveCommandProtocol) Validate() error {
 
 // SecureMsgReceiveCompletion is the payload of the completion of German.SecureMsgReceive, version 1.0.
 type SecureMsgReceiveCompletion struct {
-	ErrorCode SecureMsgReceiveCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SecureMsgReceiveErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of German.SecureMsgReceive.
 func (p SecureMsgReceiveCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SecureMsgReceiveCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SecureMsgReceiveErrorCode.Validate)
 	return c.Err()
 }
 
-// SecureMsgReceiveCompletionErrorCode holds the values of German.SecureMsgReceive.errorCode.
-type SecureMsgReceiveCompletionErrorCode string
+// SecureMsgReceiveErrorCode holds the values of German.SecureMsgReceive.errorCode.
+type SecureMsgReceiveErrorCode string
 
-// The values of SecureMsgReceiveCompletionErrorCode.
+// The values of SecureMsgReceiveErrorCode.
 const (
-	SecureMsgReceiveCompletionErrorCodeAccessDenied    SecureMsgReceiveCompletionErrorCode = "accessDenied"
-	SecureMsgReceiveCompletionErrorCodeHsmStateInvalid SecureMsgReceiveCompletionErrorCode = "hsmStateInvalid"
-	SecureMsgReceiveCompletionErrorCodeMacInvalid      SecureMsgReceiveCompletionErrorCode = "macInvalid"
-	SecureMsgReceiveCompletionErrorCodeProtocolInvalid SecureMsgReceiveCompletionErrorCode = "protocolInvalid"
-	SecureMsgReceiveCompletionErrorCodeFormatInvalid   SecureMsgReceiveCompletionErrorCode = "formatInvalid"
-	SecureMsgReceiveCompletionErrorCodeContentInvalid  SecureMsgReceiveCompletionErrorCode = "contentInvalid"
-	SecureMsgReceiveCompletionErrorCodeKeyNotFound     SecureMsgReceiveCompletionErrorCode = "keyNotFound"
+	SecureMsgReceiveErrorCodeAccessDenied    SecureMsgReceiveErrorCode = "accessDenied"
+	SecureMsgReceiveErrorCodeHsmStateInvalid SecureMsgReceiveErrorCode = "hsmStateInvalid"
+	SecureMsgReceiveErrorCodeMacInvalid      SecureMsgReceiveErrorCode = "macInvalid"
+	SecureMsgReceiveErrorCodeProtocolInvalid SecureMsgReceiveErrorCode = "protocolInvalid"
+	SecureMsgReceiveErrorCodeFormatInvalid   SecureMsgReceiveErrorCode = "formatInvalid"
+	SecureMsgReceiveErrorCodeContentInvalid  SecureMsgReceiveErrorCode = "contentInvalid"
+	SecureMsgReceiveErrorCodeKeyNotFound     SecureMsgReceiveErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v SecureMsgReceiveCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SecureMsgReceiveCompletionErrorCodeAccessDenied, SecureMsgReceiveCompletionErrorCodeHsmStateInvalid, SecureMsgReceiveCompletionErrorCodeMacInvalid, SecureMsgReceiveCompletionErrorCodeProtocolInvalid, SecureMsgReceiveCompletionErrorCodeFormatInvalid, SecureMsgReceiveCompletionErrorCodeContentInvalid, SecureMsgReceiveCompletionErrorCodeKeyNotFound)
+func (v SecureMsgReceiveErrorCode) Validate() error {
+	return rule.Enum(v, SecureMsgReceiveErrorCodeAccessDenied, SecureMsgReceiveErrorCodeHsmStateInvalid, SecureMsgReceiveErrorCodeMacInvalid, SecureMsgReceiveErrorCodeProtocolInvalid, SecureMsgReceiveErrorCodeFormatInvalid, SecureMsgReceiveErrorCodeContentInvalid, SecureMsgReceiveErrorCodeKeyNotFound)
 }
 
 // SecureMsgSendCommand is the payload of the command German.SecureMsgSend, version 1.0.
@@ -182,34 +182,34 @@ func (v SecureMsgSendCommandProtocol) Validate() error {
 
 // SecureMsgSendCompletion is the payload of the completion of German.SecureMsgSend, version 1.0.
 type SecureMsgSendCompletion struct {
-	ErrorCode SecureMsgSendCompletionErrorCode `json:"errorCode,omitzero"`
-	Msg       []byte                           `json:"msg,omitzero"`
+	ErrorCode SecureMsgSendErrorCode `json:"errorCode,omitzero"`
+	Msg       []byte                 `json:"msg,omitzero"`
 }
 
 // Validate reports values outside the description of German.SecureMsgSend.
 func (p SecureMsgSendCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SecureMsgSendCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SecureMsgSendErrorCode.Validate)
 	return c.Err()
 }
 
-// SecureMsgSendCompletionErrorCode holds the values of German.SecureMsgSend.errorCode.
-type SecureMsgSendCompletionErrorCode string
+// SecureMsgSendErrorCode holds the values of German.SecureMsgSend.errorCode.
+type SecureMsgSendErrorCode string
 
-// The values of SecureMsgSendCompletionErrorCode.
+// The values of SecureMsgSendErrorCode.
 const (
-	SecureMsgSendCompletionErrorCodeAccessDenied    SecureMsgSendCompletionErrorCode = "accessDenied"
-	SecureMsgSendCompletionErrorCodeHsmStateInvalid SecureMsgSendCompletionErrorCode = "hsmStateInvalid"
-	SecureMsgSendCompletionErrorCodeProtocolInvalid SecureMsgSendCompletionErrorCode = "protocolInvalid"
-	SecureMsgSendCompletionErrorCodeFormatInvalid   SecureMsgSendCompletionErrorCode = "formatInvalid"
-	SecureMsgSendCompletionErrorCodeContentInvalid  SecureMsgSendCompletionErrorCode = "contentInvalid"
-	SecureMsgSendCompletionErrorCodeKeyNotFound     SecureMsgSendCompletionErrorCode = "keyNotFound"
-	SecureMsgSendCompletionErrorCodeNoPin           SecureMsgSendCompletionErrorCode = "noPin"
+	SecureMsgSendErrorCodeAccessDenied    SecureMsgSendErrorCode = "accessDenied"
+	SecureMsgSendErrorCodeHsmStateInvalid SecureMsgSendErrorCode = "hsmStateInvalid"
+	SecureMsgSendErrorCodeProtocolInvalid SecureMsgSendErrorCode = "protocolInvalid"
+	SecureMsgSendErrorCodeFormatInvalid   SecureMsgSendErrorCode = "formatInvalid"
+	SecureMsgSendErrorCodeContentInvalid  SecureMsgSendErrorCode = "contentInvalid"
+	SecureMsgSendErrorCodeKeyNotFound     SecureMsgSendErrorCode = "keyNotFound"
+	SecureMsgSendErrorCodeNoPin           SecureMsgSendErrorCode = "noPin"
 )
 
 // Validate refuses a value that is not listed.
-func (v SecureMsgSendCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SecureMsgSendCompletionErrorCodeAccessDenied, SecureMsgSendCompletionErrorCodeHsmStateInvalid, SecureMsgSendCompletionErrorCodeProtocolInvalid, SecureMsgSendCompletionErrorCodeFormatInvalid, SecureMsgSendCompletionErrorCodeContentInvalid, SecureMsgSendCompletionErrorCodeKeyNotFound, SecureMsgSendCompletionErrorCodeNoPin)
+func (v SecureMsgSendErrorCode) Validate() error {
+	return rule.Enum(v, SecureMsgSendErrorCodeAccessDenied, SecureMsgSendErrorCodeHsmStateInvalid, SecureMsgSendErrorCodeProtocolInvalid, SecureMsgSendErrorCodeFormatInvalid, SecureMsgSendErrorCodeContentInvalid, SecureMsgSendErrorCodeKeyNotFound, SecureMsgSendErrorCodeNoPin)
 }
 
 // SetHSMTDataCommand is the payload of the command German.SetHSMTData, version 1.0.
@@ -230,26 +230,26 @@ func (p SetHSMTDataCommand) Validate() error {
 
 // SetHSMTDataCompletion is the payload of the completion of German.SetHSMTData, version 1.0.
 type SetHSMTDataCompletion struct {
-	ErrorCode SetHSMTDataCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetHSMTDataErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of German.SetHSMTData.
 func (p SetHSMTDataCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetHSMTDataCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetHSMTDataErrorCode.Validate)
 	return c.Err()
 }
 
-// SetHSMTDataCompletionErrorCode holds the values of German.SetHSMTData.errorCode.
-type SetHSMTDataCompletionErrorCode string
+// SetHSMTDataErrorCode holds the values of German.SetHSMTData.errorCode.
+type SetHSMTDataErrorCode string
 
-// The values of SetHSMTDataCompletionErrorCode.
+// The values of SetHSMTDataErrorCode.
 const (
-	SetHSMTDataCompletionErrorCodeAccessDenied    SetHSMTDataCompletionErrorCode = "accessDenied"
-	SetHSMTDataCompletionErrorCodeHsmStateInvalid SetHSMTDataCompletionErrorCode = "hsmStateInvalid"
+	SetHSMTDataErrorCodeAccessDenied    SetHSMTDataErrorCode = "accessDenied"
+	SetHSMTDataErrorCodeHsmStateInvalid SetHSMTDataErrorCode = "hsmStateInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetHSMTDataCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetHSMTDataCompletionErrorCodeAccessDenied, SetHSMTDataCompletionErrorCodeHsmStateInvalid)
+func (v SetHSMTDataErrorCode) Validate() error {
+	return rule.Enum(v, SetHSMTDataErrorCodeAccessDenied, SetHSMTDataErrorCodeHsmStateInvalid)
 }

@@ -33,35 +33,35 @@ func (DataEntryCommandActiveKeysValue) Validate() error { return nil }
 
 // DataEntryCompletion is the payload of the completion of Keyboard.DataEntry, version 2.0.
 type DataEntryCompletion struct {
-	ErrorCode  DataEntryCompletionErrorCode `json:"errorCode,omitzero"`
-	Keys       *int                         `json:"keys,omitzero"` // at least 0
-	PinKeys    []KeyPressed                 `json:"pinKeys,omitzero"`
-	Completion EntryCompletion              `json:"completion,omitzero"`
+	ErrorCode  DataEntryErrorCode `json:"errorCode,omitzero"`
+	Keys       *int               `json:"keys,omitzero"` // at least 0
+	PinKeys    []KeyPressed       `json:"pinKeys,omitzero"`
+	Completion EntryCompletion    `json:"completion,omitzero"`
 }
 
 // Validate reports values outside the description of Keyboard.DataEntry.
 func (p DataEntryCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DataEntryCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DataEntryErrorCode.Validate)
 	rule.Int(&c, "keys", p.Keys, rule.Min(0))
 	c.Add("pinKeys", rule.Each(KeyPressed.Validate)(p.PinKeys))
 	rule.Set(&c, "completion", p.Completion, EntryCompletion.Validate)
 	return c.Err()
 }
 
-// DataEntryCompletionErrorCode holds the values of Keyboard.DataEntry.errorCode.
-type DataEntryCompletionErrorCode string
+// DataEntryErrorCode holds the values of Keyboard.DataEntry.errorCode.
+type DataEntryErrorCode string
 
-// The values of DataEntryCompletionErrorCode.
+// The values of DataEntryErrorCode.
 const (
-	DataEntryCompletionErrorCodeKeyInvalid      DataEntryCompletionErrorCode = "keyInvalid"
-	DataEntryCompletionErrorCodeKeyNotSupported DataEntryCompletionErrorCode = "keyNotSupported"
-	DataEntryCompletionErrorCodeNoActivekeys    DataEntryCompletionErrorCode = "noActivekeys"
+	DataEntryErrorCodeKeyInvalid      DataEntryErrorCode = "keyInvalid"
+	DataEntryErrorCodeKeyNotSupported DataEntryErrorCode = "keyNotSupported"
+	DataEntryErrorCodeNoActivekeys    DataEntryErrorCode = "noActivekeys"
 )
 
 // Validate refuses a value that is not listed.
-func (v DataEntryCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DataEntryCompletionErrorCodeKeyInvalid, DataEntryCompletionErrorCodeKeyNotSupported, DataEntryCompletionErrorCodeNoActivekeys)
+func (v DataEntryErrorCode) Validate() error {
+	return rule.Enum(v, DataEntryErrorCodeKeyInvalid, DataEntryErrorCodeKeyNotSupported, DataEntryErrorCodeNoActivekeys)
 }
 
 // DefineLayoutCommand is the payload of the command Keyboard.DefineLayout, version 3.0.
@@ -79,34 +79,34 @@ func (p DefineLayoutCommand) Validate() error {
 
 // DefineLayoutCompletion is the payload of the completion of Keyboard.DefineLayout, version 2.0.
 type DefineLayoutCompletion struct {
-	ErrorCode DefineLayoutCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DefineLayoutErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Keyboard.DefineLayout.
 func (p DefineLayoutCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DefineLayoutCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DefineLayoutErrorCode.Validate)
 	return c.Err()
 }
 
-// DefineLayoutCompletionErrorCode holds the values of Keyboard.DefineLayout.errorCode.
-type DefineLayoutCompletionErrorCode string
+// DefineLayoutErrorCode holds the values of Keyboard.DefineLayout.errorCode.
+type DefineLayoutErrorCode string
 
-// The values of DefineLayoutCompletionErrorCode.
+// The values of DefineLayoutErrorCode.
 const (
-	DefineLayoutCompletionErrorCodeModeNotSupported  DefineLayoutCompletionErrorCode = "modeNotSupported"
-	DefineLayoutCompletionErrorCodeFrameCoordinate   DefineLayoutCompletionErrorCode = "frameCoordinate"
-	DefineLayoutCompletionErrorCodeKeyCoordinate     DefineLayoutCompletionErrorCode = "keyCoordinate"
-	DefineLayoutCompletionErrorCodeFrameOverlap      DefineLayoutCompletionErrorCode = "frameOverlap"
-	DefineLayoutCompletionErrorCodeKeyOverlap        DefineLayoutCompletionErrorCode = "keyOverlap"
-	DefineLayoutCompletionErrorCodeTooManyFrames     DefineLayoutCompletionErrorCode = "tooManyFrames"
-	DefineLayoutCompletionErrorCodeTooManyKeys       DefineLayoutCompletionErrorCode = "tooManyKeys"
-	DefineLayoutCompletionErrorCodeKeyAlreadyDefined DefineLayoutCompletionErrorCode = "keyAlreadyDefined"
+	DefineLayoutErrorCodeModeNotSupported  DefineLayoutErrorCode = "modeNotSupported"
+	DefineLayoutErrorCodeFrameCoordinate   DefineLayoutErrorCode = "frameCoordinate"
+	DefineLayoutErrorCodeKeyCoordinate     DefineLayoutErrorCode = "keyCoordinate"
+	DefineLayoutErrorCodeFrameOverlap      DefineLayoutErrorCode = "frameOverlap"
+	DefineLayoutErrorCodeKeyOverlap        DefineLayoutErrorCode = "keyOverlap"
+	DefineLayoutErrorCodeTooManyFrames     DefineLayoutErrorCode = "tooManyFrames"
+	DefineLayoutErrorCodeTooManyKeys       DefineLayoutErrorCode = "tooManyKeys"
+	DefineLayoutErrorCodeKeyAlreadyDefined DefineLayoutErrorCode = "keyAlreadyDefined"
 )
 
 // Validate refuses a value that is not listed.
-func (v DefineLayoutCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DefineLayoutCompletionErrorCodeModeNotSupported, DefineLayoutCompletionErrorCodeFrameCoordinate, DefineLayoutCompletionErrorCodeKeyCoordinate, DefineLayoutCompletionErrorCodeFrameOverlap, DefineLayoutCompletionErrorCodeKeyOverlap, DefineLayoutCompletionErrorCodeTooManyFrames, DefineLayoutCompletionErrorCodeTooManyKeys, DefineLayoutCompletionErrorCodeKeyAlreadyDefined)
+func (v DefineLayoutErrorCode) Validate() error {
+	return rule.Enum(v, DefineLayoutErrorCodeModeNotSupported, DefineLayoutErrorCodeFrameCoordinate, DefineLayoutErrorCodeKeyCoordinate, DefineLayoutErrorCodeFrameOverlap, DefineLayoutErrorCodeKeyOverlap, DefineLayoutErrorCodeTooManyFrames, DefineLayoutErrorCodeTooManyKeys, DefineLayoutErrorCodeKeyAlreadyDefined)
 }
 
 // GetLayoutCommand is the payload of the command Keyboard.GetLayout, version 2.0.
@@ -138,29 +138,29 @@ func (v GetLayoutCommandEntryMode) Validate() error {
 
 // GetLayoutCompletion is the payload of the completion of Keyboard.GetLayout, version 3.0.
 type GetLayoutCompletion struct {
-	ErrorCode GetLayoutCompletionErrorCode `json:"errorCode,omitzero"`
-	Layout    *LayoutNullable              `json:"layout,omitzero"`
+	ErrorCode GetLayoutErrorCode `json:"errorCode,omitzero"`
+	Layout    *LayoutNullable    `json:"layout,omitzero"`
 }
 
 // Validate reports values outside the description of Keyboard.GetLayout.
 func (p GetLayoutCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetLayoutCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetLayoutErrorCode.Validate)
 	rule.Set(&c, "layout", p.Layout, (*LayoutNullable).Validate)
 	return c.Err()
 }
 
-// GetLayoutCompletionErrorCode holds the values of Keyboard.GetLayout.errorCode.
-type GetLayoutCompletionErrorCode string
+// GetLayoutErrorCode holds the values of Keyboard.GetLayout.errorCode.
+type GetLayoutErrorCode string
 
-// The values of GetLayoutCompletionErrorCode.
+// The values of GetLayoutErrorCode.
 const (
-	GetLayoutCompletionErrorCodeModeNotSupported GetLayoutCompletionErrorCode = "modeNotSupported"
+	GetLayoutErrorCodeModeNotSupported GetLayoutErrorCode = "modeNotSupported"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetLayoutCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetLayoutCompletionErrorCodeModeNotSupported)
+func (v GetLayoutErrorCode) Validate() error {
+	return rule.Enum(v, GetLayoutErrorCodeModeNotSupported)
 }
 
 // KeypressBeepCommand is the payload of the command Keyboard.KeypressBeep, version 2.0.
@@ -226,38 +226,38 @@ func (PinEntryCommandActiveKeysValue) Validate() error { return nil }
 
 // PinEntryCompletion is the payload of the completion of Keyboard.PinEntry, version 2.0.
 type PinEntryCompletion struct {
-	ErrorCode  PinEntryCompletionErrorCode `json:"errorCode,omitzero"`
-	Digits     *int                        `json:"digits,omitzero"` // at least 0
-	Completion EntryCompletion             `json:"completion,omitzero"`
+	ErrorCode  PinEntryErrorCode `json:"errorCode,omitzero"`
+	Digits     *int              `json:"digits,omitzero"` // at least 0
+	Completion EntryCompletion   `json:"completion,omitzero"`
 }
 
 // Validate reports values outside the description of Keyboard.PinEntry.
 func (p PinEntryCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PinEntryCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PinEntryErrorCode.Validate)
 	rule.Int(&c, "digits", p.Digits, rule.Min(0))
 	rule.Set(&c, "completion", p.Completion, EntryCompletion.Validate)
 	return c.Err()
 }
 
-// PinEntryCompletionErrorCode holds the values of Keyboard.PinEntry.errorCode.
-type PinEntryCompletionErrorCode string
+// PinEntryErrorCode holds the values of Keyboard.PinEntry.errorCode.
+type PinEntryErrorCode string
 
-// The values of PinEntryCompletionErrorCode.
+// The values of PinEntryErrorCode.
 const (
-	PinEntryCompletionErrorCodeKeyInvalid      PinEntryCompletionErrorCode = "keyInvalid"
-	PinEntryCompletionErrorCodeKeyNotSupported PinEntryCompletionErrorCode = "keyNotSupported"
-	PinEntryCompletionErrorCodeNoActivekeys    PinEntryCompletionErrorCode = "noActivekeys"
-	PinEntryCompletionErrorCodeNoTerminatekeys PinEntryCompletionErrorCode = "noTerminatekeys"
-	PinEntryCompletionErrorCodeMinimumLength   PinEntryCompletionErrorCode = "minimumLength"
-	PinEntryCompletionErrorCodeTooManyFrames   PinEntryCompletionErrorCode = "tooManyFrames"
-	PinEntryCompletionErrorCodePartialFrame    PinEntryCompletionErrorCode = "partialFrame"
-	PinEntryCompletionErrorCodeEntryTimeout    PinEntryCompletionErrorCode = "entryTimeout"
+	PinEntryErrorCodeKeyInvalid      PinEntryErrorCode = "keyInvalid"
+	PinEntryErrorCodeKeyNotSupported PinEntryErrorCode = "keyNotSupported"
+	PinEntryErrorCodeNoActivekeys    PinEntryErrorCode = "noActivekeys"
+	PinEntryErrorCodeNoTerminatekeys PinEntryErrorCode = "noTerminatekeys"
+	PinEntryErrorCodeMinimumLength   PinEntryErrorCode = "minimumLength"
+	PinEntryErrorCodeTooManyFrames   PinEntryErrorCode = "tooManyFrames"
+	PinEntryErrorCodePartialFrame    PinEntryErrorCode = "partialFrame"
+	PinEntryErrorCodeEntryTimeout    PinEntryErrorCode = "entryTimeout"
 )
 
 // Validate refuses a value that is not listed.
-func (v PinEntryCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PinEntryCompletionErrorCodeKeyInvalid, PinEntryCompletionErrorCodeKeyNotSupported, PinEntryCompletionErrorCodeNoActivekeys, PinEntryCompletionErrorCodeNoTerminatekeys, PinEntryCompletionErrorCodeMinimumLength, PinEntryCompletionErrorCodeTooManyFrames, PinEntryCompletionErrorCodePartialFrame, PinEntryCompletionErrorCodeEntryTimeout)
+func (v PinEntryErrorCode) Validate() error {
+	return rule.Enum(v, PinEntryErrorCodeKeyInvalid, PinEntryErrorCodeKeyNotSupported, PinEntryErrorCodeNoActivekeys, PinEntryErrorCodeNoTerminatekeys, PinEntryErrorCodeMinimumLength, PinEntryErrorCodeTooManyFrames, PinEntryErrorCodePartialFrame, PinEntryErrorCodeEntryTimeout)
 }
 
 // ResetCommand is the payload of the command Keyboard.Reset, version 2.0.
@@ -355,40 +355,40 @@ func (v SecureKeyEntryCommandCryptoMethod) Validate() error {
 
 // SecureKeyEntryCompletion is the payload of the completion of Keyboard.SecureKeyEntry, version 3.0.
 type SecureKeyEntryCompletion struct {
-	ErrorCode  SecureKeyEntryCompletionErrorCode `json:"errorCode,omitzero"`
-	Digits     *int                              `json:"digits,omitzero"` // at least 0
-	Completion EntryCompletion                   `json:"completion,omitzero"`
-	Kcv        []byte                            `json:"kcv,omitzero"`
+	ErrorCode  SecureKeyEntryErrorCode `json:"errorCode,omitzero"`
+	Digits     *int                    `json:"digits,omitzero"` // at least 0
+	Completion EntryCompletion         `json:"completion,omitzero"`
+	Kcv        []byte                  `json:"kcv,omitzero"`
 }
 
 // Validate reports values outside the description of Keyboard.SecureKeyEntry.
 func (p SecureKeyEntryCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SecureKeyEntryCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SecureKeyEntryErrorCode.Validate)
 	rule.Int(&c, "digits", p.Digits, rule.Min(0))
 	rule.Set(&c, "completion", p.Completion, EntryCompletion.Validate)
 	return c.Err()
 }
 
-// SecureKeyEntryCompletionErrorCode holds the values of Keyboard.SecureKeyEntry.errorCode.
-type SecureKeyEntryCompletionErrorCode string
+// SecureKeyEntryErrorCode holds the values of Keyboard.SecureKeyEntry.errorCode.
+type SecureKeyEntryErrorCode string
 
-// The values of SecureKeyEntryCompletionErrorCode.
+// The values of SecureKeyEntryErrorCode.
 const (
-	SecureKeyEntryCompletionErrorCodeAccessDenied     SecureKeyEntryCompletionErrorCode = "accessDenied"
-	SecureKeyEntryCompletionErrorCodeKeyInvalid       SecureKeyEntryCompletionErrorCode = "keyInvalid"
-	SecureKeyEntryCompletionErrorCodeKeyNotSupported  SecureKeyEntryCompletionErrorCode = "keyNotSupported"
-	SecureKeyEntryCompletionErrorCodeNoActiveKeys     SecureKeyEntryCompletionErrorCode = "noActiveKeys"
-	SecureKeyEntryCompletionErrorCodeNoTerminatekeys  SecureKeyEntryCompletionErrorCode = "noTerminatekeys"
-	SecureKeyEntryCompletionErrorCodeInvalidKeyLength SecureKeyEntryCompletionErrorCode = "invalidKeyLength"
-	SecureKeyEntryCompletionErrorCodeModeNotSupported SecureKeyEntryCompletionErrorCode = "modeNotSupported"
-	SecureKeyEntryCompletionErrorCodeTooManyFrames    SecureKeyEntryCompletionErrorCode = "tooManyFrames"
-	SecureKeyEntryCompletionErrorCodePartialFrame     SecureKeyEntryCompletionErrorCode = "partialFrame"
-	SecureKeyEntryCompletionErrorCodeMissingKeys      SecureKeyEntryCompletionErrorCode = "missingKeys"
-	SecureKeyEntryCompletionErrorCodeEntryTimeout     SecureKeyEntryCompletionErrorCode = "entryTimeout"
+	SecureKeyEntryErrorCodeAccessDenied     SecureKeyEntryErrorCode = "accessDenied"
+	SecureKeyEntryErrorCodeKeyInvalid       SecureKeyEntryErrorCode = "keyInvalid"
+	SecureKeyEntryErrorCodeKeyNotSupported  SecureKeyEntryErrorCode = "keyNotSupported"
+	SecureKeyEntryErrorCodeNoActiveKeys     SecureKeyEntryErrorCode = "noActiveKeys"
+	SecureKeyEntryErrorCodeNoTerminatekeys  SecureKeyEntryErrorCode = "noTerminatekeys"
+	SecureKeyEntryErrorCodeInvalidKeyLength SecureKeyEntryErrorCode = "invalidKeyLength"
+	SecureKeyEntryErrorCodeModeNotSupported SecureKeyEntryErrorCode = "modeNotSupported"
+	SecureKeyEntryErrorCodeTooManyFrames    SecureKeyEntryErrorCode = "tooManyFrames"
+	SecureKeyEntryErrorCodePartialFrame     SecureKeyEntryErrorCode = "partialFrame"
+	SecureKeyEntryErrorCodeMissingKeys      SecureKeyEntryErrorCode = "missingKeys"
+	SecureKeyEntryErrorCodeEntryTimeout     SecureKeyEntryErrorCode = "entryTimeout"
 )
 
 // Validate refuses a value that is not listed.
-func (v SecureKeyEntryCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SecureKeyEntryCompletionErrorCodeAccessDenied, SecureKeyEntryCompletionErrorCodeKeyInvalid, SecureKeyEntryCompletionErrorCodeKeyNotSupported, SecureKeyEntryCompletionErrorCodeNoActiveKeys, SecureKeyEntryCompletionErrorCodeNoTerminatekeys, SecureKeyEntryCompletionErrorCodeInvalidKeyLength, SecureKeyEntryCompletionErrorCodeModeNotSupported, SecureKeyEntryCompletionErrorCodeTooManyFrames, SecureKeyEntryCompletionErrorCodePartialFrame, SecureKeyEntryCompletionErrorCodeMissingKeys, SecureKeyEntryCompletionErrorCodeEntryTimeout)
+func (v SecureKeyEntryErrorCode) Validate() error {
+	return rule.Enum(v, SecureKeyEntryErrorCodeAccessDenied, SecureKeyEntryErrorCodeKeyInvalid, SecureKeyEntryErrorCodeKeyNotSupported, SecureKeyEntryErrorCodeNoActiveKeys, SecureKeyEntryErrorCodeNoTerminatekeys, SecureKeyEntryErrorCodeInvalidKeyLength, SecureKeyEntryErrorCodeModeNotSupported, SecureKeyEntryErrorCodeTooManyFrames, SecureKeyEntryErrorCodePartialFrame, SecureKeyEntryErrorCodeMissingKeys, SecureKeyEntryErrorCodeEntryTimeout)
 }

@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, keyboard.DataEntry, payload) and served with
 // host.Handle(service, keyboard.DataEntry, handler).
@@ -39,7 +39,11 @@ var Description = xfs4iot.Interface{
 // DataEntry is the command Keyboard.DataEntry, version 2.0.
 var DataEntry = xfs4iot.NewCommand[DataEntryCommand, DataEntryCompletion](xfs4iot.CommandInfo{
 	Name: "Keyboard.DataEntry", Version: "2.0",
-	Events:     []string{"Keyboard.EnterDataEvent", "Keyboard.KeyEvent", "Keyboard.LayoutEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Keyboard.EnterDataEvent", Version: "2.0"},
+		{Name: "Keyboard.KeyEvent", Version: "2.0"},
+		{Name: "Keyboard.LayoutEvent", Version: "3.0"},
+	},
 	ErrorCodes: []string{"keyInvalid", "keyNotSupported", "noActivekeys"},
 })
 
@@ -66,7 +70,11 @@ var KeypressBeep = xfs4iot.NewCommand[KeypressBeepCommand, KeypressBeepCompletio
 // PinEntry is the command Keyboard.PinEntry, version 2.0.
 var PinEntry = xfs4iot.NewCommand[PinEntryCommand, PinEntryCompletion](xfs4iot.CommandInfo{
 	Name: "Keyboard.PinEntry", Version: "2.0",
-	Events:     []string{"Keyboard.EnterDataEvent", "Keyboard.KeyEvent", "Keyboard.LayoutEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Keyboard.EnterDataEvent", Version: "2.0"},
+		{Name: "Keyboard.KeyEvent", Version: "2.0"},
+		{Name: "Keyboard.LayoutEvent", Version: "3.0"},
+	},
 	ErrorCodes: []string{"keyInvalid", "keyNotSupported", "noActivekeys", "noTerminatekeys", "minimumLength", "tooManyFrames", "partialFrame", "entryTimeout"},
 })
 
@@ -79,6 +87,10 @@ var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInf
 var SecureKeyEntry = xfs4iot.NewCommand[SecureKeyEntryCommand, SecureKeyEntryCompletion](xfs4iot.CommandInfo{
 	Name: "Keyboard.SecureKeyEntry", Version: "2.1",
 	CompletionVersion: "3.0",
-	Events:            []string{"Keyboard.EnterDataEvent", "Keyboard.KeyEvent", "Keyboard.LayoutEvent"},
-	ErrorCodes:        []string{"accessDenied", "keyInvalid", "keyNotSupported", "noActiveKeys", "noTerminatekeys", "invalidKeyLength", "modeNotSupported", "tooManyFrames", "partialFrame", "missingKeys", "entryTimeout"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Keyboard.EnterDataEvent", Version: "2.0"},
+		{Name: "Keyboard.KeyEvent", Version: "2.0"},
+		{Name: "Keyboard.LayoutEvent", Version: "3.0"},
+	},
+	ErrorCodes: []string{"accessDenied", "keyInvalid", "keyNotSupported", "noActiveKeys", "noTerminatekeys", "invalidKeyLength", "modeNotSupported", "tooManyFrames", "partialFrame", "missingKeys", "entryTimeout"},
 })

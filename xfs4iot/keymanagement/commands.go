@@ -36,34 +36,34 @@ func (p DeleteKeyCommandAuthentication) Validate() error {
 
 // DeleteKeyCompletion is the payload of the completion of KeyManagement.DeleteKey, version 2.0.
 type DeleteKeyCompletion struct {
-	ErrorCode DeleteKeyCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DeleteKeyErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.DeleteKey.
 func (p DeleteKeyCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DeleteKeyCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DeleteKeyErrorCode.Validate)
 	return c.Err()
 }
 
-// DeleteKeyCompletionErrorCode holds the values of KeyManagement.DeleteKey.errorCode.
-type DeleteKeyCompletionErrorCode string
+// DeleteKeyErrorCode holds the values of KeyManagement.DeleteKey.errorCode.
+type DeleteKeyErrorCode string
 
-// The values of DeleteKeyCompletionErrorCode.
+// The values of DeleteKeyErrorCode.
 const (
-	DeleteKeyCompletionErrorCodeAccessDenied          DeleteKeyCompletionErrorCode = "accessDenied"
-	DeleteKeyCompletionErrorCodeRandomInvalid         DeleteKeyCompletionErrorCode = "randomInvalid"
-	DeleteKeyCompletionErrorCodeKeyNoValue            DeleteKeyCompletionErrorCode = "keyNoValue"
-	DeleteKeyCompletionErrorCodeKeyNotFound           DeleteKeyCompletionErrorCode = "keyNotFound"
-	DeleteKeyCompletionErrorCodeUseViolation          DeleteKeyCompletionErrorCode = "useViolation"
-	DeleteKeyCompletionErrorCodeModeOfUseNotSupported DeleteKeyCompletionErrorCode = "modeOfUseNotSupported"
-	DeleteKeyCompletionErrorCodeMacInvalid            DeleteKeyCompletionErrorCode = "macInvalid"
-	DeleteKeyCompletionErrorCodeSignatureInvalid      DeleteKeyCompletionErrorCode = "signatureInvalid"
+	DeleteKeyErrorCodeAccessDenied          DeleteKeyErrorCode = "accessDenied"
+	DeleteKeyErrorCodeRandomInvalid         DeleteKeyErrorCode = "randomInvalid"
+	DeleteKeyErrorCodeKeyNoValue            DeleteKeyErrorCode = "keyNoValue"
+	DeleteKeyErrorCodeKeyNotFound           DeleteKeyErrorCode = "keyNotFound"
+	DeleteKeyErrorCodeUseViolation          DeleteKeyErrorCode = "useViolation"
+	DeleteKeyErrorCodeModeOfUseNotSupported DeleteKeyErrorCode = "modeOfUseNotSupported"
+	DeleteKeyErrorCodeMacInvalid            DeleteKeyErrorCode = "macInvalid"
+	DeleteKeyErrorCodeSignatureInvalid      DeleteKeyErrorCode = "signatureInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v DeleteKeyCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DeleteKeyCompletionErrorCodeAccessDenied, DeleteKeyCompletionErrorCodeRandomInvalid, DeleteKeyCompletionErrorCodeKeyNoValue, DeleteKeyCompletionErrorCodeKeyNotFound, DeleteKeyCompletionErrorCodeUseViolation, DeleteKeyCompletionErrorCodeModeOfUseNotSupported, DeleteKeyCompletionErrorCodeMacInvalid, DeleteKeyCompletionErrorCodeSignatureInvalid)
+func (v DeleteKeyErrorCode) Validate() error {
+	return rule.Enum(v, DeleteKeyErrorCodeAccessDenied, DeleteKeyErrorCodeRandomInvalid, DeleteKeyErrorCodeKeyNoValue, DeleteKeyErrorCodeKeyNotFound, DeleteKeyErrorCodeUseViolation, DeleteKeyErrorCodeModeOfUseNotSupported, DeleteKeyErrorCodeMacInvalid, DeleteKeyErrorCodeSignatureInvalid)
 }
 
 // DeriveKeyCommand is the payload of the command KeyManagement.DeriveKey, version 2.0.
@@ -119,33 +119,33 @@ func (p DeriveKeyCommandIv) Validate() error {
 
 // DeriveKeyCompletion is the payload of the completion of KeyManagement.DeriveKey, version 2.0.
 type DeriveKeyCompletion struct {
-	ErrorCode DeriveKeyCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DeriveKeyErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.DeriveKey.
 func (p DeriveKeyCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DeriveKeyCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DeriveKeyErrorCode.Validate)
 	return c.Err()
 }
 
-// DeriveKeyCompletionErrorCode holds the values of KeyManagement.DeriveKey.errorCode.
-type DeriveKeyCompletionErrorCode string
+// DeriveKeyErrorCode holds the values of KeyManagement.DeriveKey.errorCode.
+type DeriveKeyErrorCode string
 
-// The values of DeriveKeyCompletionErrorCode.
+// The values of DeriveKeyErrorCode.
 const (
-	DeriveKeyCompletionErrorCodeAccessDenied          DeriveKeyCompletionErrorCode = "accessDenied"
-	DeriveKeyCompletionErrorCodeKeyNotFound           DeriveKeyCompletionErrorCode = "keyNotFound"
-	DeriveKeyCompletionErrorCodeKeyNoValue            DeriveKeyCompletionErrorCode = "keyNoValue"
-	DeriveKeyCompletionErrorCodeAlgorithmNotSupported DeriveKeyCompletionErrorCode = "algorithmNotSupported"
-	DeriveKeyCompletionErrorCodeDuplicateKey          DeriveKeyCompletionErrorCode = "duplicateKey"
-	DeriveKeyCompletionErrorCodeUseViolation          DeriveKeyCompletionErrorCode = "useViolation"
-	DeriveKeyCompletionErrorCodeInvalidKeyLength      DeriveKeyCompletionErrorCode = "invalidKeyLength"
+	DeriveKeyErrorCodeAccessDenied          DeriveKeyErrorCode = "accessDenied"
+	DeriveKeyErrorCodeKeyNotFound           DeriveKeyErrorCode = "keyNotFound"
+	DeriveKeyErrorCodeKeyNoValue            DeriveKeyErrorCode = "keyNoValue"
+	DeriveKeyErrorCodeAlgorithmNotSupported DeriveKeyErrorCode = "algorithmNotSupported"
+	DeriveKeyErrorCodeDuplicateKey          DeriveKeyErrorCode = "duplicateKey"
+	DeriveKeyErrorCodeUseViolation          DeriveKeyErrorCode = "useViolation"
+	DeriveKeyErrorCodeInvalidKeyLength      DeriveKeyErrorCode = "invalidKeyLength"
 )
 
 // Validate refuses a value that is not listed.
-func (v DeriveKeyCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DeriveKeyCompletionErrorCodeAccessDenied, DeriveKeyCompletionErrorCodeKeyNotFound, DeriveKeyCompletionErrorCodeKeyNoValue, DeriveKeyCompletionErrorCodeAlgorithmNotSupported, DeriveKeyCompletionErrorCodeDuplicateKey, DeriveKeyCompletionErrorCodeUseViolation, DeriveKeyCompletionErrorCodeInvalidKeyLength)
+func (v DeriveKeyErrorCode) Validate() error {
+	return rule.Enum(v, DeriveKeyErrorCodeAccessDenied, DeriveKeyErrorCodeKeyNotFound, DeriveKeyErrorCodeKeyNoValue, DeriveKeyErrorCodeAlgorithmNotSupported, DeriveKeyErrorCodeDuplicateKey, DeriveKeyErrorCodeUseViolation, DeriveKeyErrorCodeInvalidKeyLength)
 }
 
 // ExportRSADeviceSignedItemCommand is the payload of the command KeyManagement.ExportRSADeviceSignedItem, version 2.0.
@@ -166,32 +166,32 @@ func (p ExportRSADeviceSignedItemCommand) Validate() error {
 
 // ExportRSADeviceSignedItemCompletion is the payload of the completion of KeyManagement.ExportRSADeviceSignedItem, version 3.0.
 type ExportRSADeviceSignedItemCompletion struct {
-	ErrorCode     ExportRSADeviceSignedItemCompletionErrorCode `json:"errorCode,omitzero"`
-	Value         []byte                                       `json:"value,omitzero"`
-	SelfSignature []byte                                       `json:"selfSignature,omitzero"`
-	Signature     []byte                                       `json:"signature,omitzero"`
+	ErrorCode     ExportRSADeviceSignedItemErrorCode `json:"errorCode,omitzero"`
+	Value         []byte                             `json:"value,omitzero"`
+	SelfSignature []byte                             `json:"selfSignature,omitzero"`
+	Signature     []byte                             `json:"signature,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.ExportRSADeviceSignedItem.
 func (p ExportRSADeviceSignedItemCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ExportRSADeviceSignedItemCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ExportRSADeviceSignedItemErrorCode.Validate)
 	return c.Err()
 }
 
-// ExportRSADeviceSignedItemCompletionErrorCode holds the values of KeyManagement.ExportRSADeviceSignedItem.errorCode.
-type ExportRSADeviceSignedItemCompletionErrorCode string
+// ExportRSADeviceSignedItemErrorCode holds the values of KeyManagement.ExportRSADeviceSignedItem.errorCode.
+type ExportRSADeviceSignedItemErrorCode string
 
-// The values of ExportRSADeviceSignedItemCompletionErrorCode.
+// The values of ExportRSADeviceSignedItemErrorCode.
 const (
-	ExportRSADeviceSignedItemCompletionErrorCodeNoRSAKeyPair ExportRSADeviceSignedItemCompletionErrorCode = "noRSAKeyPair"
-	ExportRSADeviceSignedItemCompletionErrorCodeAccessDenied ExportRSADeviceSignedItemCompletionErrorCode = "accessDenied"
-	ExportRSADeviceSignedItemCompletionErrorCodeKeyNotFound  ExportRSADeviceSignedItemCompletionErrorCode = "keyNotFound"
+	ExportRSADeviceSignedItemErrorCodeNoRSAKeyPair ExportRSADeviceSignedItemErrorCode = "noRSAKeyPair"
+	ExportRSADeviceSignedItemErrorCodeAccessDenied ExportRSADeviceSignedItemErrorCode = "accessDenied"
+	ExportRSADeviceSignedItemErrorCodeKeyNotFound  ExportRSADeviceSignedItemErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v ExportRSADeviceSignedItemCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ExportRSADeviceSignedItemCompletionErrorCodeNoRSAKeyPair, ExportRSADeviceSignedItemCompletionErrorCodeAccessDenied, ExportRSADeviceSignedItemCompletionErrorCodeKeyNotFound)
+func (v ExportRSADeviceSignedItemErrorCode) Validate() error {
+	return rule.Enum(v, ExportRSADeviceSignedItemErrorCodeNoRSAKeyPair, ExportRSADeviceSignedItemErrorCodeAccessDenied, ExportRSADeviceSignedItemErrorCodeKeyNotFound)
 }
 
 // ExportRSAIssuerSignedItemCommand is the payload of the command KeyManagement.ExportRSAIssuerSignedItem, version 2.0.
@@ -209,33 +209,33 @@ func (p ExportRSAIssuerSignedItemCommand) Validate() error {
 
 // ExportRSAIssuerSignedItemCompletion is the payload of the completion of KeyManagement.ExportRSAIssuerSignedItem, version 3.0.
 type ExportRSAIssuerSignedItemCompletion struct {
-	ErrorCode             ExportRSAIssuerSignedItemCompletionErrorCode `json:"errorCode,omitzero"`
-	Value                 []byte                                       `json:"value,omitzero"`
-	RsaSignatureAlgorithm RSASignatureAlgorithm                        `json:"rsaSignatureAlgorithm,omitzero"`
-	Signature             []byte                                       `json:"signature,omitzero"`
+	ErrorCode             ExportRSAIssuerSignedItemErrorCode `json:"errorCode,omitzero"`
+	Value                 []byte                             `json:"value,omitzero"`
+	RsaSignatureAlgorithm RSASignatureAlgorithm              `json:"rsaSignatureAlgorithm,omitzero"`
+	Signature             []byte                             `json:"signature,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.ExportRSAIssuerSignedItem.
 func (p ExportRSAIssuerSignedItemCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ExportRSAIssuerSignedItemCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ExportRSAIssuerSignedItemErrorCode.Validate)
 	rule.Set(&c, "rsaSignatureAlgorithm", p.RsaSignatureAlgorithm, RSASignatureAlgorithm.Validate)
 	return c.Err()
 }
 
-// ExportRSAIssuerSignedItemCompletionErrorCode holds the values of KeyManagement.ExportRSAIssuerSignedItem.errorCode.
-type ExportRSAIssuerSignedItemCompletionErrorCode string
+// ExportRSAIssuerSignedItemErrorCode holds the values of KeyManagement.ExportRSAIssuerSignedItem.errorCode.
+type ExportRSAIssuerSignedItemErrorCode string
 
-// The values of ExportRSAIssuerSignedItemCompletionErrorCode.
+// The values of ExportRSAIssuerSignedItemErrorCode.
 const (
-	ExportRSAIssuerSignedItemCompletionErrorCodeNoRSAKeyPair ExportRSAIssuerSignedItemCompletionErrorCode = "noRSAKeyPair"
-	ExportRSAIssuerSignedItemCompletionErrorCodeAccessDenied ExportRSAIssuerSignedItemCompletionErrorCode = "accessDenied"
-	ExportRSAIssuerSignedItemCompletionErrorCodeKeyNotFound  ExportRSAIssuerSignedItemCompletionErrorCode = "keyNotFound"
+	ExportRSAIssuerSignedItemErrorCodeNoRSAKeyPair ExportRSAIssuerSignedItemErrorCode = "noRSAKeyPair"
+	ExportRSAIssuerSignedItemErrorCodeAccessDenied ExportRSAIssuerSignedItemErrorCode = "accessDenied"
+	ExportRSAIssuerSignedItemErrorCodeKeyNotFound  ExportRSAIssuerSignedItemErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v ExportRSAIssuerSignedItemCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ExportRSAIssuerSignedItemCompletionErrorCodeNoRSAKeyPair, ExportRSAIssuerSignedItemCompletionErrorCodeAccessDenied, ExportRSAIssuerSignedItemCompletionErrorCodeKeyNotFound)
+func (v ExportRSAIssuerSignedItemErrorCode) Validate() error {
+	return rule.Enum(v, ExportRSAIssuerSignedItemErrorCodeNoRSAKeyPair, ExportRSAIssuerSignedItemErrorCodeAccessDenied, ExportRSAIssuerSignedItemErrorCodeKeyNotFound)
 }
 
 // GenerateKCVCommand is the payload of the command KeyManagement.GenerateKCV, version 2.0.
@@ -269,31 +269,31 @@ func (v GenerateKCVCommandKeyCheckMode) Validate() error {
 
 // GenerateKCVCompletion is the payload of the completion of KeyManagement.GenerateKCV, version 3.0.
 type GenerateKCVCompletion struct {
-	ErrorCode GenerateKCVCompletionErrorCode `json:"errorCode,omitzero"`
-	Kcv       []byte                         `json:"kcv,omitzero"`
+	ErrorCode GenerateKCVErrorCode `json:"errorCode,omitzero"`
+	Kcv       []byte               `json:"kcv,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.GenerateKCV.
 func (p GenerateKCVCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GenerateKCVCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GenerateKCVErrorCode.Validate)
 	return c.Err()
 }
 
-// GenerateKCVCompletionErrorCode holds the values of KeyManagement.GenerateKCV.errorCode.
-type GenerateKCVCompletionErrorCode string
+// GenerateKCVErrorCode holds the values of KeyManagement.GenerateKCV.errorCode.
+type GenerateKCVErrorCode string
 
-// The values of GenerateKCVCompletionErrorCode.
+// The values of GenerateKCVErrorCode.
 const (
-	GenerateKCVCompletionErrorCodeKeyNotFound      GenerateKCVCompletionErrorCode = "keyNotFound"
-	GenerateKCVCompletionErrorCodeKeyNoValue       GenerateKCVCompletionErrorCode = "keyNoValue"
-	GenerateKCVCompletionErrorCodeAccessDenied     GenerateKCVCompletionErrorCode = "accessDenied"
-	GenerateKCVCompletionErrorCodeModeNotSupported GenerateKCVCompletionErrorCode = "modeNotSupported"
+	GenerateKCVErrorCodeKeyNotFound      GenerateKCVErrorCode = "keyNotFound"
+	GenerateKCVErrorCodeKeyNoValue       GenerateKCVErrorCode = "keyNoValue"
+	GenerateKCVErrorCodeAccessDenied     GenerateKCVErrorCode = "accessDenied"
+	GenerateKCVErrorCodeModeNotSupported GenerateKCVErrorCode = "modeNotSupported"
 )
 
 // Validate refuses a value that is not listed.
-func (v GenerateKCVCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GenerateKCVCompletionErrorCodeKeyNotFound, GenerateKCVCompletionErrorCodeKeyNoValue, GenerateKCVCompletionErrorCodeAccessDenied, GenerateKCVCompletionErrorCodeModeNotSupported)
+func (v GenerateKCVErrorCode) Validate() error {
+	return rule.Enum(v, GenerateKCVErrorCodeKeyNotFound, GenerateKCVErrorCodeKeyNoValue, GenerateKCVErrorCodeAccessDenied, GenerateKCVErrorCodeModeNotSupported)
 }
 
 // GenerateRSAKeyPairCommand is the payload of the command KeyManagement.GenerateRSAKeyPair, version 2.0.
@@ -345,31 +345,31 @@ func (v GenerateRSAKeyPairCommandExponentValue) Validate() error {
 
 // GenerateRSAKeyPairCompletion is the payload of the completion of KeyManagement.GenerateRSAKeyPair, version 2.0.
 type GenerateRSAKeyPairCompletion struct {
-	ErrorCode GenerateRSAKeyPairCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode GenerateRSAKeyPairErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.GenerateRSAKeyPair.
 func (p GenerateRSAKeyPairCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GenerateRSAKeyPairCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GenerateRSAKeyPairErrorCode.Validate)
 	return c.Err()
 }
 
-// GenerateRSAKeyPairCompletionErrorCode holds the values of KeyManagement.GenerateRSAKeyPair.errorCode.
-type GenerateRSAKeyPairCompletionErrorCode string
+// GenerateRSAKeyPairErrorCode holds the values of KeyManagement.GenerateRSAKeyPair.errorCode.
+type GenerateRSAKeyPairErrorCode string
 
-// The values of GenerateRSAKeyPairCompletionErrorCode.
+// The values of GenerateRSAKeyPairErrorCode.
 const (
-	GenerateRSAKeyPairCompletionErrorCodeAccessDenied         GenerateRSAKeyPairCompletionErrorCode = "accessDenied"
-	GenerateRSAKeyPairCompletionErrorCodeInvalidModulusLength GenerateRSAKeyPairCompletionErrorCode = "invalidModulusLength"
-	GenerateRSAKeyPairCompletionErrorCodeUseViolation         GenerateRSAKeyPairCompletionErrorCode = "useViolation"
-	GenerateRSAKeyPairCompletionErrorCodeDuplicateKey         GenerateRSAKeyPairCompletionErrorCode = "duplicateKey"
-	GenerateRSAKeyPairCompletionErrorCodeKeyGenerationError   GenerateRSAKeyPairCompletionErrorCode = "keyGenerationError"
+	GenerateRSAKeyPairErrorCodeAccessDenied         GenerateRSAKeyPairErrorCode = "accessDenied"
+	GenerateRSAKeyPairErrorCodeInvalidModulusLength GenerateRSAKeyPairErrorCode = "invalidModulusLength"
+	GenerateRSAKeyPairErrorCodeUseViolation         GenerateRSAKeyPairErrorCode = "useViolation"
+	GenerateRSAKeyPairErrorCodeDuplicateKey         GenerateRSAKeyPairErrorCode = "duplicateKey"
+	GenerateRSAKeyPairErrorCodeKeyGenerationError   GenerateRSAKeyPairErrorCode = "keyGenerationError"
 )
 
 // Validate refuses a value that is not listed.
-func (v GenerateRSAKeyPairCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GenerateRSAKeyPairCompletionErrorCodeAccessDenied, GenerateRSAKeyPairCompletionErrorCodeInvalidModulusLength, GenerateRSAKeyPairCompletionErrorCodeUseViolation, GenerateRSAKeyPairCompletionErrorCodeDuplicateKey, GenerateRSAKeyPairCompletionErrorCodeKeyGenerationError)
+func (v GenerateRSAKeyPairErrorCode) Validate() error {
+	return rule.Enum(v, GenerateRSAKeyPairErrorCodeAccessDenied, GenerateRSAKeyPairErrorCodeInvalidModulusLength, GenerateRSAKeyPairErrorCodeUseViolation, GenerateRSAKeyPairErrorCodeDuplicateKey, GenerateRSAKeyPairErrorCodeKeyGenerationError)
 }
 
 // GetCertificateCommand is the payload of the command KeyManagement.GetCertificate, version 2.0.
@@ -402,30 +402,30 @@ func (v GetCertificateCommandGetCertificate) Validate() error {
 
 // GetCertificateCompletion is the payload of the completion of KeyManagement.GetCertificate, version 3.0.
 type GetCertificateCompletion struct {
-	ErrorCode   GetCertificateCompletionErrorCode `json:"errorCode,omitzero"`
-	Certificate []byte                            `json:"certificate,omitzero"`
+	ErrorCode   GetCertificateErrorCode `json:"errorCode,omitzero"`
+	Certificate []byte                  `json:"certificate,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.GetCertificate.
 func (p GetCertificateCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetCertificateCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetCertificateErrorCode.Validate)
 	return c.Err()
 }
 
-// GetCertificateCompletionErrorCode holds the values of KeyManagement.GetCertificate.errorCode.
-type GetCertificateCompletionErrorCode string
+// GetCertificateErrorCode holds the values of KeyManagement.GetCertificate.errorCode.
+type GetCertificateErrorCode string
 
-// The values of GetCertificateCompletionErrorCode.
+// The values of GetCertificateErrorCode.
 const (
-	GetCertificateCompletionErrorCodeAccessDenied            GetCertificateCompletionErrorCode = "accessDenied"
-	GetCertificateCompletionErrorCodeInvalidCertificateState GetCertificateCompletionErrorCode = "invalidCertificateState"
-	GetCertificateCompletionErrorCodeKeyNotFound             GetCertificateCompletionErrorCode = "keyNotFound"
+	GetCertificateErrorCodeAccessDenied            GetCertificateErrorCode = "accessDenied"
+	GetCertificateErrorCodeInvalidCertificateState GetCertificateErrorCode = "invalidCertificateState"
+	GetCertificateErrorCodeKeyNotFound             GetCertificateErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetCertificateCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetCertificateCompletionErrorCodeAccessDenied, GetCertificateCompletionErrorCodeInvalidCertificateState, GetCertificateCompletionErrorCodeKeyNotFound)
+func (v GetCertificateErrorCode) Validate() error {
+	return rule.Enum(v, GetCertificateErrorCodeAccessDenied, GetCertificateErrorCodeInvalidCertificateState, GetCertificateErrorCodeKeyNotFound)
 }
 
 // GetKeyDetailCommand is the payload of the command KeyManagement.GetKeyDetail, version 2.0.
@@ -438,29 +438,29 @@ func (GetKeyDetailCommand) Validate() error { return nil }
 
 // GetKeyDetailCompletion is the payload of the completion of KeyManagement.GetKeyDetail, version 2.0.
 type GetKeyDetailCompletion struct {
-	ErrorCode  GetKeyDetailCompletionErrorCode                   `json:"errorCode,omitzero"`
+	ErrorCode  GetKeyDetailErrorCode                             `json:"errorCode,omitzero"`
 	KeyDetails map[string]*GetKeyDetailCompletionKeyDetailsValue `json:"keyDetails,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.GetKeyDetail.
 func (p GetKeyDetailCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetKeyDetailCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetKeyDetailErrorCode.Validate)
 	c.Add("keyDetails", rule.Values(rule.Present(GetKeyDetailCompletionKeyDetailsValue.Validate))(p.KeyDetails))
 	return c.Err()
 }
 
-// GetKeyDetailCompletionErrorCode holds the values of KeyManagement.GetKeyDetail.errorCode.
-type GetKeyDetailCompletionErrorCode string
+// GetKeyDetailErrorCode holds the values of KeyManagement.GetKeyDetail.errorCode.
+type GetKeyDetailErrorCode string
 
-// The values of GetKeyDetailCompletionErrorCode.
+// The values of GetKeyDetailErrorCode.
 const (
-	GetKeyDetailCompletionErrorCodeKeyNotFound GetKeyDetailCompletionErrorCode = "keyNotFound"
+	GetKeyDetailErrorCodeKeyNotFound GetKeyDetailErrorCode = "keyNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetKeyDetailCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetKeyDetailCompletionErrorCodeKeyNotFound)
+func (v GetKeyDetailErrorCode) Validate() error {
+	return rule.Enum(v, GetKeyDetailErrorCodeKeyNotFound)
 }
 
 // GetKeyDetailCompletionKeyDetailsValue is KeyManagement.GetKeyDetail.keyDetails.*.
@@ -564,33 +564,33 @@ func (v ImportEmvPublicKeyCommandImportScheme) Validate() error {
 
 // ImportEmvPublicKeyCompletion is the payload of the completion of KeyManagement.ImportEmvPublicKey, version 2.0.
 type ImportEmvPublicKeyCompletion struct {
-	ErrorCode  ImportEmvPublicKeyCompletionErrorCode `json:"errorCode,omitzero"`
-	ExpiryDate string                                `json:"expiryDate,omitzero"`
+	ErrorCode  ImportEmvPublicKeyErrorCode `json:"errorCode,omitzero"`
+	ExpiryDate string                      `json:"expiryDate,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.ImportEmvPublicKey.
 func (p ImportEmvPublicKeyCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ImportEmvPublicKeyCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ImportEmvPublicKeyErrorCode.Validate)
 	return c.Err()
 }
 
-// ImportEmvPublicKeyCompletionErrorCode holds the values of KeyManagement.ImportEmvPublicKey.errorCode.
-type ImportEmvPublicKeyCompletionErrorCode string
+// ImportEmvPublicKeyErrorCode holds the values of KeyManagement.ImportEmvPublicKey.errorCode.
+type ImportEmvPublicKeyErrorCode string
 
-// The values of ImportEmvPublicKeyCompletionErrorCode.
+// The values of ImportEmvPublicKeyErrorCode.
 const (
-	ImportEmvPublicKeyCompletionErrorCodeAccessDenied    ImportEmvPublicKeyCompletionErrorCode = "accessDenied"
-	ImportEmvPublicKeyCompletionErrorCodeDuplicateKey    ImportEmvPublicKeyCompletionErrorCode = "duplicateKey"
-	ImportEmvPublicKeyCompletionErrorCodeNoKeyRam        ImportEmvPublicKeyCompletionErrorCode = "noKeyRam"
-	ImportEmvPublicKeyCompletionErrorCodeEmvVerifyFailed ImportEmvPublicKeyCompletionErrorCode = "emvVerifyFailed"
-	ImportEmvPublicKeyCompletionErrorCodeKeyNotFound     ImportEmvPublicKeyCompletionErrorCode = "keyNotFound"
-	ImportEmvPublicKeyCompletionErrorCodeUseViolation    ImportEmvPublicKeyCompletionErrorCode = "useViolation"
+	ImportEmvPublicKeyErrorCodeAccessDenied    ImportEmvPublicKeyErrorCode = "accessDenied"
+	ImportEmvPublicKeyErrorCodeDuplicateKey    ImportEmvPublicKeyErrorCode = "duplicateKey"
+	ImportEmvPublicKeyErrorCodeNoKeyRam        ImportEmvPublicKeyErrorCode = "noKeyRam"
+	ImportEmvPublicKeyErrorCodeEmvVerifyFailed ImportEmvPublicKeyErrorCode = "emvVerifyFailed"
+	ImportEmvPublicKeyErrorCodeKeyNotFound     ImportEmvPublicKeyErrorCode = "keyNotFound"
+	ImportEmvPublicKeyErrorCodeUseViolation    ImportEmvPublicKeyErrorCode = "useViolation"
 )
 
 // Validate refuses a value that is not listed.
-func (v ImportEmvPublicKeyCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ImportEmvPublicKeyCompletionErrorCodeAccessDenied, ImportEmvPublicKeyCompletionErrorCodeDuplicateKey, ImportEmvPublicKeyCompletionErrorCodeNoKeyRam, ImportEmvPublicKeyCompletionErrorCodeEmvVerifyFailed, ImportEmvPublicKeyCompletionErrorCodeKeyNotFound, ImportEmvPublicKeyCompletionErrorCodeUseViolation)
+func (v ImportEmvPublicKeyErrorCode) Validate() error {
+	return rule.Enum(v, ImportEmvPublicKeyErrorCodeAccessDenied, ImportEmvPublicKeyErrorCodeDuplicateKey, ImportEmvPublicKeyErrorCodeNoKeyRam, ImportEmvPublicKeyErrorCodeEmvVerifyFailed, ImportEmvPublicKeyErrorCodeKeyNotFound, ImportEmvPublicKeyErrorCodeUseViolation)
 }
 
 // ImportKeyCommand is the payload of the command KeyManagement.ImportKey, version 3.0.
@@ -703,7 +703,7 @@ func (v ImportKeyCommandVerifyAttributesHashAlgorithm) Validate() error {
 
 // ImportKeyCompletion is the payload of the completion of KeyManagement.ImportKey, version 3.0.
 type ImportKeyCompletion struct {
-	ErrorCode        ImportKeyCompletionErrorCode         `json:"errorCode,omitzero"`
+	ErrorCode        ImportKeyErrorCode                   `json:"errorCode,omitzero"`
 	VerificationData []byte                               `json:"verificationData,omitzero"`
 	VerifyAttributes *ImportKeyCompletionVerifyAttributes `json:"verifyAttributes,omitzero"`
 	KeyLength        *int                                 `json:"keyLength,omitzero"` // at least 0
@@ -712,39 +712,39 @@ type ImportKeyCompletion struct {
 // Validate reports values outside the description of KeyManagement.ImportKey.
 func (p ImportKeyCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ImportKeyCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ImportKeyErrorCode.Validate)
 	rule.Set(&c, "verifyAttributes", p.VerifyAttributes, (*ImportKeyCompletionVerifyAttributes).Validate)
 	rule.Int(&c, "keyLength", p.KeyLength, rule.Min(0))
 	return c.Err()
 }
 
-// ImportKeyCompletionErrorCode holds the values of KeyManagement.ImportKey.errorCode.
-type ImportKeyCompletionErrorCode string
+// ImportKeyErrorCode holds the values of KeyManagement.ImportKey.errorCode.
+type ImportKeyErrorCode string
 
-// The values of ImportKeyCompletionErrorCode.
+// The values of ImportKeyErrorCode.
 const (
-	ImportKeyCompletionErrorCodeKeyNotFound              ImportKeyCompletionErrorCode = "keyNotFound"
-	ImportKeyCompletionErrorCodeAccessDenied             ImportKeyCompletionErrorCode = "accessDenied"
-	ImportKeyCompletionErrorCodeDuplicateKey             ImportKeyCompletionErrorCode = "duplicateKey"
-	ImportKeyCompletionErrorCodeKeyNoValue               ImportKeyCompletionErrorCode = "keyNoValue"
-	ImportKeyCompletionErrorCodeUseViolation             ImportKeyCompletionErrorCode = "useViolation"
-	ImportKeyCompletionErrorCodeFormatNotSupported       ImportKeyCompletionErrorCode = "formatNotSupported"
-	ImportKeyCompletionErrorCodeInvalidKeyLength         ImportKeyCompletionErrorCode = "invalidKeyLength"
-	ImportKeyCompletionErrorCodeNoKeyRam                 ImportKeyCompletionErrorCode = "noKeyRam"
-	ImportKeyCompletionErrorCodeSignatureNotSupported    ImportKeyCompletionErrorCode = "signatureNotSupported"
-	ImportKeyCompletionErrorCodeSignatureInvalid         ImportKeyCompletionErrorCode = "signatureInvalid"
-	ImportKeyCompletionErrorCodeRandomInvalid            ImportKeyCompletionErrorCode = "randomInvalid"
-	ImportKeyCompletionErrorCodeAlgorithmNotSupported    ImportKeyCompletionErrorCode = "algorithmNotSupported"
-	ImportKeyCompletionErrorCodeModeNotSupported         ImportKeyCompletionErrorCode = "modeNotSupported"
-	ImportKeyCompletionErrorCodeCryptoMethodNotSupported ImportKeyCompletionErrorCode = "cryptoMethodNotSupported"
-	ImportKeyCompletionErrorCodeInvalidValue             ImportKeyCompletionErrorCode = "invalidValue"
-	ImportKeyCompletionErrorCodeFormatInvalid            ImportKeyCompletionErrorCode = "formatInvalid"
-	ImportKeyCompletionErrorCodeContentInvalid           ImportKeyCompletionErrorCode = "contentInvalid"
+	ImportKeyErrorCodeKeyNotFound              ImportKeyErrorCode = "keyNotFound"
+	ImportKeyErrorCodeAccessDenied             ImportKeyErrorCode = "accessDenied"
+	ImportKeyErrorCodeDuplicateKey             ImportKeyErrorCode = "duplicateKey"
+	ImportKeyErrorCodeKeyNoValue               ImportKeyErrorCode = "keyNoValue"
+	ImportKeyErrorCodeUseViolation             ImportKeyErrorCode = "useViolation"
+	ImportKeyErrorCodeFormatNotSupported       ImportKeyErrorCode = "formatNotSupported"
+	ImportKeyErrorCodeInvalidKeyLength         ImportKeyErrorCode = "invalidKeyLength"
+	ImportKeyErrorCodeNoKeyRam                 ImportKeyErrorCode = "noKeyRam"
+	ImportKeyErrorCodeSignatureNotSupported    ImportKeyErrorCode = "signatureNotSupported"
+	ImportKeyErrorCodeSignatureInvalid         ImportKeyErrorCode = "signatureInvalid"
+	ImportKeyErrorCodeRandomInvalid            ImportKeyErrorCode = "randomInvalid"
+	ImportKeyErrorCodeAlgorithmNotSupported    ImportKeyErrorCode = "algorithmNotSupported"
+	ImportKeyErrorCodeModeNotSupported         ImportKeyErrorCode = "modeNotSupported"
+	ImportKeyErrorCodeCryptoMethodNotSupported ImportKeyErrorCode = "cryptoMethodNotSupported"
+	ImportKeyErrorCodeInvalidValue             ImportKeyErrorCode = "invalidValue"
+	ImportKeyErrorCodeFormatInvalid            ImportKeyErrorCode = "formatInvalid"
+	ImportKeyErrorCodeContentInvalid           ImportKeyErrorCode = "contentInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v ImportKeyCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ImportKeyCompletionErrorCodeKeyNotFound, ImportKeyCompletionErrorCodeAccessDenied, ImportKeyCompletionErrorCodeDuplicateKey, ImportKeyCompletionErrorCodeKeyNoValue, ImportKeyCompletionErrorCodeUseViolation, ImportKeyCompletionErrorCodeFormatNotSupported, ImportKeyCompletionErrorCodeInvalidKeyLength, ImportKeyCompletionErrorCodeNoKeyRam, ImportKeyCompletionErrorCodeSignatureNotSupported, ImportKeyCompletionErrorCodeSignatureInvalid, ImportKeyCompletionErrorCodeRandomInvalid, ImportKeyCompletionErrorCodeAlgorithmNotSupported, ImportKeyCompletionErrorCodeModeNotSupported, ImportKeyCompletionErrorCodeCryptoMethodNotSupported, ImportKeyCompletionErrorCodeInvalidValue, ImportKeyCompletionErrorCodeFormatInvalid, ImportKeyCompletionErrorCodeContentInvalid)
+func (v ImportKeyErrorCode) Validate() error {
+	return rule.Enum(v, ImportKeyErrorCodeKeyNotFound, ImportKeyErrorCodeAccessDenied, ImportKeyErrorCodeDuplicateKey, ImportKeyErrorCodeKeyNoValue, ImportKeyErrorCodeUseViolation, ImportKeyErrorCodeFormatNotSupported, ImportKeyErrorCodeInvalidKeyLength, ImportKeyErrorCodeNoKeyRam, ImportKeyErrorCodeSignatureNotSupported, ImportKeyErrorCodeSignatureInvalid, ImportKeyErrorCodeRandomInvalid, ImportKeyErrorCodeAlgorithmNotSupported, ImportKeyErrorCodeModeNotSupported, ImportKeyErrorCodeCryptoMethodNotSupported, ImportKeyErrorCodeInvalidValue, ImportKeyErrorCodeFormatInvalid, ImportKeyErrorCodeContentInvalid)
 }
 
 // ImportKeyCompletionVerifyAttributes is KeyManagement.ImportKey.verifyAttributes.
@@ -833,7 +833,7 @@ func (v ImportKeyTokenCommandLoadOption) Validate() error {
 
 // ImportKeyTokenCompletion is the payload of the completion of KeyManagement.ImportKeyToken, version 3.0.
 type ImportKeyTokenCompletion struct {
-	ErrorCode          ImportKeyTokenCompletionErrorCode          `json:"errorCode,omitzero"`
+	ErrorCode          ImportKeyTokenErrorCode                    `json:"errorCode,omitzero"`
 	KeyLength          *int                                       `json:"keyLength,omitzero"` // at least 0
 	KeyAcceptAlgorithm ImportKeyTokenCompletionKeyAcceptAlgorithm `json:"keyAcceptAlgorithm,omitzero"`
 	KeyAcceptData      []byte                                     `json:"keyAcceptData,omitzero"`
@@ -844,33 +844,33 @@ type ImportKeyTokenCompletion struct {
 // Validate reports values outside the description of KeyManagement.ImportKeyToken.
 func (p ImportKeyTokenCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ImportKeyTokenCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ImportKeyTokenErrorCode.Validate)
 	rule.Int(&c, "keyLength", p.KeyLength, rule.Min(0))
 	rule.Set(&c, "keyAcceptAlgorithm", p.KeyAcceptAlgorithm, ImportKeyTokenCompletionKeyAcceptAlgorithm.Validate)
 	rule.Set(&c, "keyCheckMode", p.KeyCheckMode, ImportKeyTokenCompletionKeyCheckMode.Validate)
 	return c.Err()
 }
 
-// ImportKeyTokenCompletionErrorCode holds the values of KeyManagement.ImportKeyToken.errorCode.
-type ImportKeyTokenCompletionErrorCode string
+// ImportKeyTokenErrorCode holds the values of KeyManagement.ImportKeyToken.errorCode.
+type ImportKeyTokenErrorCode string
 
-// The values of ImportKeyTokenCompletionErrorCode.
+// The values of ImportKeyTokenErrorCode.
 const (
-	ImportKeyTokenCompletionErrorCodeAccessDenied     ImportKeyTokenCompletionErrorCode = "accessDenied"
-	ImportKeyTokenCompletionErrorCodeDuplicateKey     ImportKeyTokenCompletionErrorCode = "duplicateKey"
-	ImportKeyTokenCompletionErrorCodeInvalidKeyLength ImportKeyTokenCompletionErrorCode = "invalidKeyLength"
-	ImportKeyTokenCompletionErrorCodeNoKeyRam         ImportKeyTokenCompletionErrorCode = "noKeyRam"
-	ImportKeyTokenCompletionErrorCodeFormatInvalid    ImportKeyTokenCompletionErrorCode = "formatInvalid"
-	ImportKeyTokenCompletionErrorCodeContentInvalid   ImportKeyTokenCompletionErrorCode = "contentInvalid"
-	ImportKeyTokenCompletionErrorCodeUseViolation     ImportKeyTokenCompletionErrorCode = "useViolation"
-	ImportKeyTokenCompletionErrorCodeRandomInvalid    ImportKeyTokenCompletionErrorCode = "randomInvalid"
-	ImportKeyTokenCompletionErrorCodeSignatureInvalid ImportKeyTokenCompletionErrorCode = "signatureInvalid"
-	ImportKeyTokenCompletionErrorCodeInvalidCertState ImportKeyTokenCompletionErrorCode = "invalidCertState"
+	ImportKeyTokenErrorCodeAccessDenied     ImportKeyTokenErrorCode = "accessDenied"
+	ImportKeyTokenErrorCodeDuplicateKey     ImportKeyTokenErrorCode = "duplicateKey"
+	ImportKeyTokenErrorCodeInvalidKeyLength ImportKeyTokenErrorCode = "invalidKeyLength"
+	ImportKeyTokenErrorCodeNoKeyRam         ImportKeyTokenErrorCode = "noKeyRam"
+	ImportKeyTokenErrorCodeFormatInvalid    ImportKeyTokenErrorCode = "formatInvalid"
+	ImportKeyTokenErrorCodeContentInvalid   ImportKeyTokenErrorCode = "contentInvalid"
+	ImportKeyTokenErrorCodeUseViolation     ImportKeyTokenErrorCode = "useViolation"
+	ImportKeyTokenErrorCodeRandomInvalid    ImportKeyTokenErrorCode = "randomInvalid"
+	ImportKeyTokenErrorCodeSignatureInvalid ImportKeyTokenErrorCode = "signatureInvalid"
+	ImportKeyTokenErrorCodeInvalidCertState ImportKeyTokenErrorCode = "invalidCertState"
 )
 
 // Validate refuses a value that is not listed.
-func (v ImportKeyTokenCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ImportKeyTokenCompletionErrorCodeAccessDenied, ImportKeyTokenCompletionErrorCodeDuplicateKey, ImportKeyTokenCompletionErrorCodeInvalidKeyLength, ImportKeyTokenCompletionErrorCodeNoKeyRam, ImportKeyTokenCompletionErrorCodeFormatInvalid, ImportKeyTokenCompletionErrorCodeContentInvalid, ImportKeyTokenCompletionErrorCodeUseViolation, ImportKeyTokenCompletionErrorCodeRandomInvalid, ImportKeyTokenCompletionErrorCodeSignatureInvalid, ImportKeyTokenCompletionErrorCodeInvalidCertState)
+func (v ImportKeyTokenErrorCode) Validate() error {
+	return rule.Enum(v, ImportKeyTokenErrorCodeAccessDenied, ImportKeyTokenErrorCodeDuplicateKey, ImportKeyTokenErrorCodeInvalidKeyLength, ImportKeyTokenErrorCodeNoKeyRam, ImportKeyTokenErrorCodeFormatInvalid, ImportKeyTokenErrorCodeContentInvalid, ImportKeyTokenErrorCodeUseViolation, ImportKeyTokenErrorCodeRandomInvalid, ImportKeyTokenErrorCodeSignatureInvalid, ImportKeyTokenErrorCodeInvalidCertState)
 }
 
 // ImportKeyTokenCompletionKeyAcceptAlgorithm holds the values of KeyManagement.ImportKeyToken.keyAcceptAlgorithm.
@@ -929,34 +929,34 @@ func (p InitializationCommandAuthentication) Validate() error {
 
 // InitializationCompletion is the payload of the completion of KeyManagement.Initialization, version 2.0.
 type InitializationCompletion struct {
-	ErrorCode InitializationCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode InitializationErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.Initialization.
 func (p InitializationCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, InitializationCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, InitializationErrorCode.Validate)
 	return c.Err()
 }
 
-// InitializationCompletionErrorCode holds the values of KeyManagement.Initialization.errorCode.
-type InitializationCompletionErrorCode string
+// InitializationErrorCode holds the values of KeyManagement.Initialization.errorCode.
+type InitializationErrorCode string
 
-// The values of InitializationCompletionErrorCode.
+// The values of InitializationErrorCode.
 const (
-	InitializationCompletionErrorCodeAccessDenied          InitializationCompletionErrorCode = "accessDenied"
-	InitializationCompletionErrorCodeRandomInvalid         InitializationCompletionErrorCode = "randomInvalid"
-	InitializationCompletionErrorCodeKeyNoValue            InitializationCompletionErrorCode = "keyNoValue"
-	InitializationCompletionErrorCodeKeyNotFound           InitializationCompletionErrorCode = "keyNotFound"
-	InitializationCompletionErrorCodeUseViolation          InitializationCompletionErrorCode = "useViolation"
-	InitializationCompletionErrorCodeModeOfUseNotSupported InitializationCompletionErrorCode = "modeOfUseNotSupported"
-	InitializationCompletionErrorCodeMacInvalid            InitializationCompletionErrorCode = "macInvalid"
-	InitializationCompletionErrorCodeSignatureInvalid      InitializationCompletionErrorCode = "signatureInvalid"
+	InitializationErrorCodeAccessDenied          InitializationErrorCode = "accessDenied"
+	InitializationErrorCodeRandomInvalid         InitializationErrorCode = "randomInvalid"
+	InitializationErrorCodeKeyNoValue            InitializationErrorCode = "keyNoValue"
+	InitializationErrorCodeKeyNotFound           InitializationErrorCode = "keyNotFound"
+	InitializationErrorCodeUseViolation          InitializationErrorCode = "useViolation"
+	InitializationErrorCodeModeOfUseNotSupported InitializationErrorCode = "modeOfUseNotSupported"
+	InitializationErrorCodeMacInvalid            InitializationErrorCode = "macInvalid"
+	InitializationErrorCodeSignatureInvalid      InitializationErrorCode = "signatureInvalid"
 )
 
 // Validate refuses a value that is not listed.
-func (v InitializationCompletionErrorCode) Validate() error {
-	return rule.Enum(v, InitializationCompletionErrorCodeAccessDenied, InitializationCompletionErrorCodeRandomInvalid, InitializationCompletionErrorCodeKeyNoValue, InitializationCompletionErrorCodeKeyNotFound, InitializationCompletionErrorCodeUseViolation, InitializationCompletionErrorCodeModeOfUseNotSupported, InitializationCompletionErrorCodeMacInvalid, InitializationCompletionErrorCodeSignatureInvalid)
+func (v InitializationErrorCode) Validate() error {
+	return rule.Enum(v, InitializationErrorCodeAccessDenied, InitializationErrorCodeRandomInvalid, InitializationErrorCodeKeyNoValue, InitializationErrorCodeKeyNotFound, InitializationErrorCodeUseViolation, InitializationErrorCodeModeOfUseNotSupported, InitializationErrorCodeMacInvalid, InitializationErrorCodeSignatureInvalid)
 }
 
 // LoadCertificateCommand is the payload of the command KeyManagement.LoadCertificate, version 3.0.
@@ -1008,7 +1008,7 @@ func (v LoadCertificateCommandSigner) Validate() error {
 
 // LoadCertificateCompletion is the payload of the completion of KeyManagement.LoadCertificate, version 3.0.
 type LoadCertificateCompletion struct {
-	ErrorCode       LoadCertificateCompletionErrorCode       `json:"errorCode,omitzero"`
+	ErrorCode       LoadCertificateErrorCode                 `json:"errorCode,omitzero"`
 	RsaKeyCheckMode LoadCertificateCompletionRsaKeyCheckMode `json:"rsaKeyCheckMode,omitzero"`
 	RsaData         []byte                                   `json:"rsaData,omitzero"`
 }
@@ -1016,27 +1016,27 @@ type LoadCertificateCompletion struct {
 // Validate reports values outside the description of KeyManagement.LoadCertificate.
 func (p LoadCertificateCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, LoadCertificateCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, LoadCertificateErrorCode.Validate)
 	rule.Set(&c, "rsaKeyCheckMode", p.RsaKeyCheckMode, LoadCertificateCompletionRsaKeyCheckMode.Validate)
 	return c.Err()
 }
 
-// LoadCertificateCompletionErrorCode holds the values of KeyManagement.LoadCertificate.errorCode.
-type LoadCertificateCompletionErrorCode string
+// LoadCertificateErrorCode holds the values of KeyManagement.LoadCertificate.errorCode.
+type LoadCertificateErrorCode string
 
-// The values of LoadCertificateCompletionErrorCode.
+// The values of LoadCertificateErrorCode.
 const (
-	LoadCertificateCompletionErrorCodeAccessDenied            LoadCertificateCompletionErrorCode = "accessDenied"
-	LoadCertificateCompletionErrorCodeFormatInvalid           LoadCertificateCompletionErrorCode = "formatInvalid"
-	LoadCertificateCompletionErrorCodeInvalidCertificateState LoadCertificateCompletionErrorCode = "invalidCertificateState"
-	LoadCertificateCompletionErrorCodeSignatureInvalid        LoadCertificateCompletionErrorCode = "signatureInvalid"
-	LoadCertificateCompletionErrorCodeRandomInvalid           LoadCertificateCompletionErrorCode = "randomInvalid"
-	LoadCertificateCompletionErrorCodeModeNotSupported        LoadCertificateCompletionErrorCode = "modeNotSupported"
+	LoadCertificateErrorCodeAccessDenied            LoadCertificateErrorCode = "accessDenied"
+	LoadCertificateErrorCodeFormatInvalid           LoadCertificateErrorCode = "formatInvalid"
+	LoadCertificateErrorCodeInvalidCertificateState LoadCertificateErrorCode = "invalidCertificateState"
+	LoadCertificateErrorCodeSignatureInvalid        LoadCertificateErrorCode = "signatureInvalid"
+	LoadCertificateErrorCodeRandomInvalid           LoadCertificateErrorCode = "randomInvalid"
+	LoadCertificateErrorCodeModeNotSupported        LoadCertificateErrorCode = "modeNotSupported"
 )
 
 // Validate refuses a value that is not listed.
-func (v LoadCertificateCompletionErrorCode) Validate() error {
-	return rule.Enum(v, LoadCertificateCompletionErrorCodeAccessDenied, LoadCertificateCompletionErrorCodeFormatInvalid, LoadCertificateCompletionErrorCodeInvalidCertificateState, LoadCertificateCompletionErrorCodeSignatureInvalid, LoadCertificateCompletionErrorCodeRandomInvalid, LoadCertificateCompletionErrorCodeModeNotSupported)
+func (v LoadCertificateErrorCode) Validate() error {
+	return rule.Enum(v, LoadCertificateErrorCodeAccessDenied, LoadCertificateErrorCodeFormatInvalid, LoadCertificateErrorCodeInvalidCertificateState, LoadCertificateErrorCodeSignatureInvalid, LoadCertificateErrorCodeRandomInvalid, LoadCertificateErrorCodeModeNotSupported)
 }
 
 // LoadCertificateCompletionRsaKeyCheckMode holds the values of KeyManagement.LoadCertificate.rsaKeyCheckMode.
@@ -1068,30 +1068,30 @@ func (p ReplaceCertificateCommand) Validate() error {
 
 // ReplaceCertificateCompletion is the payload of the completion of KeyManagement.ReplaceCertificate, version 3.0.
 type ReplaceCertificateCompletion struct {
-	ErrorCode          ReplaceCertificateCompletionErrorCode `json:"errorCode,omitzero"`
-	NewCertificateData []byte                                `json:"newCertificateData,omitzero"`
+	ErrorCode          ReplaceCertificateErrorCode `json:"errorCode,omitzero"`
+	NewCertificateData []byte                      `json:"newCertificateData,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.ReplaceCertificate.
 func (p ReplaceCertificateCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReplaceCertificateCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReplaceCertificateErrorCode.Validate)
 	return c.Err()
 }
 
-// ReplaceCertificateCompletionErrorCode holds the values of KeyManagement.ReplaceCertificate.errorCode.
-type ReplaceCertificateCompletionErrorCode string
+// ReplaceCertificateErrorCode holds the values of KeyManagement.ReplaceCertificate.errorCode.
+type ReplaceCertificateErrorCode string
 
-// The values of ReplaceCertificateCompletionErrorCode.
+// The values of ReplaceCertificateErrorCode.
 const (
-	ReplaceCertificateCompletionErrorCodeAccessDenied            ReplaceCertificateCompletionErrorCode = "accessDenied"
-	ReplaceCertificateCompletionErrorCodeFormatInvalid           ReplaceCertificateCompletionErrorCode = "formatInvalid"
-	ReplaceCertificateCompletionErrorCodeInvalidCertificateState ReplaceCertificateCompletionErrorCode = "invalidCertificateState"
+	ReplaceCertificateErrorCodeAccessDenied            ReplaceCertificateErrorCode = "accessDenied"
+	ReplaceCertificateErrorCodeFormatInvalid           ReplaceCertificateErrorCode = "formatInvalid"
+	ReplaceCertificateErrorCodeInvalidCertificateState ReplaceCertificateErrorCode = "invalidCertificateState"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReplaceCertificateCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReplaceCertificateCompletionErrorCodeAccessDenied, ReplaceCertificateCompletionErrorCodeFormatInvalid, ReplaceCertificateCompletionErrorCodeInvalidCertificateState)
+func (v ReplaceCertificateErrorCode) Validate() error {
+	return rule.Enum(v, ReplaceCertificateErrorCodeAccessDenied, ReplaceCertificateErrorCodeFormatInvalid, ReplaceCertificateErrorCodeInvalidCertificateState)
 }
 
 // ResetCommand is the payload of the command KeyManagement.Reset, version 2.0.
@@ -1180,26 +1180,26 @@ func (StartKeyExchangeCommand) Validate() error { return nil }
 
 // StartKeyExchangeCompletion is the payload of the completion of KeyManagement.StartKeyExchange, version 3.0.
 type StartKeyExchangeCompletion struct {
-	ErrorCode  StartKeyExchangeCompletionErrorCode `json:"errorCode,omitzero"`
-	RandomItem []byte                              `json:"randomItem,omitzero"`
+	ErrorCode  StartKeyExchangeErrorCode `json:"errorCode,omitzero"`
+	RandomItem []byte                    `json:"randomItem,omitzero"`
 }
 
 // Validate reports values outside the description of KeyManagement.StartKeyExchange.
 func (p StartKeyExchangeCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, StartKeyExchangeCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, StartKeyExchangeErrorCode.Validate)
 	return c.Err()
 }
 
-// StartKeyExchangeCompletionErrorCode holds the values of KeyManagement.StartKeyExchange.errorCode.
-type StartKeyExchangeCompletionErrorCode string
+// StartKeyExchangeErrorCode holds the values of KeyManagement.StartKeyExchange.errorCode.
+type StartKeyExchangeErrorCode string
 
-// The values of StartKeyExchangeCompletionErrorCode.
+// The values of StartKeyExchangeErrorCode.
 const (
-	StartKeyExchangeCompletionErrorCodeAccessDenied StartKeyExchangeCompletionErrorCode = "accessDenied"
+	StartKeyExchangeErrorCodeAccessDenied StartKeyExchangeErrorCode = "accessDenied"
 )
 
 // Validate refuses a value that is not listed.
-func (v StartKeyExchangeCompletionErrorCode) Validate() error {
-	return rule.Enum(v, StartKeyExchangeCompletionErrorCodeAccessDenied)
+func (v StartKeyExchangeErrorCode) Validate() error {
+	return rule.Enum(v, StartKeyExchangeErrorCodeAccessDenied)
 }

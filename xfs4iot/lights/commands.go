@@ -64,26 +64,26 @@ func (p SetLightCommand) Validate() error {
 
 // SetLightCompletion is the payload of the completion of Lights.SetLight, version 2.0.
 type SetLightCompletion struct {
-	ErrorCode SetLightCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetLightErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Lights.SetLight.
 func (p SetLightCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetLightCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetLightErrorCode.Validate)
 	return c.Err()
 }
 
-// SetLightCompletionErrorCode holds the values of Lights.SetLight.errorCode.
-type SetLightCompletionErrorCode string
+// SetLightErrorCode holds the values of Lights.SetLight.errorCode.
+type SetLightErrorCode string
 
-// The values of SetLightCompletionErrorCode.
+// The values of SetLightErrorCode.
 const (
-	SetLightCompletionErrorCodeInvalidLight SetLightCompletionErrorCode = "invalidLight"
-	SetLightCompletionErrorCodeLightError   SetLightCompletionErrorCode = "lightError"
+	SetLightErrorCodeInvalidLight SetLightErrorCode = "invalidLight"
+	SetLightErrorCodeLightError   SetLightErrorCode = "lightError"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetLightCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetLightCompletionErrorCodeInvalidLight, SetLightCompletionErrorCodeLightError)
+func (v SetLightErrorCode) Validate() error {
+	return rule.Enum(v, SetLightErrorCodeInvalidLight, SetLightErrorCodeLightError)
 }

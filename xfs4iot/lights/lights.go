@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, lights.SetLight, payload) and served with
 // host.Handle(service, lights.SetLight, handler).

@@ -20,25 +20,25 @@ func (p SetModeCommand) Validate() error {
 
 // SetModeCompletion is the payload of the completion of MixedMedia.SetMode, version 2.0.
 type SetModeCompletion struct {
-	ErrorCode SetModeCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetModeErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of MixedMedia.SetMode.
 func (p SetModeCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetModeCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetModeErrorCode.Validate)
 	return c.Err()
 }
 
-// SetModeCompletionErrorCode holds the values of MixedMedia.SetMode.errorCode.
-type SetModeCompletionErrorCode string
+// SetModeErrorCode holds the values of MixedMedia.SetMode.errorCode.
+type SetModeErrorCode string
 
-// The values of SetModeCompletionErrorCode.
+// The values of SetModeErrorCode.
 const (
-	SetModeCompletionErrorCodeTransactionActive SetModeCompletionErrorCode = "transactionActive"
+	SetModeErrorCodeTransactionActive SetModeErrorCode = "transactionActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetModeCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetModeCompletionErrorCodeTransactionActive)
+func (v SetModeErrorCode) Validate() error {
+	return rule.Enum(v, SetModeErrorCodeTransactionActive)
 }

@@ -79,37 +79,37 @@ func (v GetPinBlockCommandCryptoMethod) Validate() error {
 
 // GetPinBlockCompletion is the payload of the completion of PinPad.GetPinBlock, version 3.0.
 type GetPinBlockCompletion struct {
-	ErrorCode GetPinBlockCompletionErrorCode `json:"errorCode,omitzero"`
-	PinBlock  []byte                         `json:"pinBlock,omitzero"`
+	ErrorCode GetPinBlockErrorCode `json:"errorCode,omitzero"`
+	PinBlock  []byte               `json:"pinBlock,omitzero"`
 }
 
 // Validate reports values outside the description of PinPad.GetPinBlock.
 func (p GetPinBlockCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetPinBlockCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetPinBlockErrorCode.Validate)
 	return c.Err()
 }
 
-// GetPinBlockCompletionErrorCode holds the values of PinPad.GetPinBlock.errorCode.
-type GetPinBlockCompletionErrorCode string
+// GetPinBlockErrorCode holds the values of PinPad.GetPinBlock.errorCode.
+type GetPinBlockErrorCode string
 
-// The values of GetPinBlockCompletionErrorCode.
+// The values of GetPinBlockErrorCode.
 const (
-	GetPinBlockCompletionErrorCodeKeyNotFound              GetPinBlockCompletionErrorCode = "keyNotFound"
-	GetPinBlockCompletionErrorCodeAccessDenied             GetPinBlockCompletionErrorCode = "accessDenied"
-	GetPinBlockCompletionErrorCodeKeyNoValue               GetPinBlockCompletionErrorCode = "keyNoValue"
-	GetPinBlockCompletionErrorCodeUseViolation             GetPinBlockCompletionErrorCode = "useViolation"
-	GetPinBlockCompletionErrorCodeNoPin                    GetPinBlockCompletionErrorCode = "noPin"
-	GetPinBlockCompletionErrorCodeFormatNotSupported       GetPinBlockCompletionErrorCode = "formatNotSupported"
-	GetPinBlockCompletionErrorCodeInvalidKeyLength         GetPinBlockCompletionErrorCode = "invalidKeyLength"
-	GetPinBlockCompletionErrorCodeAlgorithmNotSupported    GetPinBlockCompletionErrorCode = "algorithmNotSupported"
-	GetPinBlockCompletionErrorCodeDukptOverflow            GetPinBlockCompletionErrorCode = "dukptOverflow"
-	GetPinBlockCompletionErrorCodeCryptoMethodNotSupported GetPinBlockCompletionErrorCode = "cryptoMethodNotSupported"
+	GetPinBlockErrorCodeKeyNotFound              GetPinBlockErrorCode = "keyNotFound"
+	GetPinBlockErrorCodeAccessDenied             GetPinBlockErrorCode = "accessDenied"
+	GetPinBlockErrorCodeKeyNoValue               GetPinBlockErrorCode = "keyNoValue"
+	GetPinBlockErrorCodeUseViolation             GetPinBlockErrorCode = "useViolation"
+	GetPinBlockErrorCodeNoPin                    GetPinBlockErrorCode = "noPin"
+	GetPinBlockErrorCodeFormatNotSupported       GetPinBlockErrorCode = "formatNotSupported"
+	GetPinBlockErrorCodeInvalidKeyLength         GetPinBlockErrorCode = "invalidKeyLength"
+	GetPinBlockErrorCodeAlgorithmNotSupported    GetPinBlockErrorCode = "algorithmNotSupported"
+	GetPinBlockErrorCodeDukptOverflow            GetPinBlockErrorCode = "dukptOverflow"
+	GetPinBlockErrorCodeCryptoMethodNotSupported GetPinBlockErrorCode = "cryptoMethodNotSupported"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetPinBlockCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetPinBlockCompletionErrorCodeKeyNotFound, GetPinBlockCompletionErrorCodeAccessDenied, GetPinBlockCompletionErrorCodeKeyNoValue, GetPinBlockCompletionErrorCodeUseViolation, GetPinBlockCompletionErrorCodeNoPin, GetPinBlockCompletionErrorCodeFormatNotSupported, GetPinBlockCompletionErrorCodeInvalidKeyLength, GetPinBlockCompletionErrorCodeAlgorithmNotSupported, GetPinBlockCompletionErrorCodeDukptOverflow, GetPinBlockCompletionErrorCodeCryptoMethodNotSupported)
+func (v GetPinBlockErrorCode) Validate() error {
+	return rule.Enum(v, GetPinBlockErrorCodeKeyNotFound, GetPinBlockErrorCodeAccessDenied, GetPinBlockErrorCodeKeyNoValue, GetPinBlockErrorCodeUseViolation, GetPinBlockErrorCodeNoPin, GetPinBlockErrorCodeFormatNotSupported, GetPinBlockErrorCodeInvalidKeyLength, GetPinBlockErrorCodeAlgorithmNotSupported, GetPinBlockErrorCodeDukptOverflow, GetPinBlockErrorCodeCryptoMethodNotSupported)
 }
 
 // GetQueryPCIPTSDeviceIdCommand is the payload of the command PinPad.GetQueryPCIPTSDeviceId, version 2.0.
@@ -164,34 +164,34 @@ func (p LocalDESCommand) Validate() error {
 
 // LocalDESCompletion is the payload of the completion of PinPad.LocalDES, version 2.0.
 type LocalDESCompletion struct {
-	ErrorCode LocalDESCompletionErrorCode `json:"errorCode,omitzero"`
-	Result    *bool                       `json:"result,omitzero"`
+	ErrorCode LocalDESErrorCode `json:"errorCode,omitzero"`
+	Result    *bool             `json:"result,omitzero"`
 }
 
 // Validate reports values outside the description of PinPad.LocalDES.
 func (p LocalDESCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, LocalDESCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, LocalDESErrorCode.Validate)
 	return c.Err()
 }
 
-// LocalDESCompletionErrorCode holds the values of PinPad.LocalDES.errorCode.
-type LocalDESCompletionErrorCode string
+// LocalDESErrorCode holds the values of PinPad.LocalDES.errorCode.
+type LocalDESErrorCode string
 
-// The values of LocalDESCompletionErrorCode.
+// The values of LocalDESErrorCode.
 const (
-	LocalDESCompletionErrorCodeKeyNotFound        LocalDESCompletionErrorCode = "keyNotFound"
-	LocalDESCompletionErrorCodeAccessDenied       LocalDESCompletionErrorCode = "accessDenied"
-	LocalDESCompletionErrorCodeKeyNoValue         LocalDESCompletionErrorCode = "keyNoValue"
-	LocalDESCompletionErrorCodeUseViolation       LocalDESCompletionErrorCode = "useViolation"
-	LocalDESCompletionErrorCodeNoPin              LocalDESCompletionErrorCode = "noPin"
-	LocalDESCompletionErrorCodeFormatNotSupported LocalDESCompletionErrorCode = "formatNotSupported"
-	LocalDESCompletionErrorCodeInvalidKeyLength   LocalDESCompletionErrorCode = "invalidKeyLength"
+	LocalDESErrorCodeKeyNotFound        LocalDESErrorCode = "keyNotFound"
+	LocalDESErrorCodeAccessDenied       LocalDESErrorCode = "accessDenied"
+	LocalDESErrorCodeKeyNoValue         LocalDESErrorCode = "keyNoValue"
+	LocalDESErrorCodeUseViolation       LocalDESErrorCode = "useViolation"
+	LocalDESErrorCodeNoPin              LocalDESErrorCode = "noPin"
+	LocalDESErrorCodeFormatNotSupported LocalDESErrorCode = "formatNotSupported"
+	LocalDESErrorCodeInvalidKeyLength   LocalDESErrorCode = "invalidKeyLength"
 )
 
 // Validate refuses a value that is not listed.
-func (v LocalDESCompletionErrorCode) Validate() error {
-	return rule.Enum(v, LocalDESCompletionErrorCodeKeyNotFound, LocalDESCompletionErrorCodeAccessDenied, LocalDESCompletionErrorCodeKeyNoValue, LocalDESCompletionErrorCodeUseViolation, LocalDESCompletionErrorCodeNoPin, LocalDESCompletionErrorCodeFormatNotSupported, LocalDESCompletionErrorCodeInvalidKeyLength)
+func (v LocalDESErrorCode) Validate() error {
+	return rule.Enum(v, LocalDESErrorCodeKeyNotFound, LocalDESErrorCodeAccessDenied, LocalDESErrorCodeKeyNoValue, LocalDESErrorCodeUseViolation, LocalDESErrorCodeNoPin, LocalDESErrorCodeFormatNotSupported, LocalDESErrorCodeInvalidKeyLength)
 }
 
 // LocalVisaCommand is the payload of the command PinPad.LocalVisa, version 3.0.
@@ -215,34 +215,34 @@ func (p LocalVisaCommand) Validate() error {
 
 // LocalVisaCompletion is the payload of the completion of PinPad.LocalVisa, version 2.0.
 type LocalVisaCompletion struct {
-	ErrorCode LocalVisaCompletionErrorCode `json:"errorCode,omitzero"`
-	Result    *bool                        `json:"result,omitzero"`
+	ErrorCode LocalVisaErrorCode `json:"errorCode,omitzero"`
+	Result    *bool              `json:"result,omitzero"`
 }
 
 // Validate reports values outside the description of PinPad.LocalVisa.
 func (p LocalVisaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, LocalVisaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, LocalVisaErrorCode.Validate)
 	return c.Err()
 }
 
-// LocalVisaCompletionErrorCode holds the values of PinPad.LocalVisa.errorCode.
-type LocalVisaCompletionErrorCode string
+// LocalVisaErrorCode holds the values of PinPad.LocalVisa.errorCode.
+type LocalVisaErrorCode string
 
-// The values of LocalVisaCompletionErrorCode.
+// The values of LocalVisaErrorCode.
 const (
-	LocalVisaCompletionErrorCodeKeyNotFound        LocalVisaCompletionErrorCode = "keyNotFound"
-	LocalVisaCompletionErrorCodeAccessDenied       LocalVisaCompletionErrorCode = "accessDenied"
-	LocalVisaCompletionErrorCodeKeyNoValue         LocalVisaCompletionErrorCode = "keyNoValue"
-	LocalVisaCompletionErrorCodeUseViolation       LocalVisaCompletionErrorCode = "useViolation"
-	LocalVisaCompletionErrorCodeNoPin              LocalVisaCompletionErrorCode = "noPin"
-	LocalVisaCompletionErrorCodeFormatNotSupported LocalVisaCompletionErrorCode = "formatNotSupported"
-	LocalVisaCompletionErrorCodeInvalidKeyLength   LocalVisaCompletionErrorCode = "invalidKeyLength"
+	LocalVisaErrorCodeKeyNotFound        LocalVisaErrorCode = "keyNotFound"
+	LocalVisaErrorCodeAccessDenied       LocalVisaErrorCode = "accessDenied"
+	LocalVisaErrorCodeKeyNoValue         LocalVisaErrorCode = "keyNoValue"
+	LocalVisaErrorCodeUseViolation       LocalVisaErrorCode = "useViolation"
+	LocalVisaErrorCodeNoPin              LocalVisaErrorCode = "noPin"
+	LocalVisaErrorCodeFormatNotSupported LocalVisaErrorCode = "formatNotSupported"
+	LocalVisaErrorCodeInvalidKeyLength   LocalVisaErrorCode = "invalidKeyLength"
 )
 
 // Validate refuses a value that is not listed.
-func (v LocalVisaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, LocalVisaCompletionErrorCodeKeyNotFound, LocalVisaCompletionErrorCodeAccessDenied, LocalVisaCompletionErrorCodeKeyNoValue, LocalVisaCompletionErrorCodeUseViolation, LocalVisaCompletionErrorCodeNoPin, LocalVisaCompletionErrorCodeFormatNotSupported, LocalVisaCompletionErrorCodeInvalidKeyLength)
+func (v LocalVisaErrorCode) Validate() error {
+	return rule.Enum(v, LocalVisaErrorCodeKeyNotFound, LocalVisaErrorCodeAccessDenied, LocalVisaErrorCodeKeyNoValue, LocalVisaErrorCodeUseViolation, LocalVisaErrorCodeNoPin, LocalVisaErrorCodeFormatNotSupported, LocalVisaErrorCodeInvalidKeyLength)
 }
 
 // MaintainPinCommand is the payload of the command PinPad.MaintainPin, version 2.0.
@@ -310,32 +310,32 @@ func (p PresentIDCCommandAlgorithmData) Validate() error {
 
 // PresentIDCCompletion is the payload of the completion of PinPad.PresentIDC, version 3.0.
 type PresentIDCCompletion struct {
-	ErrorCode    PresentIDCCompletionErrorCode `json:"errorCode,omitzero"`
-	ChipProtocol string                        `json:"chipProtocol,omitzero"`
-	ChipData     []byte                        `json:"chipData,omitzero"`
+	ErrorCode    PresentIDCErrorCode `json:"errorCode,omitzero"`
+	ChipProtocol string              `json:"chipProtocol,omitzero"`
+	ChipData     []byte              `json:"chipData,omitzero"`
 }
 
 // Validate reports values outside the description of PinPad.PresentIDC.
 func (p PresentIDCCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PresentIDCCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PresentIDCErrorCode.Validate)
 	return c.Err()
 }
 
-// PresentIDCCompletionErrorCode holds the values of PinPad.PresentIDC.errorCode.
-type PresentIDCCompletionErrorCode string
+// PresentIDCErrorCode holds the values of PinPad.PresentIDC.errorCode.
+type PresentIDCErrorCode string
 
-// The values of PresentIDCCompletionErrorCode.
+// The values of PresentIDCErrorCode.
 const (
-	PresentIDCCompletionErrorCodeAccessDenied         PresentIDCCompletionErrorCode = "accessDenied"
-	PresentIDCCompletionErrorCodeNoPin                PresentIDCCompletionErrorCode = "noPin"
-	PresentIDCCompletionErrorCodeProtocolNotSupported PresentIDCCompletionErrorCode = "protocolNotSupported"
-	PresentIDCCompletionErrorCodeInvalidData          PresentIDCCompletionErrorCode = "invalidData"
+	PresentIDCErrorCodeAccessDenied         PresentIDCErrorCode = "accessDenied"
+	PresentIDCErrorCodeNoPin                PresentIDCErrorCode = "noPin"
+	PresentIDCErrorCodeProtocolNotSupported PresentIDCErrorCode = "protocolNotSupported"
+	PresentIDCErrorCodeInvalidData          PresentIDCErrorCode = "invalidData"
 )
 
 // Validate refuses a value that is not listed.
-func (v PresentIDCCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PresentIDCCompletionErrorCodeAccessDenied, PresentIDCCompletionErrorCodeNoPin, PresentIDCCompletionErrorCodeProtocolNotSupported, PresentIDCCompletionErrorCodeInvalidData)
+func (v PresentIDCErrorCode) Validate() error {
+	return rule.Enum(v, PresentIDCErrorCodeAccessDenied, PresentIDCErrorCodeNoPin, PresentIDCErrorCodeProtocolNotSupported, PresentIDCErrorCodeInvalidData)
 }
 
 // ResetCommand is the payload of the command PinPad.Reset, version 2.0.
@@ -423,31 +423,31 @@ func (v SetPinBlockDataCommandCryptoMethod) Validate() error {
 
 // SetPinBlockDataCompletion is the payload of the completion of PinPad.SetPinBlockData, version 2.0.
 type SetPinBlockDataCompletion struct {
-	ErrorCode SetPinBlockDataCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetPinBlockDataErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of PinPad.SetPinBlockData.
 func (p SetPinBlockDataCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetPinBlockDataCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetPinBlockDataErrorCode.Validate)
 	return c.Err()
 }
 
-// SetPinBlockDataCompletionErrorCode holds the values of PinPad.SetPinBlockData.errorCode.
-type SetPinBlockDataCompletionErrorCode string
+// SetPinBlockDataErrorCode holds the values of PinPad.SetPinBlockData.errorCode.
+type SetPinBlockDataErrorCode string
 
-// The values of SetPinBlockDataCompletionErrorCode.
+// The values of SetPinBlockDataErrorCode.
 const (
-	SetPinBlockDataCompletionErrorCodeKeyNotFound        SetPinBlockDataCompletionErrorCode = "keyNotFound"
-	SetPinBlockDataCompletionErrorCodeAccessDenied       SetPinBlockDataCompletionErrorCode = "accessDenied"
-	SetPinBlockDataCompletionErrorCodeKeyNoValue         SetPinBlockDataCompletionErrorCode = "keyNoValue"
-	SetPinBlockDataCompletionErrorCodeUseViolation       SetPinBlockDataCompletionErrorCode = "useViolation"
-	SetPinBlockDataCompletionErrorCodeNoPin              SetPinBlockDataCompletionErrorCode = "noPin"
-	SetPinBlockDataCompletionErrorCodeFormatNotSupported SetPinBlockDataCompletionErrorCode = "formatNotSupported"
-	SetPinBlockDataCompletionErrorCodeInvalidKeyLength   SetPinBlockDataCompletionErrorCode = "invalidKeyLength"
+	SetPinBlockDataErrorCodeKeyNotFound        SetPinBlockDataErrorCode = "keyNotFound"
+	SetPinBlockDataErrorCodeAccessDenied       SetPinBlockDataErrorCode = "accessDenied"
+	SetPinBlockDataErrorCodeKeyNoValue         SetPinBlockDataErrorCode = "keyNoValue"
+	SetPinBlockDataErrorCodeUseViolation       SetPinBlockDataErrorCode = "useViolation"
+	SetPinBlockDataErrorCodeNoPin              SetPinBlockDataErrorCode = "noPin"
+	SetPinBlockDataErrorCodeFormatNotSupported SetPinBlockDataErrorCode = "formatNotSupported"
+	SetPinBlockDataErrorCodeInvalidKeyLength   SetPinBlockDataErrorCode = "invalidKeyLength"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetPinBlockDataCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetPinBlockDataCompletionErrorCodeKeyNotFound, SetPinBlockDataCompletionErrorCodeAccessDenied, SetPinBlockDataCompletionErrorCodeKeyNoValue, SetPinBlockDataCompletionErrorCodeUseViolation, SetPinBlockDataCompletionErrorCodeNoPin, SetPinBlockDataCompletionErrorCodeFormatNotSupported, SetPinBlockDataCompletionErrorCodeInvalidKeyLength)
+func (v SetPinBlockDataErrorCode) Validate() error {
+	return rule.Enum(v, SetPinBlockDataErrorCodeKeyNotFound, SetPinBlockDataErrorCodeAccessDenied, SetPinBlockDataErrorCodeKeyNoValue, SetPinBlockDataErrorCodeUseViolation, SetPinBlockDataErrorCodeNoPin, SetPinBlockDataErrorCodeFormatNotSupported, SetPinBlockDataErrorCodeInvalidKeyLength)
 }

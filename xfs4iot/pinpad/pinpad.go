@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, pinpad.GetPinBlock, payload) and served with
 // host.Handle(service, pinpad.GetPinBlock, handler).
@@ -36,8 +36,10 @@ var Description = xfs4iot.Interface{
 var GetPinBlock = xfs4iot.NewCommand[GetPinBlockCommand, GetPinBlockCompletion](xfs4iot.CommandInfo{
 	Name: "PinPad.GetPinBlock", Version: "2.0",
 	CompletionVersion: "3.0",
-	Events:            []string{"KeyManagement.DUKPTKSNEvent"},
-	ErrorCodes:        []string{"keyNotFound", "accessDenied", "keyNoValue", "useViolation", "noPin", "formatNotSupported", "invalidKeyLength", "algorithmNotSupported", "dukptOverflow", "cryptoMethodNotSupported"},
+	Events: []xfs4iot.EventRef{
+		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
+	},
+	ErrorCodes: []string{"keyNotFound", "accessDenied", "keyNoValue", "useViolation", "noPin", "formatNotSupported", "invalidKeyLength", "algorithmNotSupported", "dukptOverflow", "cryptoMethodNotSupported"},
 })
 
 // GetQueryPCIPTSDeviceId is the command PinPad.GetQueryPCIPTSDeviceId, version 2.0. The reference runs it beside the queue.

@@ -33,42 +33,42 @@ func (p ControlMediaCommand) Validate() error {
 
 // ControlMediaCompletion is the payload of the completion of Printer.ControlMedia, version 2.0.
 type ControlMediaCompletion struct {
-	ErrorCode ControlMediaCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ControlMediaErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.ControlMedia.
 func (p ControlMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ControlMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ControlMediaErrorCode.Validate)
 	return c.Err()
 }
 
-// ControlMediaCompletionErrorCode holds the values of Printer.ControlMedia.errorCode.
-type ControlMediaCompletionErrorCode string
+// ControlMediaErrorCode holds the values of Printer.ControlMedia.errorCode.
+type ControlMediaErrorCode string
 
-// The values of ControlMediaCompletionErrorCode.
+// The values of ControlMediaErrorCode.
 const (
-	ControlMediaCompletionErrorCodeNoMediaPresent  ControlMediaCompletionErrorCode = "noMediaPresent"
-	ControlMediaCompletionErrorCodeFlushFail       ControlMediaCompletionErrorCode = "flushFail"
-	ControlMediaCompletionErrorCodeRetractBinFull  ControlMediaCompletionErrorCode = "retractBinFull"
-	ControlMediaCompletionErrorCodeStackerFull     ControlMediaCompletionErrorCode = "stackerFull"
-	ControlMediaCompletionErrorCodePageTurnFail    ControlMediaCompletionErrorCode = "pageTurnFail"
-	ControlMediaCompletionErrorCodeMediaTurnFail   ControlMediaCompletionErrorCode = "mediaTurnFail"
-	ControlMediaCompletionErrorCodeShutterFail     ControlMediaCompletionErrorCode = "shutterFail"
-	ControlMediaCompletionErrorCodeMediaJammed     ControlMediaCompletionErrorCode = "mediaJammed"
-	ControlMediaCompletionErrorCodePaperJammed     ControlMediaCompletionErrorCode = "paperJammed"
-	ControlMediaCompletionErrorCodePaperOut        ControlMediaCompletionErrorCode = "paperOut"
-	ControlMediaCompletionErrorCodeInkOut          ControlMediaCompletionErrorCode = "inkOut"
-	ControlMediaCompletionErrorCodeTonerOut        ControlMediaCompletionErrorCode = "tonerOut"
-	ControlMediaCompletionErrorCodeSequenceInvalid ControlMediaCompletionErrorCode = "sequenceInvalid"
-	ControlMediaCompletionErrorCodeMediaRetained   ControlMediaCompletionErrorCode = "mediaRetained"
-	ControlMediaCompletionErrorCodeBlackMark       ControlMediaCompletionErrorCode = "blackMark"
-	ControlMediaCompletionErrorCodeMediaRetracted  ControlMediaCompletionErrorCode = "mediaRetracted"
+	ControlMediaErrorCodeNoMediaPresent  ControlMediaErrorCode = "noMediaPresent"
+	ControlMediaErrorCodeFlushFail       ControlMediaErrorCode = "flushFail"
+	ControlMediaErrorCodeRetractBinFull  ControlMediaErrorCode = "retractBinFull"
+	ControlMediaErrorCodeStackerFull     ControlMediaErrorCode = "stackerFull"
+	ControlMediaErrorCodePageTurnFail    ControlMediaErrorCode = "pageTurnFail"
+	ControlMediaErrorCodeMediaTurnFail   ControlMediaErrorCode = "mediaTurnFail"
+	ControlMediaErrorCodeShutterFail     ControlMediaErrorCode = "shutterFail"
+	ControlMediaErrorCodeMediaJammed     ControlMediaErrorCode = "mediaJammed"
+	ControlMediaErrorCodePaperJammed     ControlMediaErrorCode = "paperJammed"
+	ControlMediaErrorCodePaperOut        ControlMediaErrorCode = "paperOut"
+	ControlMediaErrorCodeInkOut          ControlMediaErrorCode = "inkOut"
+	ControlMediaErrorCodeTonerOut        ControlMediaErrorCode = "tonerOut"
+	ControlMediaErrorCodeSequenceInvalid ControlMediaErrorCode = "sequenceInvalid"
+	ControlMediaErrorCodeMediaRetained   ControlMediaErrorCode = "mediaRetained"
+	ControlMediaErrorCodeBlackMark       ControlMediaErrorCode = "blackMark"
+	ControlMediaErrorCodeMediaRetracted  ControlMediaErrorCode = "mediaRetracted"
 )
 
 // Validate refuses a value that is not listed.
-func (v ControlMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ControlMediaCompletionErrorCodeNoMediaPresent, ControlMediaCompletionErrorCodeFlushFail, ControlMediaCompletionErrorCodeRetractBinFull, ControlMediaCompletionErrorCodeStackerFull, ControlMediaCompletionErrorCodePageTurnFail, ControlMediaCompletionErrorCodeMediaTurnFail, ControlMediaCompletionErrorCodeShutterFail, ControlMediaCompletionErrorCodeMediaJammed, ControlMediaCompletionErrorCodePaperJammed, ControlMediaCompletionErrorCodePaperOut, ControlMediaCompletionErrorCodeInkOut, ControlMediaCompletionErrorCodeTonerOut, ControlMediaCompletionErrorCodeSequenceInvalid, ControlMediaCompletionErrorCodeMediaRetained, ControlMediaCompletionErrorCodeBlackMark, ControlMediaCompletionErrorCodeMediaRetracted)
+func (v ControlMediaErrorCode) Validate() error {
+	return rule.Enum(v, ControlMediaErrorCodeNoMediaPresent, ControlMediaErrorCodeFlushFail, ControlMediaErrorCodeRetractBinFull, ControlMediaErrorCodeStackerFull, ControlMediaErrorCodePageTurnFail, ControlMediaErrorCodeMediaTurnFail, ControlMediaErrorCodeShutterFail, ControlMediaErrorCodeMediaJammed, ControlMediaErrorCodePaperJammed, ControlMediaErrorCodePaperOut, ControlMediaErrorCodeInkOut, ControlMediaErrorCodeTonerOut, ControlMediaErrorCodeSequenceInvalid, ControlMediaErrorCodeMediaRetained, ControlMediaErrorCodeBlackMark, ControlMediaErrorCodeMediaRetracted)
 }
 
 // ControlPassbookCommand is the payload of the command Printer.ControlPassbook, version 2.0.
@@ -103,32 +103,32 @@ func (v ControlPassbookCommandAction) Validate() error {
 
 // ControlPassbookCompletion is the payload of the completion of Printer.ControlPassbook, version 2.0.
 type ControlPassbookCompletion struct {
-	ErrorCode ControlPassbookCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ControlPassbookErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.ControlPassbook.
 func (p ControlPassbookCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ControlPassbookCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ControlPassbookErrorCode.Validate)
 	return c.Err()
 }
 
-// ControlPassbookCompletionErrorCode holds the values of Printer.ControlPassbook.errorCode.
-type ControlPassbookCompletionErrorCode string
+// ControlPassbookErrorCode holds the values of Printer.ControlPassbook.errorCode.
+type ControlPassbookErrorCode string
 
-// The values of ControlPassbookCompletionErrorCode.
+// The values of ControlPassbookErrorCode.
 const (
-	ControlPassbookCompletionErrorCodeNoMediaPresent         ControlPassbookCompletionErrorCode = "noMediaPresent"
-	ControlPassbookCompletionErrorCodePageTurnFail           ControlPassbookCompletionErrorCode = "pageTurnFail"
-	ControlPassbookCompletionErrorCodeMediaJammed            ControlPassbookCompletionErrorCode = "mediaJammed"
-	ControlPassbookCompletionErrorCodePassbookClosed         ControlPassbookCompletionErrorCode = "passbookClosed"
-	ControlPassbookCompletionErrorCodeLastOrFirstPageReached ControlPassbookCompletionErrorCode = "lastOrFirstPageReached"
-	ControlPassbookCompletionErrorCodeMediaSize              ControlPassbookCompletionErrorCode = "mediaSize"
+	ControlPassbookErrorCodeNoMediaPresent         ControlPassbookErrorCode = "noMediaPresent"
+	ControlPassbookErrorCodePageTurnFail           ControlPassbookErrorCode = "pageTurnFail"
+	ControlPassbookErrorCodeMediaJammed            ControlPassbookErrorCode = "mediaJammed"
+	ControlPassbookErrorCodePassbookClosed         ControlPassbookErrorCode = "passbookClosed"
+	ControlPassbookErrorCodeLastOrFirstPageReached ControlPassbookErrorCode = "lastOrFirstPageReached"
+	ControlPassbookErrorCodeMediaSize              ControlPassbookErrorCode = "mediaSize"
 )
 
 // Validate refuses a value that is not listed.
-func (v ControlPassbookCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ControlPassbookCompletionErrorCodeNoMediaPresent, ControlPassbookCompletionErrorCodePageTurnFail, ControlPassbookCompletionErrorCodeMediaJammed, ControlPassbookCompletionErrorCodePassbookClosed, ControlPassbookCompletionErrorCodeLastOrFirstPageReached, ControlPassbookCompletionErrorCodeMediaSize)
+func (v ControlPassbookErrorCode) Validate() error {
+	return rule.Enum(v, ControlPassbookErrorCodeNoMediaPresent, ControlPassbookErrorCodePageTurnFail, ControlPassbookErrorCodeMediaJammed, ControlPassbookErrorCodePassbookClosed, ControlPassbookErrorCodeLastOrFirstPageReached, ControlPassbookErrorCodeMediaSize)
 }
 
 // DispensePaperCommand is the payload of the command Printer.DispensePaper, version 2.0.
@@ -145,31 +145,31 @@ func (p DispensePaperCommand) Validate() error {
 
 // DispensePaperCompletion is the payload of the completion of Printer.DispensePaper, version 2.0.
 type DispensePaperCompletion struct {
-	ErrorCode DispensePaperCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DispensePaperErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.DispensePaper.
 func (p DispensePaperCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DispensePaperCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DispensePaperErrorCode.Validate)
 	return c.Err()
 }
 
-// DispensePaperCompletionErrorCode holds the values of Printer.DispensePaper.errorCode.
-type DispensePaperCompletionErrorCode string
+// DispensePaperErrorCode holds the values of Printer.DispensePaper.errorCode.
+type DispensePaperErrorCode string
 
-// The values of DispensePaperCompletionErrorCode.
+// The values of DispensePaperErrorCode.
 const (
-	DispensePaperCompletionErrorCodePaperJammed     DispensePaperCompletionErrorCode = "paperJammed"
-	DispensePaperCompletionErrorCodePaperOut        DispensePaperCompletionErrorCode = "paperOut"
-	DispensePaperCompletionErrorCodeSequenceInvalid DispensePaperCompletionErrorCode = "sequenceInvalid"
-	DispensePaperCompletionErrorCodeSourceInvalid   DispensePaperCompletionErrorCode = "sourceInvalid"
-	DispensePaperCompletionErrorCodeMediaRetracted  DispensePaperCompletionErrorCode = "mediaRetracted"
+	DispensePaperErrorCodePaperJammed     DispensePaperErrorCode = "paperJammed"
+	DispensePaperErrorCodePaperOut        DispensePaperErrorCode = "paperOut"
+	DispensePaperErrorCodeSequenceInvalid DispensePaperErrorCode = "sequenceInvalid"
+	DispensePaperErrorCodeSourceInvalid   DispensePaperErrorCode = "sourceInvalid"
+	DispensePaperErrorCodeMediaRetracted  DispensePaperErrorCode = "mediaRetracted"
 )
 
 // Validate refuses a value that is not listed.
-func (v DispensePaperCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DispensePaperCompletionErrorCodePaperJammed, DispensePaperCompletionErrorCodePaperOut, DispensePaperCompletionErrorCodeSequenceInvalid, DispensePaperCompletionErrorCodeSourceInvalid, DispensePaperCompletionErrorCodeMediaRetracted)
+func (v DispensePaperErrorCode) Validate() error {
+	return rule.Enum(v, DispensePaperErrorCodePaperJammed, DispensePaperErrorCodePaperOut, DispensePaperErrorCodeSequenceInvalid, DispensePaperErrorCodeSourceInvalid, DispensePaperErrorCodeMediaRetracted)
 }
 
 // GetFormListCommand is the payload of the command Printer.GetFormList, version 2.0.
@@ -211,30 +211,30 @@ func (GetQueryFieldCommand) Validate() error { return nil }
 
 // GetQueryFieldCompletion is the payload of the completion of Printer.GetQueryField, version 3.0.
 type GetQueryFieldCompletion struct {
-	ErrorCode GetQueryFieldCompletionErrorCode               `json:"errorCode,omitzero"`
+	ErrorCode GetQueryFieldErrorCode                         `json:"errorCode,omitzero"`
 	Fields    map[string]*GetQueryFieldCompletionFieldsValue `json:"fields,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.GetQueryField.
 func (p GetQueryFieldCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFieldCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFieldErrorCode.Validate)
 	c.Add("fields", rule.Values(rule.Present(GetQueryFieldCompletionFieldsValue.Validate))(p.Fields))
 	return c.Err()
 }
 
-// GetQueryFieldCompletionErrorCode holds the values of Printer.GetQueryField.errorCode.
-type GetQueryFieldCompletionErrorCode string
+// GetQueryFieldErrorCode holds the values of Printer.GetQueryField.errorCode.
+type GetQueryFieldErrorCode string
 
-// The values of GetQueryFieldCompletionErrorCode.
+// The values of GetQueryFieldErrorCode.
 const (
-	GetQueryFieldCompletionErrorCodeFormNotFound  GetQueryFieldCompletionErrorCode = "formNotFound"
-	GetQueryFieldCompletionErrorCodeFieldNotFound GetQueryFieldCompletionErrorCode = "fieldNotFound"
+	GetQueryFieldErrorCodeFormNotFound  GetQueryFieldErrorCode = "formNotFound"
+	GetQueryFieldErrorCodeFieldNotFound GetQueryFieldErrorCode = "fieldNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetQueryFieldCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetQueryFieldCompletionErrorCodeFormNotFound, GetQueryFieldCompletionErrorCodeFieldNotFound)
+func (v GetQueryFieldErrorCode) Validate() error {
+	return rule.Enum(v, GetQueryFieldErrorCodeFormNotFound, GetQueryFieldErrorCodeFieldNotFound)
 }
 
 // GetQueryFieldCompletionFieldsValue is Printer.GetQueryField.fields.*.
@@ -659,29 +659,29 @@ func (GetQueryFormCommand) Validate() error { return nil }
 
 // GetQueryFormCompletion is the payload of the completion of Printer.GetQueryForm, version 3.0.
 type GetQueryFormCompletion struct {
-	ErrorCode GetQueryFormCompletionErrorCode `json:"errorCode,omitzero"`
-	Form      *GetQueryFormCompletionForm     `json:"form,omitzero"`
+	ErrorCode GetQueryFormErrorCode       `json:"errorCode,omitzero"`
+	Form      *GetQueryFormCompletionForm `json:"form,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.GetQueryForm.
 func (p GetQueryFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFormErrorCode.Validate)
 	rule.Set(&c, "form", p.Form, (*GetQueryFormCompletionForm).Validate)
 	return c.Err()
 }
 
-// GetQueryFormCompletionErrorCode holds the values of Printer.GetQueryForm.errorCode.
-type GetQueryFormCompletionErrorCode string
+// GetQueryFormErrorCode holds the values of Printer.GetQueryForm.errorCode.
+type GetQueryFormErrorCode string
 
-// The values of GetQueryFormCompletionErrorCode.
+// The values of GetQueryFormErrorCode.
 const (
-	GetQueryFormCompletionErrorCodeFormNotFound GetQueryFormCompletionErrorCode = "formNotFound"
+	GetQueryFormErrorCodeFormNotFound GetQueryFormErrorCode = "formNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetQueryFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetQueryFormCompletionErrorCodeFormNotFound)
+func (v GetQueryFormErrorCode) Validate() error {
+	return rule.Enum(v, GetQueryFormErrorCodeFormNotFound)
 }
 
 // GetQueryFormCompletionForm is Printer.GetQueryForm.form.
@@ -2006,29 +2006,29 @@ func (GetQueryMediaCommand) Validate() error { return nil }
 
 // GetQueryMediaCompletion is the payload of the completion of Printer.GetQueryMedia, version 3.0.
 type GetQueryMediaCompletion struct {
-	ErrorCode GetQueryMediaCompletionErrorCode `json:"errorCode,omitzero"`
-	Media     *GetQueryMediaCompletionMedia    `json:"media,omitzero"`
+	ErrorCode GetQueryMediaErrorCode        `json:"errorCode,omitzero"`
+	Media     *GetQueryMediaCompletionMedia `json:"media,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.GetQueryMedia.
 func (p GetQueryMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryMediaErrorCode.Validate)
 	rule.Set(&c, "media", p.Media, (*GetQueryMediaCompletionMedia).Validate)
 	return c.Err()
 }
 
-// GetQueryMediaCompletionErrorCode holds the values of Printer.GetQueryMedia.errorCode.
-type GetQueryMediaCompletionErrorCode string
+// GetQueryMediaErrorCode holds the values of Printer.GetQueryMedia.errorCode.
+type GetQueryMediaErrorCode string
 
-// The values of GetQueryMediaCompletionErrorCode.
+// The values of GetQueryMediaErrorCode.
 const (
-	GetQueryMediaCompletionErrorCodeMediaNotFound GetQueryMediaCompletionErrorCode = "mediaNotFound"
+	GetQueryMediaErrorCodeMediaNotFound GetQueryMediaErrorCode = "mediaNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetQueryMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetQueryMediaCompletionErrorCodeMediaNotFound)
+func (v GetQueryMediaErrorCode) Validate() error {
+	return rule.Enum(v, GetQueryMediaErrorCodeMediaNotFound)
 }
 
 // GetQueryMediaCompletionMedia is Printer.GetQueryMedia.media.
@@ -2101,29 +2101,29 @@ func (LoadDefinitionCommand) Validate() error { return nil }
 
 // LoadDefinitionCompletion is the payload of the completion of Printer.LoadDefinition, version 2.0.
 type LoadDefinitionCompletion struct {
-	ErrorCode LoadDefinitionCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode LoadDefinitionErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.LoadDefinition.
 func (p LoadDefinitionCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, LoadDefinitionCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, LoadDefinitionErrorCode.Validate)
 	return c.Err()
 }
 
-// LoadDefinitionCompletionErrorCode holds the values of Printer.LoadDefinition.errorCode.
-type LoadDefinitionCompletionErrorCode string
+// LoadDefinitionErrorCode holds the values of Printer.LoadDefinition.errorCode.
+type LoadDefinitionErrorCode string
 
-// The values of LoadDefinitionCompletionErrorCode.
+// The values of LoadDefinitionErrorCode.
 const (
-	LoadDefinitionCompletionErrorCodeFormInvalid      LoadDefinitionCompletionErrorCode = "formInvalid"
-	LoadDefinitionCompletionErrorCodeMediaInvalid     LoadDefinitionCompletionErrorCode = "mediaInvalid"
-	LoadDefinitionCompletionErrorCodeDefinitionExists LoadDefinitionCompletionErrorCode = "definitionExists"
+	LoadDefinitionErrorCodeFormInvalid      LoadDefinitionErrorCode = "formInvalid"
+	LoadDefinitionErrorCodeMediaInvalid     LoadDefinitionErrorCode = "mediaInvalid"
+	LoadDefinitionErrorCodeDefinitionExists LoadDefinitionErrorCode = "definitionExists"
 )
 
 // Validate refuses a value that is not listed.
-func (v LoadDefinitionCompletionErrorCode) Validate() error {
-	return rule.Enum(v, LoadDefinitionCompletionErrorCodeFormInvalid, LoadDefinitionCompletionErrorCodeMediaInvalid, LoadDefinitionCompletionErrorCodeDefinitionExists)
+func (v LoadDefinitionErrorCode) Validate() error {
+	return rule.Enum(v, LoadDefinitionErrorCodeFormInvalid, LoadDefinitionErrorCodeMediaInvalid, LoadDefinitionErrorCodeDefinitionExists)
 }
 
 // MediaExtentsCommand is the payload of the command Printer.MediaExtents, version 3.0.
@@ -2140,35 +2140,35 @@ func (p MediaExtentsCommand) Validate() error {
 
 // MediaExtentsCompletion is the payload of the completion of Printer.MediaExtents, version 3.0.
 type MediaExtentsCompletion struct {
-	ErrorCode MediaExtentsCompletionErrorCode `json:"errorCode,omitzero"`
-	X         *int                            `json:"x,omitzero"` // at least 1
-	Y         *int                            `json:"y,omitzero"` // at least 1
+	ErrorCode MediaExtentsErrorCode `json:"errorCode,omitzero"`
+	X         *int                  `json:"x,omitzero"` // at least 1
+	Y         *int                  `json:"y,omitzero"` // at least 1
 }
 
 // Validate reports values outside the description of Printer.MediaExtents.
 func (p MediaExtentsCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, MediaExtentsCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, MediaExtentsErrorCode.Validate)
 	rule.Int(&c, "x", p.X, rule.Min(1))
 	rule.Int(&c, "y", p.Y, rule.Min(1))
 	return c.Err()
 }
 
-// MediaExtentsCompletionErrorCode holds the values of Printer.MediaExtents.errorCode.
-type MediaExtentsCompletionErrorCode string
+// MediaExtentsErrorCode holds the values of Printer.MediaExtents.errorCode.
+type MediaExtentsErrorCode string
 
-// The values of MediaExtentsCompletionErrorCode.
+// The values of MediaExtentsErrorCode.
 const (
-	MediaExtentsCompletionErrorCodeExtentNotSupported MediaExtentsCompletionErrorCode = "extentNotSupported"
-	MediaExtentsCompletionErrorCodeMediaJammed        MediaExtentsCompletionErrorCode = "mediaJammed"
-	MediaExtentsCompletionErrorCodeLampInoperative    MediaExtentsCompletionErrorCode = "lampInoperative"
-	MediaExtentsCompletionErrorCodeMediaSize          MediaExtentsCompletionErrorCode = "mediaSize"
-	MediaExtentsCompletionErrorCodeMediaRejected      MediaExtentsCompletionErrorCode = "mediaRejected"
+	MediaExtentsErrorCodeExtentNotSupported MediaExtentsErrorCode = "extentNotSupported"
+	MediaExtentsErrorCodeMediaJammed        MediaExtentsErrorCode = "mediaJammed"
+	MediaExtentsErrorCodeLampInoperative    MediaExtentsErrorCode = "lampInoperative"
+	MediaExtentsErrorCodeMediaSize          MediaExtentsErrorCode = "mediaSize"
+	MediaExtentsErrorCodeMediaRejected      MediaExtentsErrorCode = "mediaRejected"
 )
 
 // Validate refuses a value that is not listed.
-func (v MediaExtentsCompletionErrorCode) Validate() error {
-	return rule.Enum(v, MediaExtentsCompletionErrorCodeExtentNotSupported, MediaExtentsCompletionErrorCodeMediaJammed, MediaExtentsCompletionErrorCodeLampInoperative, MediaExtentsCompletionErrorCodeMediaSize, MediaExtentsCompletionErrorCodeMediaRejected)
+func (v MediaExtentsErrorCode) Validate() error {
+	return rule.Enum(v, MediaExtentsErrorCodeExtentNotSupported, MediaExtentsErrorCodeMediaJammed, MediaExtentsErrorCodeLampInoperative, MediaExtentsErrorCodeMediaSize, MediaExtentsErrorCodeMediaRejected)
 }
 
 // PrintFormCommand is the payload of the command Printer.PrintForm, version 3.0.
@@ -2231,53 +2231,53 @@ func (v PrintFormCommandResolution) Validate() error {
 
 // PrintFormCompletion is the payload of the completion of Printer.PrintForm, version 3.0.
 type PrintFormCompletion struct {
-	ErrorCode PrintFormCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode PrintFormErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.PrintForm.
 func (p PrintFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PrintFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PrintFormErrorCode.Validate)
 	return c.Err()
 }
 
-// PrintFormCompletionErrorCode holds the values of Printer.PrintForm.errorCode.
-type PrintFormCompletionErrorCode string
+// PrintFormErrorCode holds the values of Printer.PrintForm.errorCode.
+type PrintFormErrorCode string
 
-// The values of PrintFormCompletionErrorCode.
+// The values of PrintFormErrorCode.
 const (
-	PrintFormCompletionErrorCodeFormNotFound     PrintFormCompletionErrorCode = "formNotFound"
-	PrintFormCompletionErrorCodeFlushFail        PrintFormCompletionErrorCode = "flushFail"
-	PrintFormCompletionErrorCodeMediaOverflow    PrintFormCompletionErrorCode = "mediaOverflow"
-	PrintFormCompletionErrorCodeFieldSpecFailure PrintFormCompletionErrorCode = "fieldSpecFailure"
-	PrintFormCompletionErrorCodeFieldError       PrintFormCompletionErrorCode = "fieldError"
-	PrintFormCompletionErrorCodeMediaNotFound    PrintFormCompletionErrorCode = "mediaNotFound"
-	PrintFormCompletionErrorCodeMediaSkewed      PrintFormCompletionErrorCode = "mediaSkewed"
-	PrintFormCompletionErrorCodeRetractBinFull   PrintFormCompletionErrorCode = "retractBinFull"
-	PrintFormCompletionErrorCodeStackerFull      PrintFormCompletionErrorCode = "stackerFull"
-	PrintFormCompletionErrorCodePageTurnFail     PrintFormCompletionErrorCode = "pageTurnFail"
-	PrintFormCompletionErrorCodeMediaTurnFail    PrintFormCompletionErrorCode = "mediaTurnFail"
-	PrintFormCompletionErrorCodeShutterFail      PrintFormCompletionErrorCode = "shutterFail"
-	PrintFormCompletionErrorCodeMediaJammed      PrintFormCompletionErrorCode = "mediaJammed"
-	PrintFormCompletionErrorCodeCharSetData      PrintFormCompletionErrorCode = "charSetData"
-	PrintFormCompletionErrorCodePaperJammed      PrintFormCompletionErrorCode = "paperJammed"
-	PrintFormCompletionErrorCodePaperOut         PrintFormCompletionErrorCode = "paperOut"
-	PrintFormCompletionErrorCodeInkOut           PrintFormCompletionErrorCode = "inkOut"
-	PrintFormCompletionErrorCodeTonerOut         PrintFormCompletionErrorCode = "tonerOut"
-	PrintFormCompletionErrorCodeSequenceInvalid  PrintFormCompletionErrorCode = "sequenceInvalid"
-	PrintFormCompletionErrorCodeSourceInvalid    PrintFormCompletionErrorCode = "sourceInvalid"
-	PrintFormCompletionErrorCodeMediaRetained    PrintFormCompletionErrorCode = "mediaRetained"
-	PrintFormCompletionErrorCodeBlackMark        PrintFormCompletionErrorCode = "blackMark"
-	PrintFormCompletionErrorCodeMediaSize        PrintFormCompletionErrorCode = "mediaSize"
-	PrintFormCompletionErrorCodeMediaRejected    PrintFormCompletionErrorCode = "mediaRejected"
-	PrintFormCompletionErrorCodeMediaRetracted   PrintFormCompletionErrorCode = "mediaRetracted"
-	PrintFormCompletionErrorCodeMsfError         PrintFormCompletionErrorCode = "msfError"
-	PrintFormCompletionErrorCodeNoMSF            PrintFormCompletionErrorCode = "noMSF"
+	PrintFormErrorCodeFormNotFound     PrintFormErrorCode = "formNotFound"
+	PrintFormErrorCodeFlushFail        PrintFormErrorCode = "flushFail"
+	PrintFormErrorCodeMediaOverflow    PrintFormErrorCode = "mediaOverflow"
+	PrintFormErrorCodeFieldSpecFailure PrintFormErrorCode = "fieldSpecFailure"
+	PrintFormErrorCodeFieldError       PrintFormErrorCode = "fieldError"
+	PrintFormErrorCodeMediaNotFound    PrintFormErrorCode = "mediaNotFound"
+	PrintFormErrorCodeMediaSkewed      PrintFormErrorCode = "mediaSkewed"
+	PrintFormErrorCodeRetractBinFull   PrintFormErrorCode = "retractBinFull"
+	PrintFormErrorCodeStackerFull      PrintFormErrorCode = "stackerFull"
+	PrintFormErrorCodePageTurnFail     PrintFormErrorCode = "pageTurnFail"
+	PrintFormErrorCodeMediaTurnFail    PrintFormErrorCode = "mediaTurnFail"
+	PrintFormErrorCodeShutterFail      PrintFormErrorCode = "shutterFail"
+	PrintFormErrorCodeMediaJammed      PrintFormErrorCode = "mediaJammed"
+	PrintFormErrorCodeCharSetData      PrintFormErrorCode = "charSetData"
+	PrintFormErrorCodePaperJammed      PrintFormErrorCode = "paperJammed"
+	PrintFormErrorCodePaperOut         PrintFormErrorCode = "paperOut"
+	PrintFormErrorCodeInkOut           PrintFormErrorCode = "inkOut"
+	PrintFormErrorCodeTonerOut         PrintFormErrorCode = "tonerOut"
+	PrintFormErrorCodeSequenceInvalid  PrintFormErrorCode = "sequenceInvalid"
+	PrintFormErrorCodeSourceInvalid    PrintFormErrorCode = "sourceInvalid"
+	PrintFormErrorCodeMediaRetained    PrintFormErrorCode = "mediaRetained"
+	PrintFormErrorCodeBlackMark        PrintFormErrorCode = "blackMark"
+	PrintFormErrorCodeMediaSize        PrintFormErrorCode = "mediaSize"
+	PrintFormErrorCodeMediaRejected    PrintFormErrorCode = "mediaRejected"
+	PrintFormErrorCodeMediaRetracted   PrintFormErrorCode = "mediaRetracted"
+	PrintFormErrorCodeMsfError         PrintFormErrorCode = "msfError"
+	PrintFormErrorCodeNoMSF            PrintFormErrorCode = "noMSF"
 )
 
 // Validate refuses a value that is not listed.
-func (v PrintFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PrintFormCompletionErrorCodeFormNotFound, PrintFormCompletionErrorCodeFlushFail, PrintFormCompletionErrorCodeMediaOverflow, PrintFormCompletionErrorCodeFieldSpecFailure, PrintFormCompletionErrorCodeFieldError, PrintFormCompletionErrorCodeMediaNotFound, PrintFormCompletionErrorCodeMediaSkewed, PrintFormCompletionErrorCodeRetractBinFull, PrintFormCompletionErrorCodeStackerFull, PrintFormCompletionErrorCodePageTurnFail, PrintFormCompletionErrorCodeMediaTurnFail, PrintFormCompletionErrorCodeShutterFail, PrintFormCompletionErrorCodeMediaJammed, PrintFormCompletionErrorCodeCharSetData, PrintFormCompletionErrorCodePaperJammed, PrintFormCompletionErrorCodePaperOut, PrintFormCompletionErrorCodeInkOut, PrintFormCompletionErrorCodeTonerOut, PrintFormCompletionErrorCodeSequenceInvalid, PrintFormCompletionErrorCodeSourceInvalid, PrintFormCompletionErrorCodeMediaRetained, PrintFormCompletionErrorCodeBlackMark, PrintFormCompletionErrorCodeMediaSize, PrintFormCompletionErrorCodeMediaRejected, PrintFormCompletionErrorCodeMediaRetracted, PrintFormCompletionErrorCodeMsfError, PrintFormCompletionErrorCodeNoMSF)
+func (v PrintFormErrorCode) Validate() error {
+	return rule.Enum(v, PrintFormErrorCodeFormNotFound, PrintFormErrorCodeFlushFail, PrintFormErrorCodeMediaOverflow, PrintFormErrorCodeFieldSpecFailure, PrintFormErrorCodeFieldError, PrintFormErrorCodeMediaNotFound, PrintFormErrorCodeMediaSkewed, PrintFormErrorCodeRetractBinFull, PrintFormErrorCodeStackerFull, PrintFormErrorCodePageTurnFail, PrintFormErrorCodeMediaTurnFail, PrintFormErrorCodeShutterFail, PrintFormErrorCodeMediaJammed, PrintFormErrorCodeCharSetData, PrintFormErrorCodePaperJammed, PrintFormErrorCodePaperOut, PrintFormErrorCodeInkOut, PrintFormErrorCodeTonerOut, PrintFormErrorCodeSequenceInvalid, PrintFormErrorCodeSourceInvalid, PrintFormErrorCodeMediaRetained, PrintFormErrorCodeBlackMark, PrintFormErrorCodeMediaSize, PrintFormErrorCodeMediaRejected, PrintFormErrorCodeMediaRetracted, PrintFormErrorCodeMsfError, PrintFormErrorCodeNoMSF)
 }
 
 // PrintNativeCommand is the payload of the command Printer.PrintNative, version 3.0.
@@ -2297,45 +2297,45 @@ func (p PrintNativeCommand) Validate() error {
 
 // PrintNativeCompletion is the payload of the completion of Printer.PrintNative, version 2.0.
 type PrintNativeCompletion struct {
-	ErrorCode PrintNativeCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode PrintNativeErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.PrintNative.
 func (p PrintNativeCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PrintNativeCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PrintNativeErrorCode.Validate)
 	return c.Err()
 }
 
-// PrintNativeCompletionErrorCode holds the values of Printer.PrintNative.errorCode.
-type PrintNativeCompletionErrorCode string
+// PrintNativeErrorCode holds the values of Printer.PrintNative.errorCode.
+type PrintNativeErrorCode string
 
-// The values of PrintNativeCompletionErrorCode.
+// The values of PrintNativeErrorCode.
 const (
-	PrintNativeCompletionErrorCodeShutterFail     PrintNativeCompletionErrorCode = "shutterFail"
-	PrintNativeCompletionErrorCodeMediaJammed     PrintNativeCompletionErrorCode = "mediaJammed"
-	PrintNativeCompletionErrorCodePaperJammed     PrintNativeCompletionErrorCode = "paperJammed"
-	PrintNativeCompletionErrorCodePaperOut        PrintNativeCompletionErrorCode = "paperOut"
-	PrintNativeCompletionErrorCodeTonerOut        PrintNativeCompletionErrorCode = "tonerOut"
-	PrintNativeCompletionErrorCodeNoMediaPresent  PrintNativeCompletionErrorCode = "noMediaPresent"
-	PrintNativeCompletionErrorCodeFlushFail       PrintNativeCompletionErrorCode = "flushFail"
-	PrintNativeCompletionErrorCodeRetractBinFull  PrintNativeCompletionErrorCode = "retractBinFull"
-	PrintNativeCompletionErrorCodeStackerFull     PrintNativeCompletionErrorCode = "stackerFull"
-	PrintNativeCompletionErrorCodePageTurnFail    PrintNativeCompletionErrorCode = "pageTurnFail"
-	PrintNativeCompletionErrorCodeMediaTurnFail   PrintNativeCompletionErrorCode = "mediaTurnFail"
-	PrintNativeCompletionErrorCodeInkOut          PrintNativeCompletionErrorCode = "inkOut"
-	PrintNativeCompletionErrorCodeSequenceInvalid PrintNativeCompletionErrorCode = "sequenceInvalid"
-	PrintNativeCompletionErrorCodeMediaOverflow   PrintNativeCompletionErrorCode = "mediaOverflow"
-	PrintNativeCompletionErrorCodeMediaRetained   PrintNativeCompletionErrorCode = "mediaRetained"
-	PrintNativeCompletionErrorCodeBlackMark       PrintNativeCompletionErrorCode = "blackMark"
-	PrintNativeCompletionErrorCodeSourceInvalid   PrintNativeCompletionErrorCode = "sourceInvalid"
-	PrintNativeCompletionErrorCodeMediaRejected   PrintNativeCompletionErrorCode = "mediaRejected"
-	PrintNativeCompletionErrorCodeMediaRetracted  PrintNativeCompletionErrorCode = "mediaRetracted"
+	PrintNativeErrorCodeShutterFail     PrintNativeErrorCode = "shutterFail"
+	PrintNativeErrorCodeMediaJammed     PrintNativeErrorCode = "mediaJammed"
+	PrintNativeErrorCodePaperJammed     PrintNativeErrorCode = "paperJammed"
+	PrintNativeErrorCodePaperOut        PrintNativeErrorCode = "paperOut"
+	PrintNativeErrorCodeTonerOut        PrintNativeErrorCode = "tonerOut"
+	PrintNativeErrorCodeNoMediaPresent  PrintNativeErrorCode = "noMediaPresent"
+	PrintNativeErrorCodeFlushFail       PrintNativeErrorCode = "flushFail"
+	PrintNativeErrorCodeRetractBinFull  PrintNativeErrorCode = "retractBinFull"
+	PrintNativeErrorCodeStackerFull     PrintNativeErrorCode = "stackerFull"
+	PrintNativeErrorCodePageTurnFail    PrintNativeErrorCode = "pageTurnFail"
+	PrintNativeErrorCodeMediaTurnFail   PrintNativeErrorCode = "mediaTurnFail"
+	PrintNativeErrorCodeInkOut          PrintNativeErrorCode = "inkOut"
+	PrintNativeErrorCodeSequenceInvalid PrintNativeErrorCode = "sequenceInvalid"
+	PrintNativeErrorCodeMediaOverflow   PrintNativeErrorCode = "mediaOverflow"
+	PrintNativeErrorCodeMediaRetained   PrintNativeErrorCode = "mediaRetained"
+	PrintNativeErrorCodeBlackMark       PrintNativeErrorCode = "blackMark"
+	PrintNativeErrorCodeSourceInvalid   PrintNativeErrorCode = "sourceInvalid"
+	PrintNativeErrorCodeMediaRejected   PrintNativeErrorCode = "mediaRejected"
+	PrintNativeErrorCodeMediaRetracted  PrintNativeErrorCode = "mediaRetracted"
 )
 
 // Validate refuses a value that is not listed.
-func (v PrintNativeCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PrintNativeCompletionErrorCodeShutterFail, PrintNativeCompletionErrorCodeMediaJammed, PrintNativeCompletionErrorCodePaperJammed, PrintNativeCompletionErrorCodePaperOut, PrintNativeCompletionErrorCodeTonerOut, PrintNativeCompletionErrorCodeNoMediaPresent, PrintNativeCompletionErrorCodeFlushFail, PrintNativeCompletionErrorCodeRetractBinFull, PrintNativeCompletionErrorCodeStackerFull, PrintNativeCompletionErrorCodePageTurnFail, PrintNativeCompletionErrorCodeMediaTurnFail, PrintNativeCompletionErrorCodeInkOut, PrintNativeCompletionErrorCodeSequenceInvalid, PrintNativeCompletionErrorCodeMediaOverflow, PrintNativeCompletionErrorCodeMediaRetained, PrintNativeCompletionErrorCodeBlackMark, PrintNativeCompletionErrorCodeSourceInvalid, PrintNativeCompletionErrorCodeMediaRejected, PrintNativeCompletionErrorCodeMediaRetracted)
+func (v PrintNativeErrorCode) Validate() error {
+	return rule.Enum(v, PrintNativeErrorCodeShutterFail, PrintNativeErrorCodeMediaJammed, PrintNativeErrorCodePaperJammed, PrintNativeErrorCodePaperOut, PrintNativeErrorCodeTonerOut, PrintNativeErrorCodeNoMediaPresent, PrintNativeErrorCodeFlushFail, PrintNativeErrorCodeRetractBinFull, PrintNativeErrorCodeStackerFull, PrintNativeErrorCodePageTurnFail, PrintNativeErrorCodeMediaTurnFail, PrintNativeErrorCodeInkOut, PrintNativeErrorCodeSequenceInvalid, PrintNativeErrorCodeMediaOverflow, PrintNativeErrorCodeMediaRetained, PrintNativeErrorCodeBlackMark, PrintNativeErrorCodeSourceInvalid, PrintNativeErrorCodeMediaRejected, PrintNativeErrorCodeMediaRetracted)
 }
 
 // PrintRawCommand is the payload of the command Printer.PrintRaw, version 3.0.
@@ -2367,35 +2367,35 @@ func (v PrintRawCommandInputData) Validate() error {
 
 // PrintRawCompletion is the payload of the completion of Printer.PrintRaw, version 3.0.
 type PrintRawCompletion struct {
-	ErrorCode PrintRawCompletionErrorCode `json:"errorCode,omitzero"`
-	Data      []byte                      `json:"data,omitzero"`
+	ErrorCode PrintRawErrorCode `json:"errorCode,omitzero"`
+	Data      []byte            `json:"data,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.PrintRaw.
 func (p PrintRawCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, PrintRawCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, PrintRawErrorCode.Validate)
 	return c.Err()
 }
 
-// PrintRawCompletionErrorCode holds the values of Printer.PrintRaw.errorCode.
-type PrintRawCompletionErrorCode string
+// PrintRawErrorCode holds the values of Printer.PrintRaw.errorCode.
+type PrintRawErrorCode string
 
-// The values of PrintRawCompletionErrorCode.
+// The values of PrintRawErrorCode.
 const (
-	PrintRawCompletionErrorCodeShutterFail    PrintRawCompletionErrorCode = "shutterFail"
-	PrintRawCompletionErrorCodeMediaJammed    PrintRawCompletionErrorCode = "mediaJammed"
-	PrintRawCompletionErrorCodePaperJammed    PrintRawCompletionErrorCode = "paperJammed"
-	PrintRawCompletionErrorCodePaperOut       PrintRawCompletionErrorCode = "paperOut"
-	PrintRawCompletionErrorCodeTonerOut       PrintRawCompletionErrorCode = "tonerOut"
-	PrintRawCompletionErrorCodeMediaRetained  PrintRawCompletionErrorCode = "mediaRetained"
-	PrintRawCompletionErrorCodeBlackMark      PrintRawCompletionErrorCode = "blackMark"
-	PrintRawCompletionErrorCodeMediaRetracted PrintRawCompletionErrorCode = "mediaRetracted"
+	PrintRawErrorCodeShutterFail    PrintRawErrorCode = "shutterFail"
+	PrintRawErrorCodeMediaJammed    PrintRawErrorCode = "mediaJammed"
+	PrintRawErrorCodePaperJammed    PrintRawErrorCode = "paperJammed"
+	PrintRawErrorCodePaperOut       PrintRawErrorCode = "paperOut"
+	PrintRawErrorCodeTonerOut       PrintRawErrorCode = "tonerOut"
+	PrintRawErrorCodeMediaRetained  PrintRawErrorCode = "mediaRetained"
+	PrintRawErrorCodeBlackMark      PrintRawErrorCode = "blackMark"
+	PrintRawErrorCodeMediaRetracted PrintRawErrorCode = "mediaRetracted"
 )
 
 // Validate refuses a value that is not listed.
-func (v PrintRawCompletionErrorCode) Validate() error {
-	return rule.Enum(v, PrintRawCompletionErrorCodeShutterFail, PrintRawCompletionErrorCodeMediaJammed, PrintRawCompletionErrorCodePaperJammed, PrintRawCompletionErrorCodePaperOut, PrintRawCompletionErrorCodeTonerOut, PrintRawCompletionErrorCodeMediaRetained, PrintRawCompletionErrorCodeBlackMark, PrintRawCompletionErrorCodeMediaRetracted)
+func (v PrintRawErrorCode) Validate() error {
+	return rule.Enum(v, PrintRawErrorCodeShutterFail, PrintRawErrorCodeMediaJammed, PrintRawErrorCodePaperJammed, PrintRawErrorCodePaperOut, PrintRawErrorCodeTonerOut, PrintRawErrorCodeMediaRetained, PrintRawErrorCodeBlackMark, PrintRawErrorCodeMediaRetracted)
 }
 
 // ReadFormCommand is the payload of the command Printer.ReadForm, version 3.0.
@@ -2415,43 +2415,43 @@ func (p ReadFormCommand) Validate() error {
 
 // ReadFormCompletion is the payload of the completion of Printer.ReadForm, version 3.0.
 type ReadFormCompletion struct {
-	ErrorCode ReadFormCompletionErrorCode `json:"errorCode,omitzero"`
-	Fields    map[string]xfs4iot.Strings  `json:"fields,omitzero"`
+	ErrorCode ReadFormErrorCode          `json:"errorCode,omitzero"`
+	Fields    map[string]xfs4iot.Strings `json:"fields,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.ReadForm.
 func (p ReadFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadFormErrorCode.Validate)
 	return c.Err()
 }
 
-// ReadFormCompletionErrorCode holds the values of Printer.ReadForm.errorCode.
-type ReadFormCompletionErrorCode string
+// ReadFormErrorCode holds the values of Printer.ReadForm.errorCode.
+type ReadFormErrorCode string
 
-// The values of ReadFormCompletionErrorCode.
+// The values of ReadFormErrorCode.
 const (
-	ReadFormCompletionErrorCodeFormNotFound     ReadFormCompletionErrorCode = "formNotFound"
-	ReadFormCompletionErrorCodeReadNotSupported ReadFormCompletionErrorCode = "readNotSupported"
-	ReadFormCompletionErrorCodeFieldSpecFailure ReadFormCompletionErrorCode = "fieldSpecFailure"
-	ReadFormCompletionErrorCodeFieldError       ReadFormCompletionErrorCode = "fieldError"
-	ReadFormCompletionErrorCodeMediaNotFound    ReadFormCompletionErrorCode = "mediaNotFound"
-	ReadFormCompletionErrorCodeMediaSkewed      ReadFormCompletionErrorCode = "mediaSkewed"
-	ReadFormCompletionErrorCodeRetractBinFull   ReadFormCompletionErrorCode = "retractBinFull"
-	ReadFormCompletionErrorCodeShutterFail      ReadFormCompletionErrorCode = "shutterFail"
-	ReadFormCompletionErrorCodeMediaJammed      ReadFormCompletionErrorCode = "mediaJammed"
-	ReadFormCompletionErrorCodeInkOut           ReadFormCompletionErrorCode = "inkOut"
-	ReadFormCompletionErrorCodeLampInoperative  ReadFormCompletionErrorCode = "lampInoperative"
-	ReadFormCompletionErrorCodeSequenceInvalid  ReadFormCompletionErrorCode = "sequenceInvalid"
-	ReadFormCompletionErrorCodeMediaSize        ReadFormCompletionErrorCode = "mediaSize"
-	ReadFormCompletionErrorCodeMediaRejected    ReadFormCompletionErrorCode = "mediaRejected"
-	ReadFormCompletionErrorCodeMsfError         ReadFormCompletionErrorCode = "msfError"
-	ReadFormCompletionErrorCodeNoMSF            ReadFormCompletionErrorCode = "noMSF"
+	ReadFormErrorCodeFormNotFound     ReadFormErrorCode = "formNotFound"
+	ReadFormErrorCodeReadNotSupported ReadFormErrorCode = "readNotSupported"
+	ReadFormErrorCodeFieldSpecFailure ReadFormErrorCode = "fieldSpecFailure"
+	ReadFormErrorCodeFieldError       ReadFormErrorCode = "fieldError"
+	ReadFormErrorCodeMediaNotFound    ReadFormErrorCode = "mediaNotFound"
+	ReadFormErrorCodeMediaSkewed      ReadFormErrorCode = "mediaSkewed"
+	ReadFormErrorCodeRetractBinFull   ReadFormErrorCode = "retractBinFull"
+	ReadFormErrorCodeShutterFail      ReadFormErrorCode = "shutterFail"
+	ReadFormErrorCodeMediaJammed      ReadFormErrorCode = "mediaJammed"
+	ReadFormErrorCodeInkOut           ReadFormErrorCode = "inkOut"
+	ReadFormErrorCodeLampInoperative  ReadFormErrorCode = "lampInoperative"
+	ReadFormErrorCodeSequenceInvalid  ReadFormErrorCode = "sequenceInvalid"
+	ReadFormErrorCodeMediaSize        ReadFormErrorCode = "mediaSize"
+	ReadFormErrorCodeMediaRejected    ReadFormErrorCode = "mediaRejected"
+	ReadFormErrorCodeMsfError         ReadFormErrorCode = "msfError"
+	ReadFormErrorCodeNoMSF            ReadFormErrorCode = "noMSF"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadFormCompletionErrorCodeFormNotFound, ReadFormCompletionErrorCodeReadNotSupported, ReadFormCompletionErrorCodeFieldSpecFailure, ReadFormCompletionErrorCodeFieldError, ReadFormCompletionErrorCodeMediaNotFound, ReadFormCompletionErrorCodeMediaSkewed, ReadFormCompletionErrorCodeRetractBinFull, ReadFormCompletionErrorCodeShutterFail, ReadFormCompletionErrorCodeMediaJammed, ReadFormCompletionErrorCodeInkOut, ReadFormCompletionErrorCodeLampInoperative, ReadFormCompletionErrorCodeSequenceInvalid, ReadFormCompletionErrorCodeMediaSize, ReadFormCompletionErrorCodeMediaRejected, ReadFormCompletionErrorCodeMsfError, ReadFormCompletionErrorCodeNoMSF)
+func (v ReadFormErrorCode) Validate() error {
+	return rule.Enum(v, ReadFormErrorCodeFormNotFound, ReadFormErrorCodeReadNotSupported, ReadFormErrorCodeFieldSpecFailure, ReadFormErrorCodeFieldError, ReadFormErrorCodeMediaNotFound, ReadFormErrorCodeMediaSkewed, ReadFormErrorCodeRetractBinFull, ReadFormErrorCodeShutterFail, ReadFormErrorCodeMediaJammed, ReadFormErrorCodeInkOut, ReadFormErrorCodeLampInoperative, ReadFormErrorCodeSequenceInvalid, ReadFormErrorCodeMediaSize, ReadFormErrorCodeMediaRejected, ReadFormErrorCodeMsfError, ReadFormErrorCodeNoMSF)
 }
 
 // ReadImageCommand is the payload of the command Printer.ReadImage, version 3.0.
@@ -2568,33 +2568,33 @@ func (v ReadImageCommandBackImageColorFormat) Validate() error {
 
 // ReadImageCompletion is the payload of the completion of Printer.ReadImage, version 3.0.
 type ReadImageCompletion struct {
-	ErrorCode ReadImageCompletionErrorCode `json:"errorCode,omitzero"`
-	Images    *ReadImageCompletionImages   `json:"images,omitzero"`
+	ErrorCode ReadImageErrorCode         `json:"errorCode,omitzero"`
+	Images    *ReadImageCompletionImages `json:"images,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.ReadImage.
 func (p ReadImageCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadImageCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadImageErrorCode.Validate)
 	rule.Set(&c, "images", p.Images, (*ReadImageCompletionImages).Validate)
 	return c.Err()
 }
 
-// ReadImageCompletionErrorCode holds the values of Printer.ReadImage.errorCode.
-type ReadImageCompletionErrorCode string
+// ReadImageErrorCode holds the values of Printer.ReadImage.errorCode.
+type ReadImageErrorCode string
 
-// The values of ReadImageCompletionErrorCode.
+// The values of ReadImageErrorCode.
 const (
-	ReadImageCompletionErrorCodeShutterFail     ReadImageCompletionErrorCode = "shutterFail"
-	ReadImageCompletionErrorCodeMediaJammed     ReadImageCompletionErrorCode = "mediaJammed"
-	ReadImageCompletionErrorCodeLampInoperative ReadImageCompletionErrorCode = "lampInoperative"
-	ReadImageCompletionErrorCodeMediaSize       ReadImageCompletionErrorCode = "mediaSize"
-	ReadImageCompletionErrorCodeMediaRejected   ReadImageCompletionErrorCode = "mediaRejected"
+	ReadImageErrorCodeShutterFail     ReadImageErrorCode = "shutterFail"
+	ReadImageErrorCodeMediaJammed     ReadImageErrorCode = "mediaJammed"
+	ReadImageErrorCodeLampInoperative ReadImageErrorCode = "lampInoperative"
+	ReadImageErrorCodeMediaSize       ReadImageErrorCode = "mediaSize"
+	ReadImageErrorCodeMediaRejected   ReadImageErrorCode = "mediaRejected"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadImageCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadImageCompletionErrorCodeShutterFail, ReadImageCompletionErrorCodeMediaJammed, ReadImageCompletionErrorCodeLampInoperative, ReadImageCompletionErrorCodeMediaSize, ReadImageCompletionErrorCodeMediaRejected)
+func (v ReadImageErrorCode) Validate() error {
+	return rule.Enum(v, ReadImageErrorCodeShutterFail, ReadImageErrorCodeMediaJammed, ReadImageErrorCodeLampInoperative, ReadImageErrorCodeMediaSize, ReadImageErrorCodeMediaRejected)
 }
 
 // ReadImageCompletionImages is Printer.ReadImage.images.
@@ -2737,30 +2737,30 @@ func (p ResetCommand) Validate() error {
 
 // ResetCompletion is the payload of the completion of Printer.Reset, version 2.0.
 type ResetCompletion struct {
-	ErrorCode ResetCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode ResetErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.Reset.
 func (p ResetCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ResetCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ResetErrorCode.Validate)
 	return c.Err()
 }
 
-// ResetCompletionErrorCode holds the values of Printer.Reset.errorCode.
-type ResetCompletionErrorCode string
+// ResetErrorCode holds the values of Printer.Reset.errorCode.
+type ResetErrorCode string
 
-// The values of ResetCompletionErrorCode.
+// The values of ResetErrorCode.
 const (
-	ResetCompletionErrorCodeShutterFail    ResetCompletionErrorCode = "shutterFail"
-	ResetCompletionErrorCodeRetractBinFull ResetCompletionErrorCode = "retractBinFull"
-	ResetCompletionErrorCodeMediaJammed    ResetCompletionErrorCode = "mediaJammed"
-	ResetCompletionErrorCodePaperJammed    ResetCompletionErrorCode = "paperJammed"
+	ResetErrorCodeShutterFail    ResetErrorCode = "shutterFail"
+	ResetErrorCodeRetractBinFull ResetErrorCode = "retractBinFull"
+	ResetErrorCodeMediaJammed    ResetErrorCode = "mediaJammed"
+	ResetErrorCodePaperJammed    ResetErrorCode = "paperJammed"
 )
 
 // Validate refuses a value that is not listed.
-func (v ResetCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ResetCompletionErrorCodeShutterFail, ResetCompletionErrorCodeRetractBinFull, ResetCompletionErrorCodeMediaJammed, ResetCompletionErrorCodePaperJammed)
+func (v ResetErrorCode) Validate() error {
+	return rule.Enum(v, ResetErrorCodeShutterFail, ResetErrorCodeRetractBinFull, ResetErrorCodeMediaJammed, ResetErrorCodePaperJammed)
 }
 
 // ResetCountCommand is the payload of the command Printer.ResetCount, version 2.0.
@@ -2795,31 +2795,31 @@ func (p RetractMediaCommand) Validate() error {
 
 // RetractMediaCompletion is the payload of the completion of Printer.RetractMedia, version 3.0.
 type RetractMediaCompletion struct {
-	ErrorCode RetractMediaCompletionErrorCode `json:"errorCode,omitzero"`
-	Result    string                          `json:"result,omitzero"` // transport, nomedia, [storage unit identifier]
+	ErrorCode RetractMediaErrorCode `json:"errorCode,omitzero"`
+	Result    string                `json:"result,omitzero"` // transport, nomedia, [storage unit identifier]
 }
 
 // Validate reports values outside the description of Printer.RetractMedia.
 func (p RetractMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, RetractMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, RetractMediaErrorCode.Validate)
 	rule.Set(&c, "result", p.Result, rule.Pattern(`^transport$|^nomedia$|^unit[0-9A-Za-z]+$`))
 	return c.Err()
 }
 
-// RetractMediaCompletionErrorCode holds the values of Printer.RetractMedia.errorCode.
-type RetractMediaCompletionErrorCode string
+// RetractMediaErrorCode holds the values of Printer.RetractMedia.errorCode.
+type RetractMediaErrorCode string
 
-// The values of RetractMediaCompletionErrorCode.
+// The values of RetractMediaErrorCode.
 const (
-	RetractMediaCompletionErrorCodeNoMediaPresent RetractMediaCompletionErrorCode = "noMediaPresent"
-	RetractMediaCompletionErrorCodeRetractBinFull RetractMediaCompletionErrorCode = "retractBinFull"
-	RetractMediaCompletionErrorCodeMediaJammed    RetractMediaCompletionErrorCode = "mediaJammed"
+	RetractMediaErrorCodeNoMediaPresent RetractMediaErrorCode = "noMediaPresent"
+	RetractMediaErrorCodeRetractBinFull RetractMediaErrorCode = "retractBinFull"
+	RetractMediaErrorCodeMediaJammed    RetractMediaErrorCode = "mediaJammed"
 )
 
 // Validate refuses a value that is not listed.
-func (v RetractMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, RetractMediaCompletionErrorCodeNoMediaPresent, RetractMediaCompletionErrorCodeRetractBinFull, RetractMediaCompletionErrorCodeMediaJammed)
+func (v RetractMediaErrorCode) Validate() error {
+	return rule.Enum(v, RetractMediaErrorCodeNoMediaPresent, RetractMediaErrorCodeRetractBinFull, RetractMediaErrorCodeMediaJammed)
 }
 
 // SetBlackMarkModeCommand is the payload of the command Printer.SetBlackMarkMode, version 2.0.
@@ -4163,28 +4163,28 @@ func (v SetFormCommandFormSubFormsValueFramesValueVertical) Validate() error {
 
 // SetFormCompletion is the payload of the completion of Printer.SetForm, version 1.0.
 type SetFormCompletion struct {
-	ErrorCode SetFormCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetFormErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.SetForm.
 func (p SetFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetFormErrorCode.Validate)
 	return c.Err()
 }
 
-// SetFormCompletionErrorCode holds the values of Printer.SetForm.errorCode.
-type SetFormCompletionErrorCode string
+// SetFormErrorCode holds the values of Printer.SetForm.errorCode.
+type SetFormErrorCode string
 
-// The values of SetFormCompletionErrorCode.
+// The values of SetFormErrorCode.
 const (
-	SetFormCompletionErrorCodeFormInvalid  SetFormCompletionErrorCode = "formInvalid"
-	SetFormCompletionErrorCodeFormNotFound SetFormCompletionErrorCode = "formNotFound"
+	SetFormErrorCodeFormInvalid  SetFormErrorCode = "formInvalid"
+	SetFormErrorCodeFormNotFound SetFormErrorCode = "formNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetFormCompletionErrorCodeFormInvalid, SetFormCompletionErrorCodeFormNotFound)
+func (v SetFormErrorCode) Validate() error {
+	return rule.Enum(v, SetFormErrorCodeFormInvalid, SetFormErrorCodeFormNotFound)
 }
 
 // SetMediaCommand is the payload of the command Printer.SetMedia, version 1.0.
@@ -4261,28 +4261,28 @@ func (v SetMediaCommandMediaFold) Validate() error {
 
 // SetMediaCompletion is the payload of the completion of Printer.SetMedia, version 1.0.
 type SetMediaCompletion struct {
-	ErrorCode SetMediaCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetMediaErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Printer.SetMedia.
 func (p SetMediaCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetMediaCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetMediaErrorCode.Validate)
 	return c.Err()
 }
 
-// SetMediaCompletionErrorCode holds the values of Printer.SetMedia.errorCode.
-type SetMediaCompletionErrorCode string
+// SetMediaErrorCode holds the values of Printer.SetMedia.errorCode.
+type SetMediaErrorCode string
 
-// The values of SetMediaCompletionErrorCode.
+// The values of SetMediaErrorCode.
 const (
-	SetMediaCompletionErrorCodeMediaInvalid  SetMediaCompletionErrorCode = "mediaInvalid"
-	SetMediaCompletionErrorCodeMediaNotFound SetMediaCompletionErrorCode = "mediaNotFound"
+	SetMediaErrorCodeMediaInvalid  SetMediaErrorCode = "mediaInvalid"
+	SetMediaErrorCodeMediaNotFound SetMediaErrorCode = "mediaNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetMediaCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetMediaCompletionErrorCodeMediaInvalid, SetMediaCompletionErrorCodeMediaNotFound)
+func (v SetMediaErrorCode) Validate() error {
+	return rule.Enum(v, SetMediaErrorCodeMediaInvalid, SetMediaErrorCodeMediaNotFound)
 }
 
 // SupplyReplenishCommand is the payload of the command Printer.SupplyReplenish, version 2.0.

@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, printer.ClearBuffer, payload) and served with
 // host.Handle(service, printer.ClearBuffer, handler).
@@ -76,8 +76,10 @@ var ClearBuffer = xfs4iot.NewCommand[ClearBufferCommand, ClearBufferCompletion](
 var ControlMedia = xfs4iot.NewCommand[ControlMediaCommand, ControlMediaCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.ControlMedia", Version: "3.0",
 	CompletionVersion: "2.0",
-	Events:            []string{"Printer.MediaPresentedEvent"},
-	ErrorCodes:        []string{"noMediaPresent", "flushFail", "retractBinFull", "stackerFull", "pageTurnFail", "mediaTurnFail", "shutterFail", "mediaJammed", "paperJammed", "paperOut", "inkOut", "tonerOut", "sequenceInvalid", "mediaRetained", "blackMark", "mediaRetracted"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaPresentedEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"noMediaPresent", "flushFail", "retractBinFull", "stackerFull", "pageTurnFail", "mediaTurnFail", "shutterFail", "mediaJammed", "paperJammed", "paperOut", "inkOut", "tonerOut", "sequenceInvalid", "mediaRetained", "blackMark", "mediaRetracted"},
 })
 
 // ControlPassbook is the command Printer.ControlPassbook, version 2.0.
@@ -89,7 +91,9 @@ var ControlPassbook = xfs4iot.NewCommand[ControlPassbookCommand, ControlPassbook
 // DispensePaper is the command Printer.DispensePaper, version 2.0.
 var DispensePaper = xfs4iot.NewCommand[DispensePaperCommand, DispensePaperCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.DispensePaper", Version: "2.0",
-	Events:     []string{"Printer.MediaPresentedEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaPresentedEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"paperJammed", "paperOut", "sequenceInvalid", "sourceInvalid", "mediaRetracted"},
 })
 
@@ -136,14 +140,25 @@ var LoadDefinition = xfs4iot.NewCommand[LoadDefinitionCommand, LoadDefinitionCom
 // MediaExtents is the command Printer.MediaExtents, version 3.0.
 var MediaExtents = xfs4iot.NewCommand[MediaExtentsCommand, MediaExtentsCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.MediaExtents", Version: "3.0",
-	Events:     []string{"Printer.MediaInsertedEvent", "Printer.MediaRejectedEvent", "Printer.NoMediaEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaInsertedEvent", Version: "2.0"},
+		{Name: "Printer.MediaRejectedEvent", Version: "2.0"},
+		{Name: "Printer.NoMediaEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"extentNotSupported", "mediaJammed", "lampInoperative", "mediaSize", "mediaRejected"},
 })
 
 // PrintForm is the command Printer.PrintForm, version 3.0.
 var PrintForm = xfs4iot.NewCommand[PrintFormCommand, PrintFormCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.PrintForm", Version: "3.0",
-	Events:     []string{"Printer.FieldErrorEvent", "Printer.FieldWarningEvent", "Printer.MediaInsertedEvent", "Printer.MediaPresentedEvent", "Printer.MediaRejectedEvent", "Printer.NoMediaEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.FieldErrorEvent", Version: "2.0"},
+		{Name: "Printer.FieldWarningEvent", Version: "2.0"},
+		{Name: "Printer.MediaInsertedEvent", Version: "2.0"},
+		{Name: "Printer.MediaPresentedEvent", Version: "2.0"},
+		{Name: "Printer.MediaRejectedEvent", Version: "2.0"},
+		{Name: "Printer.NoMediaEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"formNotFound", "flushFail", "mediaOverflow", "fieldSpecFailure", "fieldError", "mediaNotFound", "mediaSkewed", "retractBinFull", "stackerFull", "pageTurnFail", "mediaTurnFail", "shutterFail", "mediaJammed", "charSetData", "paperJammed", "paperOut", "inkOut", "tonerOut", "sequenceInvalid", "sourceInvalid", "mediaRetained", "blackMark", "mediaSize", "mediaRejected", "mediaRetracted", "msfError", "noMSF"},
 })
 
@@ -151,28 +166,45 @@ var PrintForm = xfs4iot.NewCommand[PrintFormCommand, PrintFormCompletion](xfs4io
 var PrintNative = xfs4iot.NewCommand[PrintNativeCommand, PrintNativeCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.PrintNative", Version: "3.0",
 	CompletionVersion: "2.0",
-	Events:            []string{"Printer.MediaInsertedEvent", "Printer.MediaPresentedEvent", "Printer.MediaRejectedEvent", "Printer.NoMediaEvent"},
-	ErrorCodes:        []string{"shutterFail", "mediaJammed", "paperJammed", "paperOut", "tonerOut", "noMediaPresent", "flushFail", "retractBinFull", "stackerFull", "pageTurnFail", "mediaTurnFail", "inkOut", "sequenceInvalid", "mediaOverflow", "mediaRetained", "blackMark", "sourceInvalid", "mediaRejected", "mediaRetracted"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaInsertedEvent", Version: "2.0"},
+		{Name: "Printer.MediaPresentedEvent", Version: "2.0"},
+		{Name: "Printer.MediaRejectedEvent", Version: "2.0"},
+		{Name: "Printer.NoMediaEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"shutterFail", "mediaJammed", "paperJammed", "paperOut", "tonerOut", "noMediaPresent", "flushFail", "retractBinFull", "stackerFull", "pageTurnFail", "mediaTurnFail", "inkOut", "sequenceInvalid", "mediaOverflow", "mediaRetained", "blackMark", "sourceInvalid", "mediaRejected", "mediaRetracted"},
 })
 
 // PrintRaw is the command Printer.PrintRaw, version 3.0.
 var PrintRaw = xfs4iot.NewCommand[PrintRawCommand, PrintRawCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.PrintRaw", Version: "3.0",
-	Events:     []string{"Printer.MediaPresentedEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaPresentedEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"shutterFail", "mediaJammed", "paperJammed", "paperOut", "tonerOut", "mediaRetained", "blackMark", "mediaRetracted"},
 })
 
 // ReadForm is the command Printer.ReadForm, version 3.0.
 var ReadForm = xfs4iot.NewCommand[ReadFormCommand, ReadFormCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.ReadForm", Version: "3.0",
-	Events:     []string{"Printer.FieldErrorEvent", "Printer.FieldWarningEvent", "Printer.MediaInsertedEvent", "Printer.MediaRejectedEvent", "Printer.NoMediaEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.FieldErrorEvent", Version: "2.0"},
+		{Name: "Printer.FieldWarningEvent", Version: "2.0"},
+		{Name: "Printer.MediaInsertedEvent", Version: "2.0"},
+		{Name: "Printer.MediaRejectedEvent", Version: "2.0"},
+		{Name: "Printer.NoMediaEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"formNotFound", "readNotSupported", "fieldSpecFailure", "fieldError", "mediaNotFound", "mediaSkewed", "retractBinFull", "shutterFail", "mediaJammed", "inkOut", "lampInoperative", "sequenceInvalid", "mediaSize", "mediaRejected", "msfError", "noMSF"},
 })
 
 // ReadImage is the command Printer.ReadImage, version 3.0.
 var ReadImage = xfs4iot.NewCommand[ReadImageCommand, ReadImageCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.ReadImage", Version: "3.0",
-	Events:     []string{"Printer.MediaInsertedEvent", "Printer.MediaRejectedEvent", "Printer.NoMediaEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaInsertedEvent", Version: "2.0"},
+		{Name: "Printer.MediaRejectedEvent", Version: "2.0"},
+		{Name: "Printer.NoMediaEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"shutterFail", "mediaJammed", "lampInoperative", "mediaSize", "mediaRejected"},
 })
 
@@ -180,8 +212,10 @@ var ReadImage = xfs4iot.NewCommand[ReadImageCommand, ReadImageCompletion](xfs4io
 var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInfo{
 	Name: "Printer.Reset", Version: "3.0",
 	CompletionVersion: "2.0",
-	Events:            []string{"Printer.MediaPresentedEvent"},
-	ErrorCodes:        []string{"shutterFail", "retractBinFull", "mediaJammed", "paperJammed"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Printer.MediaPresentedEvent", Version: "2.0"},
+	},
+	ErrorCodes: []string{"shutterFail", "retractBinFull", "mediaJammed", "paperJammed"},
 })
 
 // ResetCount is the command Printer.ResetCount, version 2.0. It is left over from 2021-1 and not part of newer releases.

@@ -14,28 +14,28 @@ func (EndExchangeCommand) Validate() error { return nil }
 
 // EndExchangeCompletion is the payload of the completion of Storage.EndExchange, version 2.0.
 type EndExchangeCompletion struct {
-	ErrorCode EndExchangeCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode EndExchangeErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Storage.EndExchange.
 func (p EndExchangeCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, EndExchangeCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, EndExchangeErrorCode.Validate)
 	return c.Err()
 }
 
-// EndExchangeCompletionErrorCode holds the values of Storage.EndExchange.errorCode.
-type EndExchangeCompletionErrorCode string
+// EndExchangeErrorCode holds the values of Storage.EndExchange.errorCode.
+type EndExchangeErrorCode string
 
-// The values of EndExchangeCompletionErrorCode.
+// The values of EndExchangeErrorCode.
 const (
-	EndExchangeCompletionErrorCodeStorageUnitError EndExchangeCompletionErrorCode = "storageUnitError"
-	EndExchangeCompletionErrorCodeNoExchangeActive EndExchangeCompletionErrorCode = "noExchangeActive"
+	EndExchangeErrorCodeStorageUnitError EndExchangeErrorCode = "storageUnitError"
+	EndExchangeErrorCodeNoExchangeActive EndExchangeErrorCode = "noExchangeActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v EndExchangeCompletionErrorCode) Validate() error {
-	return rule.Enum(v, EndExchangeCompletionErrorCodeStorageUnitError, EndExchangeCompletionErrorCodeNoExchangeActive)
+func (v EndExchangeErrorCode) Validate() error {
+	return rule.Enum(v, EndExchangeErrorCodeStorageUnitError, EndExchangeErrorCodeNoExchangeActive)
 }
 
 // GetStorageCommand is the payload of the command Storage.GetStorage, version 2.0.
@@ -72,29 +72,29 @@ func (p SetStorageCommand) Validate() error {
 
 // SetStorageCompletion is the payload of the completion of Storage.SetStorage, version 2.0.
 type SetStorageCompletion struct {
-	ErrorCode SetStorageCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetStorageErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Storage.SetStorage.
 func (p SetStorageCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetStorageCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetStorageErrorCode.Validate)
 	return c.Err()
 }
 
-// SetStorageCompletionErrorCode holds the values of Storage.SetStorage.errorCode.
-type SetStorageCompletionErrorCode string
+// SetStorageErrorCode holds the values of Storage.SetStorage.errorCode.
+type SetStorageErrorCode string
 
-// The values of SetStorageCompletionErrorCode.
+// The values of SetStorageErrorCode.
 const (
-	SetStorageCompletionErrorCodeInvalidUnit      SetStorageCompletionErrorCode = "invalidUnit"
-	SetStorageCompletionErrorCodeNoExchangeActive SetStorageCompletionErrorCode = "noExchangeActive"
-	SetStorageCompletionErrorCodeStorageUnitError SetStorageCompletionErrorCode = "storageUnitError"
+	SetStorageErrorCodeInvalidUnit      SetStorageErrorCode = "invalidUnit"
+	SetStorageErrorCodeNoExchangeActive SetStorageErrorCode = "noExchangeActive"
+	SetStorageErrorCodeStorageUnitError SetStorageErrorCode = "storageUnitError"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetStorageCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetStorageCompletionErrorCodeInvalidUnit, SetStorageCompletionErrorCodeNoExchangeActive, SetStorageCompletionErrorCodeStorageUnitError)
+func (v SetStorageErrorCode) Validate() error {
+	return rule.Enum(v, SetStorageErrorCodeInvalidUnit, SetStorageErrorCodeNoExchangeActive, SetStorageErrorCodeStorageUnitError)
 }
 
 // StartExchangeCommand is the payload of the command Storage.StartExchange, version 2.0.
@@ -105,27 +105,27 @@ func (StartExchangeCommand) Validate() error { return nil }
 
 // StartExchangeCompletion is the payload of the completion of Storage.StartExchange, version 2.0.
 type StartExchangeCompletion struct {
-	ErrorCode StartExchangeCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode StartExchangeErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of Storage.StartExchange.
 func (p StartExchangeCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, StartExchangeCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, StartExchangeErrorCode.Validate)
 	return c.Err()
 }
 
-// StartExchangeCompletionErrorCode holds the values of Storage.StartExchange.errorCode.
-type StartExchangeCompletionErrorCode string
+// StartExchangeErrorCode holds the values of Storage.StartExchange.errorCode.
+type StartExchangeErrorCode string
 
-// The values of StartExchangeCompletionErrorCode.
+// The values of StartExchangeErrorCode.
 const (
-	StartExchangeCompletionErrorCodeStorageUnitError  StartExchangeCompletionErrorCode = "storageUnitError"
-	StartExchangeCompletionErrorCodeExchangeActive    StartExchangeCompletionErrorCode = "exchangeActive"
-	StartExchangeCompletionErrorCodeTransactionActive StartExchangeCompletionErrorCode = "transactionActive"
+	StartExchangeErrorCodeStorageUnitError  StartExchangeErrorCode = "storageUnitError"
+	StartExchangeErrorCodeExchangeActive    StartExchangeErrorCode = "exchangeActive"
+	StartExchangeErrorCodeTransactionActive StartExchangeErrorCode = "transactionActive"
 )
 
 // Validate refuses a value that is not listed.
-func (v StartExchangeCompletionErrorCode) Validate() error {
-	return rule.Enum(v, StartExchangeCompletionErrorCodeStorageUnitError, StartExchangeCompletionErrorCodeExchangeActive, StartExchangeCompletionErrorCodeTransactionActive)
+func (v StartExchangeErrorCode) Validate() error {
+	return rule.Enum(v, StartExchangeErrorCodeStorageUnitError, StartExchangeErrorCodeExchangeActive, StartExchangeErrorCodeTransactionActive)
 }

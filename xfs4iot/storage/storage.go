@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, storage.EndExchange, payload) and served with
 // host.Handle(service, storage.EndExchange, handler).
@@ -37,7 +37,9 @@ var Description = xfs4iot.Interface{
 // EndExchange is the command Storage.EndExchange, version 2.0.
 var EndExchange = xfs4iot.NewCommand[EndExchangeCommand, EndExchangeCompletion](xfs4iot.CommandInfo{
 	Name: "Storage.EndExchange", Version: "2.0",
-	Events:     []string{"Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"storageUnitError", "noExchangeActive"},
 })
 
@@ -52,13 +54,17 @@ var GetStorage = xfs4iot.NewCommand[GetStorageCommand, GetStorageCompletion](xfs
 var SetStorage = xfs4iot.NewCommand[SetStorageCommand, SetStorageCompletion](xfs4iot.CommandInfo{
 	Name: "Storage.SetStorage", Version: "2.1",
 	CompletionVersion: "2.0",
-	Events:            []string{"Storage.StorageErrorEvent"},
-	ErrorCodes:        []string{"invalidUnit", "noExchangeActive", "storageUnitError"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
+	ErrorCodes: []string{"invalidUnit", "noExchangeActive", "storageUnitError"},
 })
 
 // StartExchange is the command Storage.StartExchange, version 2.0.
 var StartExchange = xfs4iot.NewCommand[StartExchangeCommand, StartExchangeCompletion](xfs4iot.CommandInfo{
 	Name: "Storage.StartExchange", Version: "2.0",
-	Events:     []string{"Storage.StorageErrorEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "Storage.StorageErrorEvent", Version: "2.1"},
+	},
 	ErrorCodes: []string{"storageUnitError", "exchangeActive", "transactionActive"},
 })

@@ -108,29 +108,29 @@ func (p DefineKeysCommand) Validate() error {
 
 // DefineKeysCompletion is the payload of the completion of TextTerminal.DefineKeys, version 2.0.
 type DefineKeysCompletion struct {
-	ErrorCode DefineKeysCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode DefineKeysErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.DefineKeys.
 func (p DefineKeysCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, DefineKeysCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, DefineKeysErrorCode.Validate)
 	return c.Err()
 }
 
-// DefineKeysCompletionErrorCode holds the values of TextTerminal.DefineKeys.errorCode.
-type DefineKeysCompletionErrorCode string
+// DefineKeysErrorCode holds the values of TextTerminal.DefineKeys.errorCode.
+type DefineKeysErrorCode string
 
-// The values of DefineKeysCompletionErrorCode.
+// The values of DefineKeysErrorCode.
 const (
-	DefineKeysCompletionErrorCodeKeyInvalid      DefineKeysCompletionErrorCode = "keyInvalid"
-	DefineKeysCompletionErrorCodeKeyNotSupported DefineKeysCompletionErrorCode = "keyNotSupported"
-	DefineKeysCompletionErrorCodeNoActiveKeys    DefineKeysCompletionErrorCode = "noActiveKeys"
+	DefineKeysErrorCodeKeyInvalid      DefineKeysErrorCode = "keyInvalid"
+	DefineKeysErrorCodeKeyNotSupported DefineKeysErrorCode = "keyNotSupported"
+	DefineKeysErrorCodeNoActiveKeys    DefineKeysErrorCode = "noActiveKeys"
 )
 
 // Validate refuses a value that is not listed.
-func (v DefineKeysCompletionErrorCode) Validate() error {
-	return rule.Enum(v, DefineKeysCompletionErrorCodeKeyInvalid, DefineKeysCompletionErrorCodeKeyNotSupported, DefineKeysCompletionErrorCodeNoActiveKeys)
+func (v DefineKeysErrorCode) Validate() error {
+	return rule.Enum(v, DefineKeysErrorCodeKeyInvalid, DefineKeysErrorCodeKeyNotSupported, DefineKeysErrorCodeNoActiveKeys)
 }
 
 // GetFormListCommand is the payload of the command TextTerminal.GetFormList, version 2.0.
@@ -182,30 +182,30 @@ func (p GetQueryFieldCommand) Validate() error {
 
 // GetQueryFieldCompletion is the payload of the completion of TextTerminal.GetQueryField, version 3.0.
 type GetQueryFieldCompletion struct {
-	ErrorCode GetQueryFieldCompletionErrorCode               `json:"errorCode,omitzero"`
+	ErrorCode GetQueryFieldErrorCode                         `json:"errorCode,omitzero"`
 	Fields    map[string]*GetQueryFieldCompletionFieldsValue `json:"fields,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.GetQueryField.
 func (p GetQueryFieldCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFieldCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFieldErrorCode.Validate)
 	c.Add("fields", rule.Values(rule.Present(GetQueryFieldCompletionFieldsValue.Validate))(p.Fields))
 	return c.Err()
 }
 
-// GetQueryFieldCompletionErrorCode holds the values of TextTerminal.GetQueryField.errorCode.
-type GetQueryFieldCompletionErrorCode string
+// GetQueryFieldErrorCode holds the values of TextTerminal.GetQueryField.errorCode.
+type GetQueryFieldErrorCode string
 
-// The values of GetQueryFieldCompletionErrorCode.
+// The values of GetQueryFieldErrorCode.
 const (
-	GetQueryFieldCompletionErrorCodeFormNotFound  GetQueryFieldCompletionErrorCode = "formNotFound"
-	GetQueryFieldCompletionErrorCodeFieldNotFound GetQueryFieldCompletionErrorCode = "fieldNotFound"
+	GetQueryFieldErrorCodeFormNotFound  GetQueryFieldErrorCode = "formNotFound"
+	GetQueryFieldErrorCodeFieldNotFound GetQueryFieldErrorCode = "fieldNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetQueryFieldCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetQueryFieldCompletionErrorCodeFormNotFound, GetQueryFieldCompletionErrorCodeFieldNotFound)
+func (v GetQueryFieldErrorCode) Validate() error {
+	return rule.Enum(v, GetQueryFieldErrorCodeFormNotFound, GetQueryFieldErrorCodeFieldNotFound)
 }
 
 // GetQueryFieldCompletionFieldsValue is TextTerminal.GetQueryField.fields.*.
@@ -371,29 +371,29 @@ func (p GetQueryFormCommand) Validate() error {
 
 // GetQueryFormCompletion is the payload of the completion of TextTerminal.GetQueryForm, version 3.0.
 type GetQueryFormCompletion struct {
-	ErrorCode GetQueryFormCompletionErrorCode `json:"errorCode,omitzero"`
-	Form      *GetQueryFormCompletionForm     `json:"form,omitzero"`
+	ErrorCode GetQueryFormErrorCode       `json:"errorCode,omitzero"`
+	Form      *GetQueryFormCompletionForm `json:"form,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.GetQueryForm.
 func (p GetQueryFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, GetQueryFormErrorCode.Validate)
 	rule.Set(&c, "form", p.Form, (*GetQueryFormCompletionForm).Validate)
 	return c.Err()
 }
 
-// GetQueryFormCompletionErrorCode holds the values of TextTerminal.GetQueryForm.errorCode.
-type GetQueryFormCompletionErrorCode string
+// GetQueryFormErrorCode holds the values of TextTerminal.GetQueryForm.errorCode.
+type GetQueryFormErrorCode string
 
-// The values of GetQueryFormCompletionErrorCode.
+// The values of GetQueryFormErrorCode.
 const (
-	GetQueryFormCompletionErrorCodeFormNotFound GetQueryFormCompletionErrorCode = "formNotFound"
+	GetQueryFormErrorCodeFormNotFound GetQueryFormErrorCode = "formNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v GetQueryFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, GetQueryFormCompletionErrorCodeFormNotFound)
+func (v GetQueryFormErrorCode) Validate() error {
+	return rule.Enum(v, GetQueryFormErrorCodeFormNotFound)
 }
 
 // GetQueryFormCompletionForm is TextTerminal.GetQueryForm.form.
@@ -589,28 +589,28 @@ func (LoadFormCommand) Validate() error { return nil }
 
 // LoadFormCompletion is the payload of the completion of TextTerminal.LoadForm, version 2.0.
 type LoadFormCompletion struct {
-	ErrorCode LoadFormCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode LoadFormErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.LoadForm.
 func (p LoadFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, LoadFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, LoadFormErrorCode.Validate)
 	return c.Err()
 }
 
-// LoadFormCompletionErrorCode holds the values of TextTerminal.LoadForm.errorCode.
-type LoadFormCompletionErrorCode string
+// LoadFormErrorCode holds the values of TextTerminal.LoadForm.errorCode.
+type LoadFormErrorCode string
 
-// The values of LoadFormCompletionErrorCode.
+// The values of LoadFormErrorCode.
 const (
-	LoadFormCompletionErrorCodeFormInvalid      LoadFormCompletionErrorCode = "formInvalid"
-	LoadFormCompletionErrorCodeDefinitionExists LoadFormCompletionErrorCode = "definitionExists"
+	LoadFormErrorCodeFormInvalid      LoadFormErrorCode = "formInvalid"
+	LoadFormErrorCodeDefinitionExists LoadFormErrorCode = "definitionExists"
 )
 
 // Validate refuses a value that is not listed.
-func (v LoadFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, LoadFormCompletionErrorCodeFormInvalid, LoadFormCompletionErrorCodeDefinitionExists)
+func (v LoadFormErrorCode) Validate() error {
+	return rule.Enum(v, LoadFormErrorCodeFormInvalid, LoadFormErrorCodeDefinitionExists)
 }
 
 // ReadCommand is the payload of the command TextTerminal.Read, version 2.0.
@@ -675,30 +675,30 @@ func (ReadCommandEchoAttr) Validate() error { return nil }
 
 // ReadCompletion is the payload of the completion of TextTerminal.Read, version 2.0.
 type ReadCompletion struct {
-	ErrorCode ReadCompletionErrorCode `json:"errorCode,omitzero"`
-	Input     string                  `json:"input,omitzero"` // sensitive: mask in logs
+	ErrorCode ReadErrorCode `json:"errorCode,omitzero"`
+	Input     string        `json:"input,omitzero"` // sensitive: mask in logs
 }
 
 // Validate reports values outside the description of TextTerminal.Read.
 func (p ReadCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadErrorCode.Validate)
 	return c.Err()
 }
 
-// ReadCompletionErrorCode holds the values of TextTerminal.Read.errorCode.
-type ReadCompletionErrorCode string
+// ReadErrorCode holds the values of TextTerminal.Read.errorCode.
+type ReadErrorCode string
 
-// The values of ReadCompletionErrorCode.
+// The values of ReadErrorCode.
 const (
-	ReadCompletionErrorCodeKeyInvalid      ReadCompletionErrorCode = "keyInvalid"
-	ReadCompletionErrorCodeKeyNotSupported ReadCompletionErrorCode = "keyNotSupported"
-	ReadCompletionErrorCodeNoActiveKeys    ReadCompletionErrorCode = "noActiveKeys"
+	ReadErrorCodeKeyInvalid      ReadErrorCode = "keyInvalid"
+	ReadErrorCodeKeyNotSupported ReadErrorCode = "keyNotSupported"
+	ReadErrorCodeNoActiveKeys    ReadErrorCode = "noActiveKeys"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadCompletionErrorCodeKeyInvalid, ReadCompletionErrorCodeKeyNotSupported, ReadCompletionErrorCodeNoActiveKeys)
+func (v ReadErrorCode) Validate() error {
+	return rule.Enum(v, ReadErrorCodeKeyInvalid, ReadErrorCodeKeyNotSupported, ReadErrorCodeNoActiveKeys)
 }
 
 // ReadFormCommand is the payload of the command TextTerminal.ReadForm, version 2.0.
@@ -716,32 +716,32 @@ func (p ReadFormCommand) Validate() error {
 
 // ReadFormCompletion is the payload of the completion of TextTerminal.ReadForm, version 2.0.
 type ReadFormCompletion struct {
-	ErrorCode ReadFormCompletionErrorCode `json:"errorCode,omitzero"`
-	Fields    map[string]string           `json:"fields,omitzero"`
+	ErrorCode ReadFormErrorCode `json:"errorCode,omitzero"`
+	Fields    map[string]string `json:"fields,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.ReadForm.
 func (p ReadFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, ReadFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, ReadFormErrorCode.Validate)
 	return c.Err()
 }
 
-// ReadFormCompletionErrorCode holds the values of TextTerminal.ReadForm.errorCode.
-type ReadFormCompletionErrorCode string
+// ReadFormErrorCode holds the values of TextTerminal.ReadForm.errorCode.
+type ReadFormErrorCode string
 
-// The values of ReadFormCompletionErrorCode.
+// The values of ReadFormErrorCode.
 const (
-	ReadFormCompletionErrorCodeFormNotFound     ReadFormCompletionErrorCode = "formNotFound"
-	ReadFormCompletionErrorCodeFormInvalid      ReadFormCompletionErrorCode = "formInvalid"
-	ReadFormCompletionErrorCodeFieldSpecFailure ReadFormCompletionErrorCode = "fieldSpecFailure"
-	ReadFormCompletionErrorCodeKeyCanceled      ReadFormCompletionErrorCode = "keyCanceled"
-	ReadFormCompletionErrorCodeFieldError       ReadFormCompletionErrorCode = "fieldError"
+	ReadFormErrorCodeFormNotFound     ReadFormErrorCode = "formNotFound"
+	ReadFormErrorCodeFormInvalid      ReadFormErrorCode = "formInvalid"
+	ReadFormErrorCodeFieldSpecFailure ReadFormErrorCode = "fieldSpecFailure"
+	ReadFormErrorCodeKeyCanceled      ReadFormErrorCode = "keyCanceled"
+	ReadFormErrorCodeFieldError       ReadFormErrorCode = "fieldError"
 )
 
 // Validate refuses a value that is not listed.
-func (v ReadFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, ReadFormCompletionErrorCodeFormNotFound, ReadFormCompletionErrorCodeFormInvalid, ReadFormCompletionErrorCodeFieldSpecFailure, ReadFormCompletionErrorCodeKeyCanceled, ReadFormCompletionErrorCodeFieldError)
+func (v ReadFormErrorCode) Validate() error {
+	return rule.Enum(v, ReadFormErrorCodeFormNotFound, ReadFormErrorCodeFormInvalid, ReadFormErrorCodeFieldSpecFailure, ReadFormErrorCodeKeyCanceled, ReadFormErrorCodeFieldError)
 }
 
 // ResetCommand is the payload of the command TextTerminal.Reset, version 2.0.
@@ -953,28 +953,28 @@ func (v SetFormCommandFormFieldsValueHorizontal) Validate() error {
 
 // SetFormCompletion is the payload of the completion of TextTerminal.SetForm, version 2.0.
 type SetFormCompletion struct {
-	ErrorCode SetFormCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetFormErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.SetForm.
 func (p SetFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetFormErrorCode.Validate)
 	return c.Err()
 }
 
-// SetFormCompletionErrorCode holds the values of TextTerminal.SetForm.errorCode.
-type SetFormCompletionErrorCode string
+// SetFormErrorCode holds the values of TextTerminal.SetForm.errorCode.
+type SetFormErrorCode string
 
-// The values of SetFormCompletionErrorCode.
+// The values of SetFormErrorCode.
 const (
-	SetFormCompletionErrorCodeFormInvalid  SetFormCompletionErrorCode = "formInvalid"
-	SetFormCompletionErrorCodeFormNotFound SetFormCompletionErrorCode = "formNotFound"
+	SetFormErrorCodeFormInvalid  SetFormErrorCode = "formInvalid"
+	SetFormErrorCodeFormNotFound SetFormErrorCode = "formNotFound"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetFormCompletionErrorCodeFormInvalid, SetFormCompletionErrorCodeFormNotFound)
+func (v SetFormErrorCode) Validate() error {
+	return rule.Enum(v, SetFormErrorCodeFormInvalid, SetFormErrorCodeFormNotFound)
 }
 
 // SetResolutionCommand is the payload of the command TextTerminal.SetResolution, version 2.0.
@@ -992,27 +992,27 @@ func (p SetResolutionCommand) Validate() error {
 
 // SetResolutionCompletion is the payload of the completion of TextTerminal.SetResolution, version 2.0.
 type SetResolutionCompletion struct {
-	ErrorCode SetResolutionCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode SetResolutionErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.SetResolution.
 func (p SetResolutionCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, SetResolutionCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, SetResolutionErrorCode.Validate)
 	return c.Err()
 }
 
-// SetResolutionCompletionErrorCode holds the values of TextTerminal.SetResolution.errorCode.
-type SetResolutionCompletionErrorCode string
+// SetResolutionErrorCode holds the values of TextTerminal.SetResolution.errorCode.
+type SetResolutionErrorCode string
 
-// The values of SetResolutionCompletionErrorCode.
+// The values of SetResolutionErrorCode.
 const (
-	SetResolutionCompletionErrorCodeResolutionNotSupported SetResolutionCompletionErrorCode = "resolutionNotSupported"
+	SetResolutionErrorCodeResolutionNotSupported SetResolutionErrorCode = "resolutionNotSupported"
 )
 
 // Validate refuses a value that is not listed.
-func (v SetResolutionCompletionErrorCode) Validate() error {
-	return rule.Enum(v, SetResolutionCompletionErrorCodeResolutionNotSupported)
+func (v SetResolutionErrorCode) Validate() error {
+	return rule.Enum(v, SetResolutionErrorCodeResolutionNotSupported)
 }
 
 // WriteCommand is the payload of the command TextTerminal.Write, version 2.0.
@@ -1050,27 +1050,27 @@ func (WriteCommandTextAttr) Validate() error { return nil }
 
 // WriteCompletion is the payload of the completion of TextTerminal.Write, version 2.0.
 type WriteCompletion struct {
-	ErrorCode WriteCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode WriteErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.Write.
 func (p WriteCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, WriteCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, WriteErrorCode.Validate)
 	return c.Err()
 }
 
-// WriteCompletionErrorCode holds the values of TextTerminal.Write.errorCode.
-type WriteCompletionErrorCode string
+// WriteErrorCode holds the values of TextTerminal.Write.errorCode.
+type WriteErrorCode string
 
-// The values of WriteCompletionErrorCode.
+// The values of WriteErrorCode.
 const (
-	WriteCompletionErrorCodeCharacterSetsData WriteCompletionErrorCode = "characterSetsData"
+	WriteErrorCodeCharacterSetsData WriteErrorCode = "characterSetsData"
 )
 
 // Validate refuses a value that is not listed.
-func (v WriteCompletionErrorCode) Validate() error {
-	return rule.Enum(v, WriteCompletionErrorCodeCharacterSetsData)
+func (v WriteErrorCode) Validate() error {
+	return rule.Enum(v, WriteErrorCodeCharacterSetsData)
 }
 
 // WriteFormCommand is the payload of the command TextTerminal.WriteForm, version 2.0.
@@ -1091,30 +1091,30 @@ func (p WriteFormCommand) Validate() error {
 
 // WriteFormCompletion is the payload of the completion of TextTerminal.WriteForm, version 2.0.
 type WriteFormCompletion struct {
-	ErrorCode WriteFormCompletionErrorCode `json:"errorCode,omitzero"`
+	ErrorCode WriteFormErrorCode `json:"errorCode,omitzero"`
 }
 
 // Validate reports values outside the description of TextTerminal.WriteForm.
 func (p WriteFormCompletion) Validate() error {
 	var c rule.Fields
-	rule.Set(&c, "errorCode", p.ErrorCode, WriteFormCompletionErrorCode.Validate)
+	rule.Set(&c, "errorCode", p.ErrorCode, WriteFormErrorCode.Validate)
 	return c.Err()
 }
 
-// WriteFormCompletionErrorCode holds the values of TextTerminal.WriteForm.errorCode.
-type WriteFormCompletionErrorCode string
+// WriteFormErrorCode holds the values of TextTerminal.WriteForm.errorCode.
+type WriteFormErrorCode string
 
-// The values of WriteFormCompletionErrorCode.
+// The values of WriteFormErrorCode.
 const (
-	WriteFormCompletionErrorCodeFormNotFound      WriteFormCompletionErrorCode = "formNotFound"
-	WriteFormCompletionErrorCodeFormInvalid       WriteFormCompletionErrorCode = "formInvalid"
-	WriteFormCompletionErrorCodeMediaOverflow     WriteFormCompletionErrorCode = "mediaOverflow"
-	WriteFormCompletionErrorCodeFieldSpecFailure  WriteFormCompletionErrorCode = "fieldSpecFailure"
-	WriteFormCompletionErrorCodeCharacterSetsData WriteFormCompletionErrorCode = "characterSetsData"
-	WriteFormCompletionErrorCodeFieldError        WriteFormCompletionErrorCode = "fieldError"
+	WriteFormErrorCodeFormNotFound      WriteFormErrorCode = "formNotFound"
+	WriteFormErrorCodeFormInvalid       WriteFormErrorCode = "formInvalid"
+	WriteFormErrorCodeMediaOverflow     WriteFormErrorCode = "mediaOverflow"
+	WriteFormErrorCodeFieldSpecFailure  WriteFormErrorCode = "fieldSpecFailure"
+	WriteFormErrorCodeCharacterSetsData WriteFormErrorCode = "characterSetsData"
+	WriteFormErrorCodeFieldError        WriteFormErrorCode = "fieldError"
 )
 
 // Validate refuses a value that is not listed.
-func (v WriteFormCompletionErrorCode) Validate() error {
-	return rule.Enum(v, WriteFormCompletionErrorCodeFormNotFound, WriteFormCompletionErrorCodeFormInvalid, WriteFormCompletionErrorCodeMediaOverflow, WriteFormCompletionErrorCodeFieldSpecFailure, WriteFormCompletionErrorCodeCharacterSetsData, WriteFormCompletionErrorCodeFieldError)
+func (v WriteFormErrorCode) Validate() error {
+	return rule.Enum(v, WriteFormErrorCodeFormNotFound, WriteFormErrorCodeFormInvalid, WriteFormErrorCodeMediaOverflow, WriteFormErrorCodeFieldSpecFailure, WriteFormErrorCodeCharacterSetsData, WriteFormErrorCodeFieldError)
 }

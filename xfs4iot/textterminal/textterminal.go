@@ -6,8 +6,8 @@
 // Fields that may be absent are pointers, slices, maps or empty strings; an empty
 // string is not sent. Validate reports values outside the description. Names,
 // versions, types, enums, patterns and bounds are those of specification release
-// 2024-3, read from .
-// (commit ); what the 2021-1 schema adds is in constraints-2021-1.json.
+// 2024-3, read from KAL_XFS4IoT_SP-Dev v3.3.4
+// (commit 083d65203fe0); what the 2021-1 schema adds is in constraints-2021-1.json.
 //
 // A command is sent with client.Do(ctx, conn, textterminal.Beep, payload) and served with
 // host.Handle(service, textterminal.Beep, handler).
@@ -92,21 +92,28 @@ var GetQueryForm = xfs4iot.NewCommand[GetQueryFormCommand, GetQueryFormCompletio
 // LoadForm is the command TextTerminal.LoadForm, version 2.0. It is left over from 2021-1 and not part of newer releases.
 var LoadForm = xfs4iot.NewCommand[LoadFormCommand, LoadFormCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.LoadForm", Version: "2.0",
-	Events:     []string{"TextTerminal.FormLoadedEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "TextTerminal.FormLoadedEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"formInvalid", "definitionExists"},
 })
 
 // Read is the command TextTerminal.Read, version 2.0.
 var Read = xfs4iot.NewCommand[ReadCommand, ReadCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.Read", Version: "2.0",
-	Events:     []string{"TextTerminal.KeyEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "TextTerminal.KeyEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"keyInvalid", "keyNotSupported", "noActiveKeys"},
 })
 
 // ReadForm is the command TextTerminal.ReadForm, version 2.0.
 var ReadForm = xfs4iot.NewCommand[ReadFormCommand, ReadFormCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.ReadForm", Version: "2.0",
-	Events:     []string{"TextTerminal.FieldErrorEvent", "TextTerminal.FieldWarningEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "TextTerminal.FieldErrorEvent", Version: "2.0"},
+		{Name: "TextTerminal.FieldWarningEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"formNotFound", "formInvalid", "fieldSpecFailure", "keyCanceled", "fieldError"},
 })
 
@@ -136,6 +143,9 @@ var Write = xfs4iot.NewCommand[WriteCommand, WriteCompletion](xfs4iot.CommandInf
 // WriteForm is the command TextTerminal.WriteForm, version 2.0.
 var WriteForm = xfs4iot.NewCommand[WriteFormCommand, WriteFormCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.WriteForm", Version: "2.0",
-	Events:     []string{"TextTerminal.FieldErrorEvent", "TextTerminal.FieldWarningEvent"},
+	Events: []xfs4iot.EventRef{
+		{Name: "TextTerminal.FieldErrorEvent", Version: "2.0"},
+		{Name: "TextTerminal.FieldWarningEvent", Version: "2.0"},
+	},
 	ErrorCodes: []string{"formNotFound", "formInvalid", "mediaOverflow", "fieldSpecFailure", "characterSetsData", "fieldError"},
 })

@@ -246,12 +246,29 @@ func (g *generator) descriptor(name string, c *command) {
 		g.f.p("Immediate: true,")
 	}
 	if len(c.Events) > 0 {
-		g.f.p("Events: %#v,", c.Events)
+		g.f.p("Events: []xfs4iot.EventRef{")
+		for _, e := range c.Events {
+			g.f.p("{Name: %q, Version: %q},", e, g.eventVersion(e))
+		}
+		g.f.p("},")
 	}
 	if len(c.ErrorCodes) > 0 {
 		g.f.p("ErrorCodes: %#v,", c.ErrorCodes)
 	}
 	g.f.p("})\n")
+}
+
+// eventVersion finds the version of an event by its full name.
+func (g *generator) eventVersion(full string) string {
+	name, event, _ := strings.Cut(full, ".")
+	i := g.d.iface(name)
+	for _, e := range append(slices.Clone(i.Events), i.Unsolicited...) {
+		if e.Name == event {
+			return e.Value.Version
+		}
+	}
+	g.fail(fmt.Errorf("event %s is not described", full))
+	return ""
 }
 
 func remarks(c *command) string {
@@ -359,12 +376,21 @@ func (g *generator) object(name string, n *node, at, doc string) {
 
 func (g *generator) field(parent, at string, f member[*node], inner *[]nested) {
 	name := exported(f.Name)
+	inline := inlineName(parent, name)
 	var options string
 	if tolerantFields[at+"."+f.Name] {
 		options = ",case:ignore"
 	}
-	typ := g.fieldType(f.Value, parent+name, at+"."+f.Name, inner)
+	typ := g.fieldType(f.Value, inline, at+"."+f.Name, inner)
 	g.f.p("%s %s `json:\"%s%s,omitzero\"`%s", name, typ, f.Name, options, comment(f.Value))
+}
+
+// inlineName is the name of the type declared by a field.
+func inlineName(parent, field string) string {
+	if field == "ErrorCode" {
+		return strings.TrimSuffix(parent, "Completion") + field
+	}
+	return parent + field
 }
 
 // fieldType is the Go type of a field that may be absent.

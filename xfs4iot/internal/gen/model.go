@@ -41,8 +41,10 @@ func (o *ordered[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // description is interfaces.json.
 type description struct {
 	Source struct {
-		Repository, Commit, Tag string
-	} `json:",case:ignore"`
+		Repository string `json:"repository"`
+		Commit     string `json:"commit"`
+		Tag        string `json:"tag"`
+	} `json:"source"`
 	Interfaces ordered[*iface] `json:"interfaces"`
 }
 

@@ -30,6 +30,7 @@ func (g *generator) validate(name, at string, n *node) {
 // fieldRules gives the statements that check one field.
 func (g *generator) fieldRules(parent string, f member[*node], in *node) []string {
 	n, name := f.Value, exported(f.Name)
+	inline := inlineName(parent, name)
 	var lines []string
 	if slices.Contains(in.rules.Required, f.Name) && !n.Nullable {
 		lines = append(lines, fmt.Sprintf("c.Required(%q, %s)", f.Name, present(g.kind(n), "p."+name)))
@@ -37,17 +38,17 @@ func (g *generator) fieldRules(parent string, f member[*node], in *node) []strin
 	value := "p." + name
 	switch g.kind(n) {
 	case "object":
-		return append(lines, fmt.Sprintf("rule.Set(&c, %q, %s, (*%s).Validate)", f.Name, value, g.typeName(n, parent+name)))
+		return append(lines, fmt.Sprintf("rule.Set(&c, %q, %s, (*%s).Validate)", f.Name, value, g.typeName(n, inline)))
 	case "enum":
-		return append(lines, fmt.Sprintf("rule.Set(&c, %q, %s, %s.Validate)", f.Name, value, g.typeName(n, parent+name)))
+		return append(lines, fmt.Sprintf("rule.Set(&c, %q, %s, %s.Validate)", f.Name, value, g.typeName(n, inline)))
 	case "map":
-		return append(lines, g.mapRules(strconv.Quote(f.Name), value, keyPattern(n), n.Element, parent+name+"Value")...)
+		return append(lines, g.mapRules(strconv.Quote(f.Name), value, keyPattern(n), n.Element, inline+"Value")...)
 	case "array":
 		if n.rules.MinItems > 0 {
-			lines = append(lines, fmt.Sprintf("c.Add(%q, rule.Items[%s](%d)(%s))", f.Name, g.typeName(n.Items, parent+name+"Item"), n.rules.MinItems, value))
+			lines = append(lines, fmt.Sprintf("c.Add(%q, rule.Items[%s](%d)(%s))", f.Name, g.typeName(n.Items, inline+"Item"), n.rules.MinItems, value))
 		}
 	}
-	rule := g.rule(n, parent+name, false)
+	rule := g.rule(n, inline, false)
 	switch {
 	case rule == "":
 	case n.Type == "integer" && n.Ints == nil:

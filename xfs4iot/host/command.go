@@ -1,0 +1,145 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/plomb-pos/plomb/xfs4iot"
+)
+
+// Command is one command being handled. It is valid until its handler returns.
+type Command struct {
+	header xfs4iot.Header
+	info   xfs4iot.CommandInfo
+	gen    xfs4iot.Generation
+	conn   *conn
+	do     action
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	state  state // guarded by conn.mu
+
+	unwatch func() bool // ends the watch for cancel and timeout in the queue
+}
+
+type state int
+
+const (
+	queued state = iota
+	running
+	done
+)
+
+// Why a command's context ended; context.Cause gives them.
+var (
+	ErrCanceled     = errors.New("cancelled by its client")
+	ErrTimeOut      = errors.New("the command's time is over")
+	ErrDisconnected = errors.New("the connection ended")
+)
+
+// Name is the message name, "Printer.PrintRaw".
+func (c *Command) Name() string { return c.header.Name }
+
+// RequestID is the client's number for the command, unique on its connection only.
+func (c *Command) RequestID() int64 { return c.header.RequestID }
+
+// Timeout is how long the client gave the command, counted from its arrival; 0 is
+// without end. The handler's context has the deadline.
+func (c *Command) Timeout() time.Duration { return c.header.Timeout }
+
+// Client is who sent the command.
+func (c *Command) Client() Client { return c.conn.client }
+
+// ErrCompleted is returned by Event after the command's completion.
+var ErrCompleted = errors.New("the command has completed")
+
+// Event sends an event of this command to its client. It does not wait for the
+// client to read it; once the connection has ended it does nothing.
+func (c *Command) Event(e xfs4iot.Event) error {
+	m, err := xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeEvent, Name: e.EventName(),
+		RequestID: c.header.RequestID, Version: e.EventVersion()}, e)
+	if err != nil {
+		return err
+	}
+	c.conn.mu.Lock()
+	defer c.conn.mu.Unlock()
+	if c.state == done {
+		return fmt.Errorf("send %s: %w", e.EventName(), ErrCompleted)
+	}
+	m.Generation = c.gen
+	c.conn.enqueue(m)
+	return nil
+}
+
+// Fail makes the error for an errorCode of a command, given as the constant of its
+// interface package: the completion is commandErrorCode with that errorCode.
+func Fail[T ~string](errorCode T, description string) error {
+	return &xfs4iot.Error{Code: xfs4iot.CommandErrorCode, ErrorCode: string(errorCode), Description: description}
+}
+
+// start moves a queued command to running; false when it was finished meanwhile.
+func (c *Command) start() bool {
+	c.conn.mu.Lock()
+	defer c.conn.mu.Unlock()
+	if c.state != queued {
+		return false
+	}
+	c.state = running
+	if c.unwatch != nil {
+		c.unwatch()
+	}
+	return true
+}
+
+// run does a started command and completes it. A panic of the handler is logged
+// and becomes internalError.
+func (c *Command) run() {
+	payload, err := c.protected()
+	c.conn.complete(c, payload, err)
+}
+
+func (c *Command) protected() (payload any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.conn.log.Error("handler panicked", "command", c.header.Name, "panic", p, "stack", string(debug.Stack()))
+			payload, err = nil, &xfs4iot.Error{Code: xfs4iot.InternalError, Description: "internal error"}
+		}
+	}()
+	return c.do(c.ctx, c)
+}
+
+// outcome turns a handler's error into the completion's code, errorCode and text.
+func (c *Command) outcome(err error) *xfs4iot.Error {
+	if err == nil {
+		return &xfs4iot.Error{Code: xfs4iot.Success}
+	}
+	var e *xfs4iot.Error
+	if errors.As(err, &e) {
+		return completionOf(e)
+	}
+	if c.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(c.ctx))) {
+		return &xfs4iot.Error{Code: codeOf(context.Cause(c.ctx)), Description: context.Cause(c.ctx).Error()}
+	}
+	return &xfs4iot.Error{Code: xfs4iot.InternalError, Description: err.Error()}
+}
+
+// completionOf makes a handler's error fit for the wire.
+func completionOf(e *xfs4iot.Error) *xfs4iot.Error {
+	out := *e
+	switch {
+	case out.Code == "" && out.ErrorCode != "":
+		out.Code = xfs4iot.CommandErrorCode
+	case out.Code == "":
+		out.Code = xfs4iot.InternalError
+	}
+	return &out
+}
+
+func codeOf(cause error) xfs4iot.CompletionCode {
+	if errors.Is(cause, ErrTimeOut) {
+		return xfs4iot.TimeOut
+	}
+	return xfs4iot.Canceled
+}
