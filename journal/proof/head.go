@@ -20,7 +20,7 @@ const (
 	headVersion  = 1
 	headFixed    = 96 // bytes before the origin
 	knownFlags   = FlagClockUnsure | FlagTraining | FlagSnapshot | FlagLate
-	minEncodings = headFixed + 1 + 1 + 1 // shortest head: origin of one byte, no numbers
+	shortestHead = headFixed + 1 + 1 + 1 // shortest head: origin of one byte, no numbers
 )
 
 // Errors about heads. All parse errors of this package wrap ErrFormat.
@@ -164,7 +164,7 @@ func ParseHead(b []byte) (*Head, error) {
 // are reused where they fit: a verifier that walks a million heads does not
 // allocate for each. On error h is undefined.
 func (h *Head) UnmarshalBinary(b []byte) error {
-	if len(b) < minEncodings || len(b) > MaxHead {
+	if len(b) < shortestHead || len(b) > MaxHead {
 		return fmt.Errorf("parse head: %w: %d bytes", ErrFormat, len(b))
 	}
 	if b[0] != headVersion {

@@ -42,7 +42,7 @@ func ParseNote(signed []byte) (Checkpoint, []note.Signature, error) {
 		n, err = unverified.Note, nil
 	}
 	if err != nil {
-		return Checkpoint{}, nil, fmt.Errorf("parse signed checkpoint: %w", err)
+		return Checkpoint{}, nil, fmt.Errorf("parse signed checkpoint: %w", explainNote(err))
 	}
 	c, err := ParseCheckpoint([]byte(n.Text))
 	return c, n.UnverifiedSigs, err
@@ -75,8 +75,7 @@ func openNote(signed []byte, keys note.Verifiers) (*note.Note, error) {
 	if len(signed) > maxNote {
 		return nil, fmt.Errorf("%w: %d bytes", ErrFormat, len(signed))
 	}
-	n, err := note.Open(signed, keys)
-	return n, err
+	return note.Open(signed, keys)
 }
 
 func explainNote(err error) error {
