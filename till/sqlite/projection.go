@@ -28,8 +28,9 @@ type Row struct {
 	Text   string // what a search looks through
 	// Receipt is set for sales, returns and voids.
 	Receipt *ReceiptRow
-	// Returned is what the entry takes back from earlier receipts.
-	Returned []ReturnedRow
+	// Refers are the indexes of earlier entries that this one is about: the
+	// receipt that is given back, voided, printed, copied.
+	Refers []uint64
 	// Z is set for a Z report.
 	Z *ZRow
 }
@@ -44,14 +45,6 @@ type ReceiptRow struct {
 	Person   string
 	Total    int64
 	Lines    int
-}
-
-// ReturnedRow is one line taken back from the receipt at index Original.
-type ReturnedRow struct {
-	Original uint64
-	Line     int
-	Quantity int64 // millionths, positive
-	Amount   int64 // minor units, positive
 }
 
 // ZRow is a day's close.
@@ -181,10 +174,8 @@ func insert(ctx context.Context, tx *sql.Tx, r *Row) error {
 	if err := insertReceipt(ctx, tx, r); err != nil {
 		return err
 	}
-	for _, t := range r.Returned {
-		_, err := tx.ExecContext(ctx, "INSERT INTO returned (original, line, by, quantity, amount) VALUES (?, ?, ?, ?, ?)"+
-			" ON CONFLICT (original, line, by) DO UPDATE SET quantity = quantity + excluded.quantity, amount = amount + excluded.amount",
-			int64(t.Original), t.Line, int64(r.Index), t.Quantity, t.Amount)
+	for _, original := range r.Refers {
+		_, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO refer (original, by, kind) VALUES (?, ?, ?)", int64(original), int64(r.Index), r.Kind)
 		if err != nil {
 			return err
 		}
@@ -257,15 +248,22 @@ func (p *Projection) Receipt(ctx context.Context, training bool, number uint64) 
 	return r, true, nil
 }
 
-// Returned sums what has been taken back from the receipt at an index, line by line.
-func (p *Projection) Returned(ctx context.Context, original uint64) ([]ReturnedRow, error) {
-	list, err := all(ctx, p.d.db, func(scan func(...any) error) (t ReturnedRow, err error) {
-		t.Original = original
-		err = scan(&t.Line, &t.Quantity, &t.Amount)
-		return t, err
-	}, "SELECT line, SUM(quantity), SUM(amount) FROM returned WHERE original = ? GROUP BY line ORDER BY line", int64(original))
+// Referring lists the entries of some kinds (none: all) that are about the
+// entry at an index, oldest first.
+func (p *Projection) Referring(ctx context.Context, original uint64, kinds ...uint16) ([]uint64, error) {
+	if original > 1<<63-1 {
+		return nil, nil
+	}
+	where, args := Query{Kinds: kinds}.where("by")
+	if where == "" {
+		where = " WHERE true"
+	}
+	list, err := all(ctx, p.d.db, func(scan func(...any) error) (by uint64, err error) {
+		err = scan(&by)
+		return by, err
+	}, "SELECT by FROM refer"+where+" AND original = ? ORDER BY by", append(args, int64(original))...)
 	if err != nil {
-		return nil, fmt.Errorf("sum returns: %w", err)
+		return nil, fmt.Errorf("find references: %w", err)
 	}
 	return list, nil
 }

@@ -155,7 +155,7 @@ func rows(n int) []sqlite.Row {
 			Number: x + 1, Amount: amount(int64(i)), Words: "sale", Text: "Milk Äpfel"}
 		out[i].Receipt = &sqlite.ReceiptRow{Number: x + 1, Index: x, Total: int64(i), Lines: 1}
 	}
-	out[n-1].Returned = []sqlite.ReturnedRow{{Original: 0, Line: 1, Quantity: 5, Amount: 2}, {Original: 0, Line: 1, Quantity: 1, Amount: 1}}
+	out[n-2].Refers, out[n-1].Refers = []uint64{0, 1}, []uint64{0}
 	return out
 }
 
@@ -182,9 +182,10 @@ func TestProjectionFindsWhatItWasGiven(t *testing.T) {
 	if list, _ := p.Receipts(t.Context(), true, sqlite.Query{}); len(list) != 0 {
 		t.Errorf("training receipts = %v", list)
 	}
-	back, err := p.Returned(t.Context(), 0)
-	if d := cmp.Diff([]sqlite.ReturnedRow{{Original: 0, Line: 1, Quantity: 6, Amount: 3}}, back); d != "" || err != nil {
-		t.Error(d, err)
+	all, err1 := p.Referring(t.Context(), 0)
+	odd, err2 := p.Referring(t.Context(), 0, 2)
+	if d := cmp.Diff([][]uint64{{8, 9}, {9}}, [][]uint64{all, odd}); d != "" || err1 != nil || err2 != nil {
+		t.Error(d, err1, err2)
 	}
 	if next, leaf, err := p.Cursor(t.Context()); next != 10 || leaf != [32]byte{9, 1} || err != nil {
 		t.Errorf("Cursor = %d %x %v", next, leaf, err)

@@ -30,14 +30,12 @@ CREATE TABLE receipt (
     PRIMARY KEY (series, number)
 ) STRICT;
 
-CREATE TABLE returned (
-    original INTEGER NOT NULL,        -- index of the original receipt
-    line     INTEGER NOT NULL,
-    by       INTEGER NOT NULL,        -- index of the return or void
-    quantity INTEGER NOT NULL,        -- millionths
-    amount   INTEGER NOT NULL,
-    PRIMARY KEY (original, line, by)
-) STRICT;
+CREATE TABLE refer (
+    original INTEGER NOT NULL,        -- index of the entry that is spoken of
+    by       INTEGER NOT NULL,        -- index of the entry that speaks of it
+    kind     INTEGER NOT NULL,        -- of the latter
+    PRIMARY KEY (original, by)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE z (
     number INTEGER PRIMARY KEY,
