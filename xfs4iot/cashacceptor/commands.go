@@ -159,7 +159,7 @@ type CashInStartCommandAmountLimitItem struct {
 func (p CashInStartCommandAmountLimitItem) Validate() error {
 	var c rule.Fields
 	rule.Set(&c, "currency", p.Currency, rule.Pattern(`^[A-Z]{3}$`))
-	rule.Set(&c, "value", p.Value, rule.Between[xfs4iot.Decimal]("0", "null"))
+	rule.Set(&c, "value", p.Value, rule.Between[xfs4iot.Decimal]("0", ""))
 	return c.Err()
 }
 

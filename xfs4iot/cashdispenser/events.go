@@ -36,7 +36,7 @@ type IncompleteDispenseEvent struct {
 func (p IncompleteDispenseEvent) Validate() error {
 	var c rule.Fields
 	c.Add("currencies", rule.Keys[xfs4iot.Decimal](rule.Pattern(`^[A-Z]{3}$`))(p.Currencies))
-	c.Add("currencies", rule.Values(rule.Between[xfs4iot.Decimal]("0.001", "null"))(p.Currencies))
+	c.Add("currencies", rule.Values(rule.Between[xfs4iot.Decimal]("0.001", ""))(p.Currencies))
 	c.Add("values", rule.Keys[int](rule.Pattern(`^unit[0-9A-Za-z]+$`))(p.Values))
 	c.Add("values", rule.Values(rule.Min(1))(p.Values))
 	rule.Set(&c, "cashBox", p.CashBox, (*DenominationCashBox).Validate)

@@ -82,7 +82,7 @@ func (p CashItem) Validate() error {
 	var c rule.Fields
 	rule.Int(&c, "noteID", p.NoteID, rule.Min(1))
 	rule.Set(&c, "currency", p.Currency, rule.Pattern(`^[A-Z]{3}$`))
-	rule.Set(&c, "value", p.Value, rule.Between[xfs4iot.Decimal]("0", "null"))
+	rule.Set(&c, "value", p.Value, rule.Between[xfs4iot.Decimal]("0", ""))
 	rule.Int(&c, "release", p.Release, rule.Min(0))
 	return c.Err()
 }

@@ -160,7 +160,7 @@ func numberRule(n *node) string {
 	if len(n.rules.Min)+len(n.rules.Max) == 0 {
 		return "xfs4iot.Decimal.Validate"
 	}
-	return fmt.Sprintf("rule.Between[xfs4iot.Decimal](%q, %q)", n.rules.Min, n.rules.Max)
+	return fmt.Sprintf("rule.Between[xfs4iot.Decimal](%q, %q)", string(n.rules.Min), string(n.rules.Max))
 }
 
 func intRule(n *node, name string) string {

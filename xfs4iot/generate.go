@@ -1,0 +1,3 @@
+package xfs4iot
+
+//go:generate go run ./internal/gen
