@@ -17,10 +17,10 @@ type DocumentLine struct {
 	Overridden    bool            `json:"overridden,omitzero"`
 	PriceReason   string          `json:"priceReason,omitzero"`
 	PriceApprover staff.ID        `json:"priceApprover,omitzero"`
-	Extended      money.Amount    `json:"extended"`           // price × quantity
+	Extended      money.Amount    `json:"extended"`            // price × quantity
 	Discounts     []Reduction     `json:"discounts,omitempty"` // the line's own
-	Discount      money.Amount    `json:"discount,omitzero"`  // their sum
-	Share         money.Amount    `json:"share,omitzero"`     // part of the receipt's discounts
+	Discount      money.Amount    `json:"discount,omitzero"`   // their sum
+	Share         money.Amount    `json:"share,omitzero"`      // part of the receipt's discounts
 	Net           money.Amount    `json:"net"`
 	Tax           money.Amount    `json:"tax"`
 	Gross         money.Amount    `json:"gross"`

@@ -96,7 +96,7 @@ type Terms struct {
 	Tax          tax.Policy     `json:"tax"`
 	CashStep     money.Amount   `json:"cashStep,omitzero"`  // smallest amount payable in cash; 0: no cash rounding
 	CashRounding money.Rounding `json:"cashRounding"`       // between two steps
-	Tenders      []TenderType   `json:"tenders,omitempty"`   // accepted ones; empty: all
+	Tenders      []TenderType   `json:"tenders,omitempty"`  // accepted ones; empty: all
 	MaxChange    money.Amount   `json:"maxChange,omitzero"` // a larger change is refused as a slip; 0: any
 }
 

@@ -13,7 +13,7 @@ import (
 type LineTotal struct {
 	No       int            `json:"no"`
 	Extended money.Amount   `json:"extended"`          // price × quantity
-	Each     []money.Amount `json:"each,omitempty"`     // effect of each of the line's own discounts
+	Each     []money.Amount `json:"each,omitempty"`    // effect of each of the line's own discounts
 	Discount money.Amount   `json:"discount,omitzero"` // sum of Each
 	Share    money.Amount   `json:"share,omitzero"`    // the line's part of the receipt's discounts
 	Net      money.Amount   `json:"net"`
