@@ -76,7 +76,7 @@ type Box struct {
 	dir    string
 	master [keySize]byte
 
-	mu   sync.Mutex           // guards keys, and the making of new ones
+	mu   sync.Mutex               // guards keys, and the making of new ones
 	keys map[string][keySize]byte // opened keys by file name
 }
 

@@ -47,10 +47,13 @@ var may = map[string][]string{
 	"cmd/plomb":        {"..."},
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
-	"internal/durable":     nil,
-	"internal/powercut":    {"internal/durable"},
-	"internal/browsertest": nil,
-	"internal/arch":        nil,
+	"internal/durable":          nil,
+	"internal/powercut":         {"internal/durable"},
+	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
+	"internal/supervise":        nil,
+	"internal/bench":            {"journal", "journal/proof", "internal/durable"},
+	"internal/browsertest":      nil,
+	"internal/arch":             nil,
 }
 
 // home lists the packages of others that only some of ours may import, in

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plomb-pos/plomb/internal/supervise"
+)
+
+type upCommand struct {
+	Dir    string `default:"plomb-data" type:"path" help:"Till's directory; made, with a sample shop, if it does not exist or is empty."`
+	Listen string `default:"127.0.0.1:8480" help:"Address of the till's screen; port 0 takes a free one."`
+	JSON   bool   `name:"json" help:"Print one line of JSON when ready, instead of words."`
+}
+
+// Help teaches what up does.
+func (upCommand) Help() string {
+	return `Starts, on this machine: simulated devices (receipt printer with cash drawer,
+barcode scanner, customer display) behind the XFS4IoT protocol, the signer and
+the till, each as a part of its own, and prints the addresses. Ctrl-C ends all.
+
+  plomb up                          a sample shop in ./plomb-data
+  plomb up --dir /srv/till1         another place
+  plomb up --listen 127.0.0.1:0     any free port
+
+Killing the till process while it runs is safe: it is started again and the
+open sale is still there. So is pulling the plug.`
+}
+
+// addresses is what up prints with --json.
+type addresses struct {
+	Till    string `json:"till"`
+	Devices string `json:"devices"`
+	Control string `json:"control"`
+	Dir     string `json:"dir"`
+	Setup   string `json:"setup,omitempty"` // one-time code of the first run
+}
+
+func (c upCommand) Run(ctx context.Context, s streams) error {
+	if err := ensureTill(ctx, c.Dir); err != nil {
+		return err
+	}
+	screen, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return hint{err, "choose another address with --listen, or 127.0.0.1:0 for any free port"}
+	}
+	defer screen.Close()
+	run, err := os.MkdirTemp("", "plomb")
+	if err != nil {
+		return fmt.Errorf("make a directory for the signer's socket: %w", err)
+	}
+	defer os.RemoveAll(run)
+	return c.runParts(ctx, s, screen.(*net.TCPListener), run)
+}
+
+// runParts starts devices, signer and till in this order and keeps them until ctx ends.
+func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListener, run string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	log := slog.New(slog.NewTextHandler(s.Err, nil))
+	devices, err := startDevices(ctx, group, "127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	socket := filepath.Join(run, "signer.sock")
+	signerReady := make(chan string, 1)
+	signer, err := c.child(s.Err, "signer", signerReady, "--dir", c.Dir, "--socket", socket)
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { return signer.Run(ctx, log) })
+	if _, err := first(ctx, signerReady); err != nil {
+		return group.Wait()
+	}
+	tillReady := make(chan string, 1)
+	child, err := c.child(s.Err, "till", tillReady, "--dir", c.Dir, "--listen-fd", "3", "--signer", socket, "--devices", devices.service)
+	if err != nil {
+		return err
+	}
+	file, err := screen.File()
+	if err != nil {
+		return fmt.Errorf("hand the listener to the till: %w", err)
+	}
+	defer file.Close()
+	child.Files = []*os.File{file}
+	group.Go(func() error { return child.Run(ctx, log) })
+	line, err := first(ctx, tillReady)
+	if err != nil {
+		return group.Wait()
+	}
+	if err := c.announce(s, line, devices); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+// child describes a part of plomb as a process of its own.
+func (c upCommand) child(log io.Writer, name string, ready chan string, args ...string) (supervise.Child, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return supervise.Child{}, fmt.Errorf("find this program: %w", err)
+	}
+	return supervise.Child{
+		Name: name, Path: exe, Args: append([]string{name, "--child"}, args...), Log: log,
+		Ready: func(line string) {
+			select {
+			case ready <- line:
+			default: // a later start: nobody waits
+			}
+		},
+	}, nil
+}
+
+func first(ctx context.Context, ready chan string) (string, error) {
+	select {
+	case line := <-ready:
+		return line, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// announce prints the addresses and, before the shop is set up, the one-time code.
+func (c upCommand) announce(s streams, ready string, d runningDevices) error {
+	var t tillReady
+	if err := json.Unmarshal([]byte(ready), &t); err != nil {
+		return fmt.Errorf("the till said %q when it was ready: %w", ready, err)
+	}
+	a := addresses{Till: t.Till, Devices: d.service, Control: d.control, Dir: c.Dir, Setup: t.Setup}
+	if c.JSON {
+		return json.NewEncoder(s.Out).Encode(a)
+	}
+	fmt.Fprintf(s.Out, "\n  till       %s\n  devices    %s   (paper, scanner, display: look and touch)\n  XFS4IoT    %s\n  directory  %s\n", a.Till, a.Control, a.Devices, a.Dir)
+	if a.Setup != "" {
+		fmt.Fprintf(s.Out, "\n  first run: open the till and enter the code  %s\n", a.Setup)
+	}
+	_, err := fmt.Fprint(s.Out, "\n  Ctrl-C ends\n\n")
+	return err
+}
