@@ -272,8 +272,8 @@ func (d described) sample(t *rapid.T, f *field, path string, count *int) any {
 		return rapid.Bool().Draw(t, "bool")
 	case "integer":
 		return integer(t, f, d.bounds(path))
-	case "number":
-		return integer(t, f, d.bounds(path))
+	case "number": // a map's bounds stand under another path: 1 is allowed by all
+		return max(1, integer(t, f, d.bounds(path)))
 	case "string":
 		return text(t, f.Pattern, d.bounds(path))
 	case "bytes":

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
@@ -66,7 +67,7 @@ func Between[T interface {
 			return fmt.Errorf("%.40q is not a decimal number", string(v))
 		}
 		if low != "" && x.Cmp(rat(low)) < 0 || high != "" && x.Cmp(rat(high)) > 0 {
-			return fmt.Errorf("%.40s is not between %q and %q", string(v), low, high)
+			return fmt.Errorf("%.40s is not between %s and %s", string(v), cmp.Or(low, "any"), cmp.Or(high, "any"))
 		}
 		return nil
 	}

@@ -35,7 +35,7 @@ func TestBoundsPatternsAndEnumsOfTheDescriptionAreChecked(t *testing.T) {
 		{"token with lower-case HMAC", cashdispenser.DispenseCommand{Token: strings.ToLower(good)}, "does not match"},
 		{"doubled backslash corrected", german.SetHSMTDataCommand{OnlineDateAndTime: "20260131235959"}, ""},
 		{"not a time", german.SetHSMTDataCommand{OnlineDateAndTime: "20261331235959"}, "does not match"},
-		{"key of the terminal", textterminal.ReadCommand{NumOfChars: new(1), Mode: "append", PosX: new(0), PosY: new(0), EchoMode: "text", EchoAttr: &textterminal.ReadCommandEchoAttr{}, Visible: new(true), Flush: new(true), AutoEnd: new(true), ActiveKeys: []string{"x", "seven"}}, ""},
+		{"key of the terminal", textterminal.ReadCommand{NumOfChars: new(1), Mode: "relative", PosX: new(0), PosY: new(0), EchoMode: "text", EchoAttr: &textterminal.ReadCommandEchoAttr{}, Visible: new(true), Flush: new(true), AutoEnd: new(true), ActiveKeys: []string{"x", "seven"}}, ""},
 		{"digit as key", textterminal.ReadCommand{ActiveKeys: []string{"7"}}, `activeKeys: [0]: "7"`},
 		{"missing in a command", textterminal.ReadCommand{}, "is missing"},
 		{"key length", keyboard.SecureKeyEntryCommand{KeyLen: new(keyboard.SecureKeyEntryCommandKeyLen(17))}, "17 is not a known value"},
