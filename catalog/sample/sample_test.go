@@ -22,7 +22,6 @@ func open(t *testing.T) *catalog.Catalog {
 	return c
 }
 
-// Requirement: POS-01
 func TestEveryArticleIsFoundByItsNumbersAndNames(t *testing.T) {
 	c := open(t)
 	if c.Len() < 60 {
