@@ -1,0 +1,234 @@
+// Package devices is the till's side of its devices: a receipt printer with the
+// cash drawer on it, a scanner and a customer display, each an XFS4IoT service
+// (Printer, BarcodeReader, TextTerminal) that the till dials.
+//
+// What goes to the printer is a print document in the JSON form of package
+// receipt/paper, as the data of Printer.PrintRaw; how it becomes dots is the
+// service's. Connections come back by themselves, no command is ever sent twice,
+// and every print has one of three outcomes ([Outcome]): what is not known is
+// said to be unknown and left to the node, which has journaled its intent.
+//
+//	set := devices.New(devices.Config{Address: "ws://127.0.0.1:5846/xfs4iot/v1.0"}, devices.Events{...})
+//	go set.Run(ctx)
+//	outcome, err := set.Print(ctx, doc)
+//
+// Without an address there are no devices: prints fail as not done, nothing else
+// changes. The package journals nothing and knows no receipts.
+package devices
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/client"
+	"github.com/plomb-pos/plomb/xfs4iot/common"
+)
+
+// Config says where the devices are.
+type Config struct {
+	// Address is the base of the services' URLs, "ws://host:port/xfs4iot/v1.0";
+	// empty: this till has no devices.
+	Address string
+	// TLS is for wss addresses: roots and the till's own certificate.
+	TLS *tls.Config
+	// Names of the services; empty: ReceiptPrinter, Scanner, CustomerDisplay.
+	Printer, Scanner, Display string
+	Log                       *slog.Logger // nil discards
+}
+
+// Kind says what a device is to the till.
+type Kind string
+
+// The kinds.
+const (
+	Printer Kind = "printer"
+	Scanner Kind = "scanner"
+	Display Kind = "display"
+	Drawer  Kind = "drawer"
+)
+
+// Condition is how a device is.
+type Condition string
+
+// The conditions.
+const (
+	Ready     Condition = "ready"
+	Attention Condition = "attention" // it works, and somebody should look: paper low
+	Down      Condition = "down"
+)
+
+// Device is one device as it was seen last.
+type Device struct {
+	Name      string
+	Kind      Kind
+	Condition Condition
+	Code      string // why, such as "paper-out"; empty when ready
+	Open      bool   // of a drawer: it stands open
+}
+
+// Events are called by the devices' goroutines, one call at a time for one
+// device; nil ones are left out.
+type Events struct {
+	Scanned func(code string)
+	Changed func(d Device)
+}
+
+// Set is the till's devices. Its methods may be called concurrently.
+type Set struct {
+	config Config
+	events Events
+
+	printer, scanner, display *link
+	screen                    chan []string // the newest text for the display, one at most
+
+	mu    sync.Mutex // guards state
+	state map[Kind]Device
+}
+
+// New prepares the devices; Run connects to them.
+func New(c Config, e Events) *Set {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Set{config: c, events: e, state: map[Kind]Device{}, screen: make(chan []string, 1)}
+	if c.Address == "" {
+		return s
+	}
+	s.printer = s.link(Printer, or(c.Printer, "ReceiptPrinter"))
+	s.scanner = s.link(Scanner, or(c.Scanner, "Scanner"))
+	s.display = s.link(Display, or(c.Display, "CustomerDisplay"))
+	s.state[Drawer] = Device{Name: s.printer.name, Kind: Drawer, Condition: Down, Code: "not-connected"}
+	return s
+}
+
+func or(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// Run keeps the connections until ctx ends.
+func (s *Set) Run(ctx context.Context) error {
+	if s.config.Address == "" {
+		<-ctx.Done()
+		return nil
+	}
+	var all sync.WaitGroup
+	for _, l := range []*link{s.printer, s.scanner, s.display} {
+		all.Go(func() { _ = l.session.Run(ctx) }) // returns nil when ctx ends, always
+	}
+	all.Go(func() { s.scan(ctx) })
+	all.Go(func() { s.show(ctx) })
+	all.Wait()
+	return nil
+}
+
+// Devices lists what is known, ordered by kind.
+func (s *Set) Devices() []Device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Device, 0, len(s.state))
+	for _, d := range s.state {
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b Device) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
+	return list
+}
+
+// note keeps how a device is, and tells when that is new.
+func (s *Set) note(d Device) {
+	s.mu.Lock()
+	changed := s.state[d.Kind] != d
+	s.state[d.Kind] = d
+	s.mu.Unlock()
+	if changed && s.events.Changed != nil {
+		s.events.Changed(d)
+	}
+}
+
+// link is the connection to one device's service.
+type link struct {
+	kind    Kind
+	name    string
+	set     *Set
+	session *client.Session
+	events  chan struct{} // serialises status and events of this device
+}
+
+func (s *Set) link(kind Kind, name string) *link {
+	l := &link{kind: kind, name: name, set: s, events: make(chan struct{}, 1)}
+	s.state[kind] = Device{Name: name, Kind: kind, Condition: Down, Code: "not-connected"}
+	l.session = &client.Session{
+		URL:     strings.TrimSuffix(s.config.Address, "/") + "/" + name,
+		Options: client.Options{TLS: s.config.TLS, Log: s.config.Log, Unsolicited: l.unsolicited},
+		Up:      l.up,
+		Down:    l.down,
+	}
+	return l
+}
+
+// up asks a device that has just been connected how it is.
+func (l *link) up(ctx context.Context, c *client.Conn) error {
+	status, err := client.Do(ctx, c, common.Status, nil)
+	if err != nil {
+		return err
+	}
+	if status.Common == nil {
+		return l.noted(common.DeviceOnline, status)
+	}
+	return l.noted(status.Common.Device, status)
+}
+
+func (l *link) noted(d common.Device, status *common.StatusCompletion) error {
+	condition, code := conditionOf(d)
+	if condition == Ready && status.Printer != nil {
+		condition, code = paperCondition(status.Printer)
+	}
+	l.note(condition, code)
+	return nil
+}
+
+// note keeps a condition; the drawer hangs on the printer and shares its fate.
+func (l *link) note(condition Condition, code string) {
+	l.set.note(Device{Name: l.name, Kind: l.kind, Condition: condition, Code: code})
+	if l.kind == Printer {
+		l.set.noteDrawer(func(d *Device) {
+			d.Condition, d.Code = Ready, ""
+			if condition == Down && (code == "not-connected" || code == "off") {
+				d.Condition, d.Code = Down, code
+			}
+		})
+	}
+}
+
+func (s *Set) noteDrawer(change func(*Device)) {
+	s.mu.Lock()
+	d := s.state[Drawer]
+	s.mu.Unlock()
+	change(&d)
+	s.note(d)
+}
+
+func (l *link) down(err error) {
+	l.set.config.Log.Info("device not connected", "device", l.name, "err", err)
+	l.note(Down, "not-connected")
+}
+
+// unsolicited takes what a device says by itself.
+func (l *link) unsolicited(m *xfs4iot.Message) {
+	if m.Header.Name != (common.StatusChangedEvent{}).EventName() {
+		return
+	}
+	var e common.StatusChangedEvent
+	if err := m.Into(&e); err != nil {
+		l.set.config.Log.Warn("device status not understood", "device", l.name, "err", err)
+		return
+	}
+	l.changed(&e)
+}

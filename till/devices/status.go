@@ -1,0 +1,61 @@
+package devices
+
+import (
+	"github.com/plomb-pos/plomb/xfs4iot/common"
+	"github.com/plomb-pos/plomb/xfs4iot/printer"
+)
+
+// conditionOf reads Common.Status's device field (XFS4IoT, Common.Status).
+func conditionOf(d common.Device) (Condition, string) {
+	switch d {
+	case common.DeviceOnline, common.DeviceDeviceBusy:
+		return Ready, ""
+	case common.DeviceStarting:
+		return Down, "starting"
+	case common.DeviceOffline, common.DevicePowerOff, common.DeviceNoDevice:
+		return Down, "off"
+	case common.DeviceUserError:
+		return Down, "user-error"
+	case common.DeviceFraudAttempt, common.DevicePotentialFraud:
+		return Down, "fraud"
+	}
+	return Down, "broken"
+}
+
+// paperCondition reads what a printer says of its paper.
+func paperCondition(s *printer.Status) (Condition, string) {
+	if s.Media == printer.StatusMediaJammed {
+		return Down, "paper-jam"
+	}
+	if s.Paper == nil {
+		return Ready, ""
+	}
+	switch s.Paper.Upper {
+	case printer.PaperSupplyOut:
+		return Down, "paper-out"
+	case printer.PaperSupplyJammed:
+		return Down, "paper-jam"
+	case printer.PaperSupplyLow:
+		return Attention, "paper-low"
+	}
+	return Ready, ""
+}
+
+// changed applies a status event, which holds only what is new.
+func (l *link) changed(e *common.StatusChangedEvent) {
+	l.set.mu.Lock()
+	now := l.set.state[l.kind]
+	l.set.mu.Unlock()
+	condition, code := now.Condition, now.Code
+	if e.Common != nil && e.Common.Device != "" {
+		condition, code = conditionOf(e.Common.Device)
+	}
+	if e.Printer != nil && (condition == Ready || isPaper(code)) {
+		condition, code = paperCondition(e.Printer)
+	}
+	l.note(condition, code)
+}
+
+func isPaper(code string) bool {
+	return code == "paper-out" || code == "paper-jam" || code == "paper-low"
+}
