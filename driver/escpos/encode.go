@@ -208,6 +208,9 @@ func (e *encoder) qr(q paper.QR) error {
 	}
 	e.plain()
 	e.place(1)
+	quiet := FeedDots{byte(4 * module)}
+	e.add(quiet)
+	defer e.add(quiet)
 	if !e.profile.NativeQR {
 		return e.qrPicture(symbol, module)
 	}
@@ -239,10 +242,12 @@ func (e *encoder) qrPicture(symbol barcode.Barcode, module int) error {
 	return nil
 }
 
-// Barcodes: heights and widths of modules in dots.
+// Barcodes, in dots: the height, the widest module, and the distance to what
+// stands above and below.
 const (
 	barcodeHeight = 80
-	barcodeModule = 2
+	barcodeModule = 3
+	barcodeGap    = 16
 )
 
 func (e *encoder) barcode(b paper.Barcode) error {
@@ -250,13 +255,13 @@ func (e *encoder) barcode(b paper.Barcode) error {
 	if err != nil {
 		return err
 	}
-	width := min(barcodeModule+1, e.profile.Dots/(modules+20)) // 20: the quiet zones
+	width := min(barcodeModule, e.profile.Dots/(modules+20)) // 20: the quiet zones
 	if width < 1 {
 		return fmt.Errorf("barcode %s: %w", b.Data, ErrDoesNotFit)
 	}
 	e.plain()
 	e.place(1)
-	e.add(BarcodeHeight{barcodeHeight}, BarcodeWidth{byte(width)}, BarcodeText{2}, Barcode{kind, data})
+	e.add(BarcodeHeight{barcodeHeight}, BarcodeWidth{byte(width)}, BarcodeText{2}, FeedDots{barcodeGap}, Barcode{kind, data}, FeedDots{barcodeGap})
 	return nil
 }
 

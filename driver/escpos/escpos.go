@@ -23,9 +23,9 @@
 //	NotPrinted  nothing was sent, or the printer stopped (paper out, cover open,
 //	            cutter) and confirmed that it threw away what was left of the job;
 //	            a torn piece may hang out of it
-//	Unknown     the connection ended, or the printer fell silent, in between
+//	Uncertain   the connection ended, or the printer fell silent, in between
 //
-// Nothing is ever sent twice by this package: what to do about an unknown outcome
+// Nothing is ever sent twice by this package: what to do about an uncertain outcome
 // is for whoever knows what the paper was for.
 //
 // # What was followed

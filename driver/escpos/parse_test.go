@@ -126,3 +126,22 @@ func FuzzParse(f *testing.F) {
 		escpos.Render(data, escpos.Generic58())
 	})
 }
+
+// Any answer parses without loss.
+func FuzzDecodeAnswer(f *testing.F) {
+	f.Add([]byte("\x10\x00\x00\x00\x12\x16\x37\x22abcd\x00\x37\x25\x00\x11\x13\x0c\xff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var out []byte
+		for rest := data; ; {
+			a, n, err := escpos.DecodeAnswer(rest)
+			if err != nil {
+				out = append(out, rest...)
+				break
+			}
+			out, rest = a.AppendTo(out), rest[n:]
+		}
+		if !bytes.Equal(out, data) {
+			t.Fatalf("% x parsed and appended is % x", data, out)
+		}
+	})
+}
