@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/plomb-pos/plomb/money"
@@ -22,8 +23,8 @@ var ErrCSV = errors.New("not an article table")
 
 // Limits of ReadCSV.
 const (
-	MaxCSVBytes = 64 << 20 // of a file
-	maxProblems = 1000     // that are reported; then reading goes on, silently
+	MaxCSVBytes = 32 << 20 // of a file
+	maxProblems = 1000     // that are listed; one more says that there are others
 )
 
 // CSVOptions say how a file is read. The zero value reads plain UTF-8 with
@@ -58,11 +59,12 @@ type CSVOptions struct {
 // read strictly: a price of "1.234,50" is a problem, not a guess.
 //
 // A row with any problem is left out whole; its problems tell line, field and
-// what is wrong. The articles returned are each well formed; problems that
-// only show in the whole set (numbers given twice) are among the problems too,
-// and the later row is left out. Whoever imports decides whether the problems
-// allow it; New refuses what is still wrong. The error is for a file that
-// cannot be read as a table: ErrCSV, or what r returned.
+// what is wrong. A row that repeats a number of an earlier one is a problem
+// too. The articles returned are each well formed; whether deposits exist is
+// for New to check. Whoever imports decides whether the problems allow it, and
+// shows what would change with Compare first. The error is for a file that
+// cannot be read as a table: ErrCSV, or what r returned; then nothing is
+// returned with it.
 func ReadCSV(r io.Reader, o CSVOptions) ([]Article, []Problem, error) {
 	t, err := openTable(r, o)
 	if err != nil {
@@ -182,13 +184,16 @@ func (t *table) column(name string) string {
 	case slices.Contains(columns, name) || isName && language(tag):
 		return name
 	}
-	t.report(Problem{Line: 1, Field: clip(name), What: what})
+	t.report(Problem{Line: 1, Field: shown(name), What: what})
 	return ""
 }
 
 func (t *table) report(p Problem) {
-	if len(t.problems) < maxProblems {
+	switch n := len(t.problems); {
+	case n < maxProblems:
 		t.problems = append(t.problems, p)
+	case n == maxProblems:
+		t.problems = append(t.problems, Problem{Line: p.Line, What: "there are more problems from here on; they are not listed"})
 	}
 }
 
@@ -375,4 +380,12 @@ func text(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-func clip(s string) string { return s[:min(len(s), 40)] }
+// shown makes a column's name fit for a message, whatever is in it.
+func shown(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name[:min(len(name), 40)])
+}

@@ -150,8 +150,8 @@ func (endless) Read(p []byte) (int, error) {
 
 func TestManyProblemsAreCutOffNotKept(t *testing.T) {
 	_, problems := read(t, "sku,name,price\n"+strings.Repeat("A\n", 5000), catalog.CSVOptions{})
-	if len(problems) != 1000 {
-		t.Errorf("%d problems are kept, want 1000", len(problems))
+	if len(problems) != 1001 || !strings.Contains(problems[1000].What, "not listed") {
+		t.Errorf("%d problems are kept, want 1000 and one that says there are more", len(problems))
 	}
 }
 

@@ -131,10 +131,11 @@ func (q query) rank(text string) (rank int, ok bool) {
 	return rank, true
 }
 
-// letters that Unicode does not take apart, as people type them without.
-var unaccented = strings.NewReplacer(
-	"ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i", "ħ", "h", "ŧ", "t", "ŋ", "n",
-)
+// unaccented holds letters that Unicode does not take apart, and what people
+// type who do not have them.
+var unaccented = map[rune]string{
+	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th", 'ı': "i", 'ħ': "h", 'ŧ': "t", 'ŋ': "n",
+}
 
 // Fold brings text into the form that is compared in a search: lower case, no
 // accents, compatibility forms resolved (full width, ligatures), words
@@ -143,18 +144,26 @@ var unaccented = strings.NewReplacer(
 func Fold(s string) string {
 	var b strings.Builder
 	blank := false
-	for _, r := range norm.NFKD.String(unaccented.Replace(strings.ToLower(s))) {
+	for _, r := range norm.NFKD.String(strings.ToLower(s)) {
 		switch {
-		case unicode.Is(unicode.Mn, r):
+		case unicode.Is(unicode.Mn, r) || r == '\'' || r == '’':
 		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r):
 			if blank && b.Len() > 0 {
 				b.WriteByte(' ')
 			}
 			blank = false
-			b.WriteRune(unicode.ToLower(r))
-		case r != '\'' && r != '’':
+			writeFolded(&b, unicode.ToLower(r))
+		default:
 			blank = true
 		}
 	}
 	return b.String()
+}
+
+func writeFolded(b *strings.Builder, r rune) {
+	if s, ok := unaccented[r]; ok {
+		b.WriteString(s)
+		return
+	}
+	b.WriteRune(r)
 }

@@ -38,4 +38,18 @@ func Share(total Amount, part, whole int64, r Rounding) (Amount, error) {
 	return Amount(v), nil
 }
 
+// UnitPriceOf returns the unit price that is exactly a, as for an open price
+// that was typed as an amount. Errors: ErrCurrency, ErrOverflow.
+func UnitPriceOf(a Amount, c Currency) (UnitPrice, error) {
+	exp, err := c.exponent()
+	if err != nil {
+		return 0, fmt.Errorf("unit price: %w", err)
+	}
+	v, err := mulDiv(int64(a), pow10[6-exp], 1, Down)
+	if err != nil {
+		return 0, fmt.Errorf("unit price of %d: %w", a, err)
+	}
+	return UnitPrice(v), nil
+}
+
 var pow10 = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12}

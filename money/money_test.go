@@ -129,6 +129,25 @@ func TestShareEqualsTheExactFractionRoundedOnce(t *testing.T) {
 	})
 }
 
+func TestAnAmountAsAUnitPriceIsThatAmountAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := money.Amount(edgy().Draw(t, "amount"))
+		c := rapid.SampledFrom([]money.Currency{"EUR", "JPY", "BHD"}).Draw(t, "currency")
+		p, err := money.UnitPriceOf(a, c)
+		exact := new(big.Int).Mul(bigOf(int64(a)), pow(6-c.Exponent()))
+		same(t, "UnitPriceOf", exact)(money.Amount(p), err)
+		if err != nil {
+			return
+		}
+		if got, err := money.Extend(p, money.One, c, money.Down); err != nil || got != a {
+			t.Fatalf("%d %s is %d per piece, and one piece %d, %v", a, c, p, got, err)
+		}
+	})
+	if _, err := money.UnitPriceOf(1, "???"); !errors.Is(err, money.ErrCurrency) {
+		t.Errorf("UnitPriceOf(1, ???) error = %v, want ErrCurrency", err)
+	}
+}
+
 func ratio(a, b *big.Int) *big.Rat { return new(big.Rat).SetFrac(a, b) }
 
 func pow(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }

@@ -129,17 +129,17 @@ func TestAMisreadPriceIsRefused(t *testing.T) {
 }
 
 func TestTheShopHasOneOfEachKind(t *testing.T) {
-	var open_, deposit, age, weighed, back, short bool
+	var openPrice, deposit, age, weighed, back, short bool
 	for a := range open(t).Articles() {
-		open_ = open_ || a.OpenPrice
+		openPrice = openPrice || a.OpenPrice
 		deposit = deposit || a.Deposit != ""
 		age = age || a.AgeLimit > 0
 		weighed = weighed || a.Unit == catalog.Kilogram && len(a.InStore) > 0
 		back = back || a.Price < 0
 		short = short || len(a.GTINs) > 0 && len(a.GTINs[0]) == 8
 	}
-	if !open_ || !deposit || !age || !weighed || !back || !short {
-		t.Errorf("open price %v, deposit %v, age limit %v, weighed %v, deposit back %v, short code %v: all wanted", open_, deposit, age, weighed, back, short)
+	if !openPrice || !deposit || !age || !weighed || !back || !short {
+		t.Errorf("open price %v, deposit %v, age limit %v, weighed %v, deposit back %v, short code %v: all wanted", openPrice, deposit, age, weighed, back, short)
 	}
 }
 
