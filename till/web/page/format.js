@@ -1,0 +1,72 @@
+/**
+ * Figures as people read them. Amounts stay integers: they become decimal
+ * strings by moving the point in the text, and Intl formats strings. Nothing
+ * here adds, multiplies or divides money.
+ */
+
+/**
+ * The decimal string of an integer with so many decimal places.
+ * @param {number} integer
+ * @param {number} places
+ */
+export function decimal(integer, places) {
+  const sign = integer < 0 ? '-' : '';
+  const digits = String(Math.abs(integer)).padStart(places + 1, '0');
+  const cut = digits.length - places;
+  return places === 0 ? sign + digits : `${sign}${digits.slice(0, cut)}.${digits.slice(cut)}`;
+}
+
+/** @param {string} text a decimal string @returns {any} what Intl takes without making it a float */
+const exact = (text) => text;
+
+/** @typedef {ReturnType<typeof formats>} Formats */
+
+/**
+ * The formats of one shop in one language.
+ * @param {string} language
+ * @param {{country?: string, currency?: string, exponent?: number}} shop
+ */
+export function formats(language, shop) {
+  const locale = shop.country ? `${language}-${shop.country}` : language;
+  const exponent = shop.exponent ?? 2;
+  const currency = shop.currency || 'EUR';
+  const money = new Intl.NumberFormat(locale, { style: 'currency', currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent });
+  const plain = new Intl.NumberFormat(locale, { minimumFractionDigits: exponent, maximumFractionDigits: exponent });
+  const price = new Intl.NumberFormat(locale, { style: 'currency', currency, minimumFractionDigits: exponent, maximumFractionDigits: 6 });
+  const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
+  const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+  const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+  return {
+    exponent,
+    /** @param {number} minor */
+    money: (minor) => money.format(exact(decimal(minor, exponent))),
+    /** @param {number} minor without the currency's sign */
+    plain: (minor) => plain.format(exact(decimal(minor, exponent))),
+    /** @param {number} millionths */
+    price: (millionths) => price.format(exact(decimal(millionths, 6))),
+    /** @param {number} millionths */
+    quantity: (millionths) => number.format(exact(decimal(millionths, 6))),
+    /** @param {number} thousandths of a percent */
+    percent: (thousandths) => `${number.format(exact(decimal(thousandths, 3)))} %`,
+    /** @param {number} integer */
+    count: (integer) => number.format(integer),
+    /** @param {string} time */
+    clock: (time) => said(time, clock),
+    /** @param {string} time */
+    moment: (time) => said(time, moment),
+  };
+}
+
+/** @param {string} time @param {Intl.DateTimeFormat} format */
+function said(time, format) {
+  const at = new Date(time);
+  return Number.isNaN(at.valueOf()) ? '' : format.format(at);
+}
+
+/**
+ * What was typed on a keypad, as an integer with so many more places: "12" with
+ * 6 is 12000000. Places are added as text.
+ * @param {string} digits
+ * @param {number} places
+ */
+export const typed = (digits, places) => Number(`${digits || '0'}${'0'.repeat(places)}`);

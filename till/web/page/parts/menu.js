@@ -1,0 +1,66 @@
+/** Everything that is not selling, and how the screen looks. */
+import { html, useState } from '../vendor/htm-preact-standalone.module.js';
+import { setTheme, theme } from '../theme.js';
+import { useTill } from '../till.js';
+import { languages } from '../words.js';
+import { Dialog } from './dialog.js';
+import { Icon } from './icons.js';
+
+/** @type {{view: string, icon: string, need: string, key?: string}[]} */
+const places = [
+  { view: 'return', icon: 'undo', need: 'return.begin', key: 'F7' },
+  { view: 'receipts', icon: 'receipt', need: '' },
+  { view: 'drawer', icon: 'drawer', need: '' },
+  { view: 'reports', icon: 'report', need: 'report.x' },
+  { view: 'journal', icon: 'journal', need: '' },
+  { view: 'people', icon: 'people', need: 'people.add' },
+  { view: 'articles', icon: 'box', need: 'articles.import' },
+  { view: 'settings', icon: 'gear', need: 'settings.change' },
+];
+
+export function Menu() {
+  const { t, state, run, go, may, openSheet, language, setLanguage } = useTill();
+  const [look, setLook] = useState(theme());
+  const close = () => openSheet('');
+  /** @param {string} what */
+  const act = async (what) => {
+    close();
+    await run(what);
+  };
+  return html`
+    <${Dialog} title=${state.session?.person.name ?? t('menu')} onClose=${close} kind="side" test="menu-sheet">
+      <nav class="menu">
+        ${places.filter((p) => !p.need || may(p.need)).map((p) => html`
+          <button type="button" key=${p.view} class="menu-item" data-test=${`menu-${p.view}`} onClick=${() => (close(), go(p.view))}>
+            <${Icon} name=${p.icon} /><span>${t(`view.${p.view}`)}</span>${p.key && html`<kbd>${p.key}</kbd>`}</button>`)}
+        <hr />
+        ${may('drawer.nosale') && html`<button type="button" class="menu-item" onClick=${() => act('drawer.nosale')}><${Icon} name="drawer" /><span>${t('do.drawer.nosale')}</span></button>`}
+        ${state.training
+          ? html`<button type="button" class="menu-item" data-test="training-stop" onClick=${() => act('training.stop')}><${Icon} name="school" /><span>${t('training.stop')}</span></button>`
+          : may('training.start') && html`<button type="button" class="menu-item" data-test="training-start" onClick=${() => act('training.start')}><${Icon} name="school" /><span>${t('training.start')}</span></button>`}
+        <button type="button" class="menu-item" data-test="lock" onClick=${() => act('session.lock')}><${Icon} name="lock" /><span>${t('lock')}</span></button>
+        <button type="button" class="menu-item" data-test="sign-out" onClick=${() => act('session.signout')}><${Icon} name="out" /><span>${t('signout')}</span></button>
+      </nav>
+      <div class="menu-look">
+        <span class="label"><${Icon} name="language" /> ${t('language')}</span>
+        <div class="chips">
+          ${Object.entries(languages).map(([id, name]) => html`<button type="button" key=${id} class="chip" lang=${id} data-test=${`language-${id}`} aria-pressed=${language === id} onClick=${() => setLanguage(id)}>${name}</button>`)}
+        </div>
+        <span class="label"><${Icon} name="sun" /> ${t('theme')}</span>
+        <div class="chips">
+          ${/** @type {const} */ (['auto', 'light', 'dark']).map((id) => html`<button type="button" key=${id} class="chip" data-test=${`theme-${id}`} aria-pressed=${look === id} onClick=${() => (setTheme(id), setLook(id))}>${t(`theme.${id}`)}</button>`)}
+        </div>
+      </div>
+    <//>`;
+}
+
+/** Which keys do what. */
+export function Keys() {
+  const { t, openSheet } = useTill();
+  const keys = ['F2', 'F3', 'F4', 'F6', 'F7', 'F8', 'F9', 'F10', '+ −', '↑ ↓', 'Del', 'Esc'];
+  return html`
+    <${Dialog} title=${t('keys')} onClose=${() => openSheet('')} test="keys">
+      <dl class="facts">${keys.map((k) => html`<div key=${k}><dt><kbd>${k}</kbd></dt><dd>${t(`key.${k}`)}</dd></div>`)}</dl>
+      <p>${t('keys.scanner')}</p>
+    <//>`;
+}
