@@ -1,0 +1,259 @@
+// Package conform holds the session rules of XFS4IoT as checks that run against
+// any service, given by its URL: ours, another maker's, the reference.
+//
+// Each [Rule] has an identifier that stays and one sentence. A check opens its own
+// connections, so a rule that fails does not spoil the next one. Rules about
+// waiting, cancel and timeouts need a queued command that runs until it is
+// cancelled (a barcode reader's Read with nothing to read, for example); without
+// one in [Target.Long] they are reported as not run, never as passed.
+//
+//	for _, r := range conform.Run(ctx, conform.Target{URL: url}) {
+//		fmt.Println(r)
+//	}
+//
+// The rules come from the 2021-1 schema, the interface documents of release 2024-3
+// and, where both are silent, from our reading of them; such rules say "ours" in
+// their sentence. No check moves a device unless Target.Long does.
+package conform
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/plomb-pos/plomb/xfs4iot"
+)
+
+// Target is what to check and how to reach it.
+type Target struct {
+	URL        string             // of a service, not of a publisher
+	Publisher  string             // URL of the publisher that should list it; empty: not checked
+	Generation xfs4iot.Generation // of the messages sent
+	TLS        *tls.Config
+
+	// Long is a command that is queued, runs until cancelled and changes nothing.
+	// Its header needs Name and Version only. nil: rules that need it are not run.
+	Long *xfs4iot.Message
+
+	Patience time.Duration // for one answer; default 3 s
+}
+
+// Rule is one sentence of the protocol with its check.
+type Rule struct {
+	ID       string // stable: "order-1"
+	Sentence string
+	long     bool // needs Target.Long
+	check    func(context.Context, *bench) error
+}
+
+// Result is how one rule went.
+type Result struct {
+	Rule   Rule
+	Err    error // why it failed
+	NotRun bool  // the target lacks what the rule needs
+}
+
+// String gives one line: verdict, identifier, sentence, and why it failed.
+func (r Result) String() string {
+	switch {
+	case r.NotRun:
+		return fmt.Sprintf("not run  %-10s %s", r.Rule.ID, r.Rule.Sentence)
+	case r.Err != nil:
+		return fmt.Sprintf("FAILED   %-10s %s: %v", r.Rule.ID, r.Rule.Sentence, r.Err)
+	}
+	return fmt.Sprintf("passed   %-10s %s", r.Rule.ID, r.Rule.Sentence)
+}
+
+// Run checks every rule, one after the other.
+func Run(ctx context.Context, t Target) []Result {
+	var results []Result
+	for _, rule := range Rules() {
+		results = append(results, Check(ctx, t, rule))
+	}
+	return results
+}
+
+// errNotApplicable is returned by a check that has nothing to look at.
+var errNotApplicable = errors.New("not applicable")
+
+// Check runs one rule.
+func Check(ctx context.Context, t Target, rule Rule) Result {
+	if t.Patience == 0 {
+		t.Patience = 3 * time.Second
+	}
+	if rule.long && t.Long == nil {
+		return Result{Rule: rule, NotRun: true}
+	}
+	b := &bench{target: t}
+	defer b.close()
+	err := rule.check(ctx, b)
+	if errors.Is(err, errNotApplicable) {
+		return Result{Rule: rule, NotRun: true}
+	}
+	return Result{Rule: rule, Err: err}
+}
+
+// bench is what one check works with: any number of connections to the target.
+type bench struct {
+	target Target
+	peers  []*peer
+}
+
+func (b *bench) close() {
+	for _, p := range b.peers {
+		_ = p.ws.CloseNow()
+	}
+}
+
+// peer is one raw connection.
+type peer struct {
+	ws  *websocket.Conn
+	t   Target
+	raw []byte // the last message received, as it came
+}
+
+func (b *bench) dial(ctx context.Context) (*peer, error) { return b.dialTo(ctx, b.target.URL) }
+
+func (b *bench) dialTo(ctx context.Context, url string) (*peer, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.target.Patience)
+	defer cancel()
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: b.target.TLS}}
+	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: web})
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	ws.SetReadLimit(xfs4iot.DefaultBytes)
+	p := &peer{ws: ws, t: b.target}
+	b.peers = append(b.peers, p)
+	return p, nil
+}
+
+// send writes a command; version "" stands for the one the message description has.
+func (p *peer) send(ctx context.Context, id int64, name, version, payload string, timeout time.Duration) error {
+	m := xfs4iot.Message{Generation: p.t.Generation, Header: xfs4iot.Header{
+		Type: xfs4iot.TypeCommand, Name: name, RequestID: id, Version: version, Timeout: timeout}}
+	if payload != "" {
+		m.Payload = []byte(payload)
+	}
+	data, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	return p.write(ctx, string(data))
+}
+
+func (p *peer) write(ctx context.Context, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, p.t.Patience)
+	defer cancel()
+	return p.ws.Write(ctx, websocket.MessageText, []byte(text))
+}
+
+func (p *peer) status(ctx context.Context, id int64) error {
+	return p.send(ctx, id, "Common.Status", "2.0", "", 0)
+}
+
+func (p *peer) long(ctx context.Context, id int64, timeout time.Duration) error {
+	l := p.t.Long
+	return p.send(ctx, id, l.Header.Name, l.Header.Version, string(l.Payload), timeout)
+}
+
+func (p *peer) cancel(ctx context.Context, id int64, payload string) error {
+	return p.send(ctx, id, "Common.Cancel", "2.0", payload, 0)
+}
+
+// next reads the next message that is not unsolicited.
+func (p *peer) next(ctx context.Context) (*xfs4iot.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.t.Patience)
+	defer cancel()
+	for {
+		_, data, err := p.ws.Read(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("no answer: %w", err)
+		}
+		p.raw = data
+		m, err := xfs4iot.Decode(data, xfs4iot.Limits{})
+		if err != nil && m.Header.Type != xfs4iot.TypeAcknowledge {
+			return nil, fmt.Errorf("%.200s: %w", data, err)
+		}
+		if m.Header.Type != xfs4iot.TypeUnsolicited {
+			return m, nil
+		}
+	}
+}
+
+// expect reads one message and compares its type, requestId and code; "" as code
+// is not compared.
+func (p *peer) expect(ctx context.Context, typ xfs4iot.Type, id int64, code string) (*xfs4iot.Message, error) {
+	m, err := p.next(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("want %s of %d: %w", typ, id, err)
+	}
+	h := m.Header
+	got := string(h.CompletionCode)
+	if typ == xfs4iot.TypeAcknowledge {
+		got = string(h.Status)
+	}
+	if h.Type != typ || h.RequestID != id || code != "" && got != code {
+		return m, fmt.Errorf("want %s of %d with %q, got %.200s", typ, id, code, p.raw)
+	}
+	return m, nil
+}
+
+// accepted reads an acknowledgement that lets the command start.
+func (p *peer) accepted(ctx context.Context, id int64) error {
+	m, err := p.expect(ctx, xfs4iot.TypeAcknowledge, id, "")
+	if err == nil && m.Header.Status != xfs4iot.StatusAccepted {
+		return fmt.Errorf("command %d was refused: %s", id, m.Header.Status)
+	}
+	return err
+}
+
+// completed reads a command's whole course: acknowledgement, events, completion.
+func (p *peer) completed(ctx context.Context, id int64, code xfs4iot.CompletionCode) (*xfs4iot.Message, error) {
+	if err := p.accepted(ctx, id); err != nil {
+		return nil, err
+	}
+	return p.completion(ctx, id, code)
+}
+
+// completion reads a completion, passing over events of the same command.
+func (p *peer) completion(ctx context.Context, id int64, code xfs4iot.CompletionCode) (*xfs4iot.Message, error) {
+	for {
+		m, err := p.next(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("completion of %d: %w", id, err)
+		}
+		if m.Header.Type == xfs4iot.TypeEvent && m.Header.RequestID == id {
+			continue
+		}
+		if m.Header.Type != xfs4iot.TypeCompletion || m.Header.RequestID != id || m.Header.CompletionCode != code {
+			return m, fmt.Errorf("want completion of %d with %s, got %.200s", id, code, p.raw)
+		}
+		return m, nil
+	}
+}
+
+// alive checks that a connection still answers.
+func (p *peer) alive(ctx context.Context, id int64) error {
+	if err := p.status(ctx, id); err != nil {
+		return err
+	}
+	_, err := p.completed(ctx, id, xfs4iot.Success)
+	return err
+}
+
+// closed reads until the service closes the connection and gives the close code.
+func (p *peer) closed(ctx context.Context) (websocket.StatusCode, error) {
+	for {
+		if _, err := p.next(ctx); err != nil {
+			if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+				return 0, errors.New("the connection was not closed")
+			}
+			return websocket.CloseStatus(err), nil
+		}
+	}
+}
