@@ -56,8 +56,10 @@ func readSegment(fsys durable.FS, dir string, n uint32, buf []byte) (short bool,
 func readFull(f durable.File, buf []byte) (short bool, err error) {
 	got, err := f.ReadAt(buf, 0)
 	clear(buf[got:])
-	if got < len(buf) && err != nil && !errors.Is(err, io.EOF) {
+	if got < len(buf) && err != nil && !isEOF(err) {
 		return false, err
 	}
 	return got < len(buf), nil
 }
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -90,31 +90,71 @@ func recordSpace(n int) int { return alignUp(recordHeader+n, recordAlign) }
 
 func alignUp(n, align int) int { return (n + align - 1) / align * align }
 
-// headerAt reads the header at offset without trusting the payload: what it
-// claims is plausible, not checked.
+// parseHeader reads a header that stands at offset of a segment, and the length
+// of the payload that it claims: plausible, not checked.
+func parseHeader(b []byte, segment, offset uint32) (r record, length uint32, err error) {
+	if len(b) < recordHeader {
+		return record{}, 0, errTooShort
+	}
+	if binary.BigEndian.Uint32(b) != recordMagic {
+		return record{}, 0, errNoRecord
+	}
+	if b[4] != recordVersion {
+		return record{}, 0, fmt.Errorf("%w: version %d", errNoRecord, b[4])
+	}
+	r = record{Type: recordType(b[5]), Flags: b[6], Index: binary.BigEndian.Uint64(b[16:]), Offset: offset}
+	if !r.wellFormed() || b[7] != 0 {
+		return record{}, 0, errNoRecord
+	}
+	if binary.BigEndian.Uint64(b[24:]) != place(segment, offset) {
+		return record{}, 0, errMisplaced
+	}
+	return r, binary.BigEndian.Uint32(b[8:]), nil
+}
+
+// headerAt reads the header at offset of a segment's bytes without trusting the
+// payload.
 func headerAt(buf []byte, segment, offset uint32) (record, error) {
-	if int(offset)+recordHeader > len(buf) {
+	if int(offset) > len(buf) {
 		return record{}, errTooShort
 	}
 	b := buf[offset:]
-	if binary.BigEndian.Uint32(b) != recordMagic {
-		return record{}, errNoRecord
+	r, n, err := parseHeader(b, segment, offset)
+	if err != nil {
+		return record{}, err
 	}
-	if b[4] != recordVersion {
-		return record{}, fmt.Errorf("%w: version %d", errNoRecord, b[4])
-	}
-	r := record{Type: recordType(b[5]), Flags: b[6], Index: binary.BigEndian.Uint64(b[16:]), Offset: offset}
-	if !r.wellFormed() || b[7] != 0 {
-		return record{}, errNoRecord
-	}
-	if binary.BigEndian.Uint64(b[24:]) != place(segment, offset) {
-		return record{}, errMisplaced
-	}
-	n := uint64(binary.BigEndian.Uint32(b[8:]))
-	if uint64(offset)+recordHeader+n > uint64(len(buf)) {
+	if uint64(n) > uint64(len(b)-recordHeader) {
 		return record{}, errTooShort
 	}
 	r.Payload = b[recordHeader : recordHeader+n : recordHeader+n]
+	return r, nil
+}
+
+// claimedSize is the size of the record whose header is b.
+func claimedSize(b []byte, segment, offset, limit uint32) (uint32, error) {
+	_, n, err := parseHeader(b, segment, offset)
+	if err != nil {
+		return 0, err
+	}
+	if uint64(offset)+recordHeader+uint64(n) > uint64(limit) {
+		return 0, errTooShort
+	}
+	return recordHeader + n, nil
+}
+
+// detachedRecord reads and checks the record that b, which was read from offset, is.
+func detachedRecord(b []byte, segment, offset uint32) (record, error) {
+	r, n, err := parseHeader(b, segment, offset)
+	if err != nil {
+		return record{}, err
+	}
+	if uint64(n) != uint64(len(b)-recordHeader) {
+		return record{}, errTooShort
+	}
+	if !checksumOK(b) {
+		return record{}, errChecksum
+	}
+	r.Payload = b[recordHeader:]
 	return r, nil
 }
 

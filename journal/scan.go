@@ -3,6 +3,8 @@ package journal
 import (
 	"bytes"
 	"hash/crc32"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // scanner walks the groups of one segment, whole or not. It is how everything
@@ -41,9 +43,9 @@ type group struct {
 	// Padded says that bytes between or behind the records are not zero; all
 	// records are whole.
 	Padded bool
-	// Hint is the tree size after the group that a damaged commit still claims
-	// consistently, 0: unknown.
-	Hint uint64
+	// Count is the number of entries that the group had, as far as its form still
+	// tells it; -1: unknown.
+	Count int
 }
 
 // next returns the next group, or nil when only zeros follow.
@@ -119,13 +121,13 @@ func (g *group) finish(buf []byte, commit, end uint32) *group {
 		}
 	}
 	g.Padded = crc32.Checksum(buf[g.Start:commit], castagnoli) != c.Checksum || !allZero(buf[end:g.End])
-	g.Whole = !g.Padded
+	g.Whole, g.Count = !g.Padded, len(g.Entries)
 	return g
 }
 
 // salvage reads what is left of the group, or groups, from pos on.
 func (s *scanner) salvage(pos uint32, last int) *group {
-	g := &group{Start: pos}
+	g := &group{Start: pos, Count: -1}
 	for off := pos; int(off)+recordHeader <= len(s.buf); {
 		r, err := s.tryRecord(off)
 		if err != nil {
@@ -141,7 +143,7 @@ func (s *scanner) salvage(pos uint32, last int) *group {
 		off = s.after(&r)
 	}
 	g.End = s.sectorEnd(uint32(last) + 1)
-	g.Torn, g.Hint = s.torn(pos, uint32(last))
+	g.Torn, g.Count = s.torn(pos, uint32(last))
 	return g
 }
 
@@ -156,7 +158,7 @@ func (s *scanner) commitOf(g *group, r *record) bool {
 		g.dropFrom(c.Start)
 		return true
 	}
-	g.Commit, g.End = c, s.sectorEnd(s.after(r))
+	g.Commit, g.End, g.Count = c, s.sectorEnd(s.after(r)), int(c.Size-c.Before)
 	g.Torn = anyZeroSector(s.buf[g.Start:s.after(r)]) && !s.groupFollows(g.End)
 	return true
 }
@@ -233,52 +235,67 @@ func (s *scanner) search(off uint32) uint32 {
 // tore consists of sectors as written and sectors still zero, so the first
 // record that is not whole touches a sector that is zero; or (a write cut short
 // by an error) everything from some byte of it on is zero.
-func (s *scanner) torn(pos, last uint32) (torn bool, hint uint64) {
+func (s *scanner) torn(pos, last uint32) (torn bool, count int) {
 	for off := pos; ; {
 		headerEnd := off + recordHeader
 		if last < headerEnd || s.zeroIn(off, headerEnd) {
-			return true, 0
+			return true, -1
 		}
 		r, err := headerAt(s.buf, s.segment, off)
 		if err != nil {
-			return false, 0
+			return false, countWithout(count, off, last)
 		}
 		if s.zeroIn(off, r.end()) || last+recordAlign < r.end() {
-			return true, 0
+			return true, -1
 		}
 		if r.Type == recordCommit {
-			return false, commitHint(&r)
+			return false, commitCount(&r, last)
 		}
 		if !checksumOK(s.buf[off:r.end()]) {
-			hint := s.hintBehind(s.after(&r))
-			return false, hint
+			return false, s.countBehind(s.after(&r), last)
+		}
+		if r.Type == recordEntry {
+			count++
 		}
 		off = s.after(&r)
 	}
 }
 
-// hintBehind follows headers only, to a commit that is damaged too.
-func (s *scanner) hintBehind(off uint32) uint64 {
+// countBehind follows headers only, to a commit that is damaged too.
+func (s *scanner) countBehind(off, last uint32) int {
 	for {
 		r, err := headerAt(s.buf, s.segment, off)
 		if err != nil {
-			return 0
+			return -1
 		}
 		if r.Type == recordCommit {
-			return commitHint(&r)
+			return commitCount(&r, last)
 		}
 		off = s.after(&r)
 	}
 }
 
-// commitHint believes a damaged commit's size if its length says the same.
-func commitHint(r *record) uint64 {
-	c, err := parseCommit(r)
-	if err != nil {
-		return 0
+// commitCount believes a damaged commit's length if the group ends where it says.
+func commitCount(r *record, last uint32) int {
+	n := len(r.Payload) - commitPrefix
+	if n < 0 || n%tlog.HashSize != 0 || !endsAt(r.end(), last) {
+		return -1
 	}
-	return c.Size
+	return n / tlog.HashSize
 }
+
+// countWithout believes that a group whose records up to off are whole had n
+// entries, if what follows is as long as the commit of n entries.
+func countWithout(n int, off, last uint32) int {
+	if !endsAt(off+recordHeader+commitPrefix+uint32(n)*tlog.HashSize, last) {
+		return -1
+	}
+	return n
+}
+
+// endsAt reports whether a hash that ends before end can have last as its last
+// byte that is not zero.
+func endsAt(end, last uint32) bool { return last < end && end <= last+2*recordAlign }
 
 func (s *scanner) zeroIn(from, to uint32) bool {
 	start := from / sector * sector
