@@ -439,13 +439,13 @@ func (o *opener) entries(r *groupResult) error {
 	if o.v.keys == nil {
 		return nil
 	}
-	found := make([]tlog.Hash, 0, len(r.Entries))
+	var found []tlog.Hash // needed where the commit is lost
 	for i := range r.Entries {
 		leaf, ok, err := o.entry(r, &r.Entries[i])
 		if err != nil {
 			return err
 		}
-		if ok {
+		if ok && r.leaves == nil {
 			found = append(found, leaf)
 		}
 	}
@@ -469,27 +469,27 @@ func (o *opener) entry(r *groupResult, rec *record) (leaf tlog.Hash, ok bool, er
 	if err != nil {
 		return leaf, false, err
 	}
-	if o.v.opts.Check == nil {
-		o.plain = o.plain[:0]
-	}
-	start := len(o.plain)
-	p, err := e.open(o.plain[start:], frame, o.v.origin)
+	p, err := e.open(o.buffer(len(e.Sealed)), frame, o.v.origin)
 	if err != nil {
 		r.find(o.segment, rec, WhatSealed, "the sealed bytes are not those that were sealed under the month's key")
 		return leaf, false, nil
 	}
-	o.keep(r, rec, &p)
+	if o.v.opts.Check != nil {
+		r.opened = append(r.opened, openedEntry{offset: rec.Offset, head: p.head, body: p.body})
+	}
 	return o.compare(r, rec, &p), true, nil
 }
 
-// keep remembers what Check will want, and lets the buffer be used again.
-func (o *opener) keep(r *groupResult, rec *record, p *plainEntry) {
-	if o.v.opts.Check == nil {
-		o.plain = p.head[:0]
-		return
+// buffer is empty and has room for n bytes: the same one each time, or one for
+// each entry where Check will want to see it later.
+func (o *opener) buffer(n int) []byte {
+	if o.v.opts.Check != nil {
+		return make([]byte, 0, n)
 	}
-	o.plain = nil // each entry has bytes of its own
-	r.opened = append(r.opened, openedEntry{offset: rec.Offset, head: p.head, body: p.body})
+	if cap(o.plain) < n {
+		o.plain = make([]byte, 0, 2*n)
+	}
+	return o.plain[:0]
 }
 
 // compare holds an opened entry against its place in the tree and returns its leaf hash.

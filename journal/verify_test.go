@@ -277,7 +277,7 @@ func TestAWholeJournalVerifies(t *testing.T) {
 	want := f.checkpoint(len(f.entries()))
 	for name, opts := range map[string]VerifyOptions{
 		"with everything": withKeys(t), "without keys": {Policy: forgePolicy(t, 1)}, "without policy": {Keys: forgeMonths{forgeMonth: forgeKey}},
-		"one worker": {Keys: forgeMonths{forgeMonth: forgeKey}, Policy: forgePolicy(t, 1), Workers: 1},
+		"one worker":   {Keys: forgeMonths{forgeMonth: forgeKey}, Policy: forgePolicy(t, 1), Workers: 1},
 		"month erased": {Keys: forgeMonths{}, Policy: forgePolicy(t, 1)},
 	} {
 		for size := range 3 {

@@ -52,7 +52,7 @@ func (f *Frontier) Append(leaf tlog.Hash) []tlog.Hash {
 	f.fresh[0] = leaf
 	l := 0
 	for f.size>>l&1 == 1 {
-		f.fresh[l+1] = tlog.NodeHash(f.level[l], f.fresh[l])
+		f.fresh[l+1] = nodeHash(&f.level[l], &f.fresh[l])
 		l++
 	}
 	f.level[l] = f.fresh[l]
@@ -69,7 +69,7 @@ func (f *Frontier) Root() tlog.Hash {
 	root := f.level[l]
 	for rest := f.size &^ (1 << l); rest != 0; rest &^= 1 << l {
 		l = bits.TrailingZeros64(rest)
-		root = tlog.NodeHash(f.level[l], root)
+		root = nodeHash(&f.level[l], &root)
 	}
 	return root
 }

@@ -247,10 +247,23 @@ func ValidOrigin(s string) bool {
 }
 
 func validKeyName(s string) bool {
+	if plainName(s) {
+		return true
+	}
 	if s == "" || !utf8.ValidString(s) {
 		return false
 	}
 	return strings.IndexFunc(s, func(r rune) bool {
 		return r < 0x20 || r == '+' || unicode.IsSpace(r)
 	}) < 0
+}
+
+// plainName is validKeyName for names of visible ASCII characters, which nearly all are.
+func plainName(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == '+' {
+			return false
+		}
+	}
+	return s != ""
 }
