@@ -152,6 +152,9 @@ func Void(o Original, operator, approver staff.ID, why string, now time.Time) (D
 	if o.Document.Mode != Sale {
 		return Document{}, refuse(CodeNotVoidable, "receipt %d is a %s", o.Reference.Number, o.Document.Mode)
 	}
+	if o.Voided {
+		return Document{}, refuse(CodeNotVoidable, "receipt %d is void already", o.Reference.Number)
+	}
 	if len(o.Returned) > 0 {
 		return Document{}, refuse(CodeAlreadyReturned, "of receipt %d something was returned", o.Reference.Number)
 	}

@@ -42,6 +42,7 @@ type Original struct {
 	Reference Reference
 	Document  Document
 	Returned  []Returned // by all returns so far, in any order, a line once
+	Voided    bool       // it was undone as a whole
 }
 
 // NewReturn begins the return of lines of one receipt. The basket computes by
@@ -50,6 +51,9 @@ type Original struct {
 func NewReturn(id ID, operator staff.ID, o Original, terms Terms, now time.Time) (*Basket, error) {
 	if o.Document.Mode != Sale {
 		return nil, refuse(CodeNotReturnable, "receipt %d is a %s", o.Reference.Number, o.Document.Mode)
+	}
+	if o.Voided {
+		return nil, refuse(CodeNotReturnable, "receipt %d is void", o.Reference.Number)
 	}
 	if o.Document.Currency != terms.Currency {
 		return nil, refuse(CodeNotReturnable, "receipt %d is in %s, the shop sells in %s", o.Reference.Number, o.Document.Currency, terms.Currency)

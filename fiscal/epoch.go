@@ -1,0 +1,96 @@
+package fiscal
+
+import (
+	"reflect"
+
+	"github.com/plomb-pos/plomb/drawer"
+	"github.com/plomb-pos/plomb/journal/proof"
+)
+
+// Commission is the first entry of a till's first epoch: who it works for, by
+// what rules, with which key.
+type Commission struct {
+	plain
+	Actor
+	Shop     Shop   `json:"shop"`
+	Software string `json:"software"`
+	Serial   string `json:"serial,omitzero"` // of the machine
+	Key      string `json:"key"`             // verifier key of the origin (c2sp.org/signed-note)
+	Note     string `json:"note,omitzero"`
+}
+
+// Kind is commission.
+func (*Commission) Kind() proof.Kind     { return KindCommission }
+func (b *Commission) check(*State) error { return b.Shop.Validate() }
+func (b *Commission) apply(s *State, h *proof.Head) error {
+	s.begin(&b.Shop, b.Software, b.Key, Next{Document: 1, Z: 1, Training: 1}, drawer.Grand{}, h)
+	return nil
+}
+
+// Epoch is the first entry of a later epoch: a till that replaces another, or
+// a journal whose end was lost. Numbers and grand totals go on from what is
+// known of the epoch before.
+type Epoch struct {
+	plain
+	Actor
+	Origin     string       `json:"origin"`              // of the epoch before
+	Checkpoint string       `json:"checkpoint,omitzero"` // its last known signed checkpoint
+	Anchors    []string     `json:"anchors,omitempty"`   // what anchors said, one line each
+	Reason     string       `json:"reason"`
+	Next       Next         `json:"next"`
+	Grand      drawer.Grand `json:"grand"`
+	AtLeast    bool         `json:"atLeast"` // the epoch before may have had more
+	Shop       Shop         `json:"shop"`
+	Software   string       `json:"software"`
+	Key        string       `json:"key"`
+}
+
+// Kind is epoch.
+func (*Epoch) Kind() proof.Kind { return KindEpoch }
+func (b *Epoch) numbers(*State) numbers {
+	n := numbers{{Tag: TagDocument, Value: b.Next.Document - 1}}
+	n.grand(b.Grand, b.Grand)
+	return n
+}
+func (b *Epoch) check(*State) error {
+	if b.Reason == "" || b.Origin == "" {
+		return refuse(CodeReason, "a new epoch names the old one and a reason")
+	}
+	if b.Next.Document < 1 || b.Next.Z < 1 || b.Next.Training < 1 {
+		return refuse(CodeDocumentNumber, "numbers begin with 1, not %+v", b.Next)
+	}
+	if b.Grand.Sale-b.Grand.Return != b.Grand.Net || b.Grand.Sale < 0 || b.Grand.Return < 0 {
+		return refuse(CodeGrand, "grand totals %+v do not add up", b.Grand)
+	}
+	return b.Shop.Validate()
+}
+func (b *Epoch) apply(s *State, h *proof.Head) error {
+	s.begin(&b.Shop, b.Software, b.Key, b.Next, b.Grand, h)
+	s.AtLeast = b.AtLeast
+	return nil
+}
+
+// begin sets the state that a first entry makes.
+func (s *State) begin(shop *Shop, software, key string, next Next, grand drawer.Grand, h *proof.Head) {
+	*s = State{
+		Version: 1, Origin: h.Origin, Shop: *shop, Software: software, Key: key, Next: next, Grand: grand,
+		Day: Day{First: h.Index, From: h.Time, FirstNumber: next.Document, Before: grand},
+	}
+}
+
+// checkShop says whether a profile can take the place of the one in force: the
+// currency and the country of a till never change, and nothing else does while
+// a document's figures depend on it.
+func (s *State) checkShop(next *Shop) error {
+	if err := next.Validate(); err != nil {
+		return err
+	}
+	if next.Currency != s.Shop.Currency || next.Country != s.Shop.Country {
+		return refuse(CodeShop, "currency and country stay; a till that moves is commissioned anew")
+	}
+	return nil
+}
+
+func sameTax(a, b *Shop) bool {
+	return a.Tax.Explicit() == b.Tax.Explicit() && reflect.DeepEqual(a.TaxTable, b.TaxTable)
+}

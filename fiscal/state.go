@@ -1,0 +1,406 @@
+package fiscal
+
+import (
+	"bytes"
+	"encoding/hex"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/plomb-pos/plomb/catalog"
+	"github.com/plomb-pos/plomb/drawer"
+	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/money"
+	"github.com/plomb-pos/plomb/sale"
+)
+
+// CommandWindow is how long the ids of commands are remembered: a command that
+// is repeated within it is answered, not done again.
+const CommandWindow = 2 * time.Hour
+
+// MaxCommands is the most command ids that are remembered, the newest first to
+// stay; at more than two a second the window is shorter than CommandWindow.
+const MaxCommands = 20_000
+
+// State is everything that a till has to know to go on selling: a pure fold of
+// its journal. The zero value is a journal without entries. Read any field;
+// change it by [State.Apply] only. It is not safe for concurrent use.
+//
+// Its size is bounded by what happens in one day (returned and copied receipts)
+// and in two hours (command ids), not by the journal's length.
+type State struct {
+	Version    int               `json:"version"` // of this form, 1
+	Origin     string            `json:"origin"`
+	Size       uint64            `json:"size"` // entries so far: the next one's index
+	Time       int64             `json:"time"` // of the last entry, ms since 1970 UTC
+	Shop       Shop              `json:"shop"`
+	Software   string            `json:"software"`
+	Key        string            `json:"key"`     // verifier key of the origin
+	Catalog    catalog.Hash      `json:"catalog"` // in force; zero before the first
+	Next       Next              `json:"next"`
+	Grand      drawer.Grand      `json:"grand"`
+	AtLeast    bool              `json:"atLeast"` // entries were lost: numbers and grand totals are lower bounds
+	Day        Day               `json:"day"`
+	Session    drawer.Session    `json:"session"`
+	DrawerOpen bool              `json:"drawerOpen"` // the drawer itself
+	Training   bool              `json:"training"`
+	Signer     Signer            `json:"signer"`
+	Clock      Clock             `json:"clock"`
+	LastZ      *Link             `json:"lastZ,omitzero"`
+	Receipt    *LastReceipt      `json:"receipt,omitzero"`   // the last fiscal document
+	Returned   []ReturnedReceipt `json:"returned,omitempty"` // receipts of which something was returned in the open day
+	Copies     []CopiedReceipt   `json:"copies,omitempty"`   // receipts that were copied in the open day
+	Intents    []OpenIntent      `json:"intents,omitempty"`  // without outcome
+	Commands   []Command         `json:"commands,omitempty"` // oldest first
+
+	resync bool // entries are missing before the next one
+}
+
+// Next are the numbers that the next documents get.
+type Next struct {
+	Document int64 `json:"document"`
+	Z        int64 `json:"z"`
+	Training int64 `json:"training"`
+}
+
+// Day is what has happened since the last Z report.
+type Day struct {
+	First       uint64         `json:"first"` // index of its first entry
+	From        int64          `json:"from"`  // time of that entry, ms
+	FirstNumber int64          `json:"firstNumber"`
+	Before      drawer.Grand   `json:"before"`
+	Figures     drawer.Figures `json:"figures"`
+}
+
+// Signer is the state of what signs.
+type Signer struct {
+	Down  bool   `json:"down"`
+	Since uint64 `json:"since,omitzero"` // index of the signer-down entry
+	Count int64  `json:"count,omitzero"` // receipts issued since
+}
+
+// Clock is how far the clock is trusted.
+type Clock struct {
+	Unsure  bool   `json:"unsure"`
+	Changed uint64 `json:"changed,omitzero"` // index of the last clock-change
+	Step    int64  `json:"step,omitzero"`    // its step, ms
+}
+
+// Link names an earlier closing.
+type Link struct {
+	Index  uint64 `json:"index"`
+	Number int64  `json:"number"`
+}
+
+// LastReceipt is what the screen shows of the last document.
+type LastReceipt struct {
+	Index  uint64       `json:"index"`
+	Number int64        `json:"number"`
+	Kind   proof.Kind   `json:"kind"`
+	Total  money.Amount `json:"total"`
+	Change money.Amount `json:"change"`
+}
+
+// ReturnedReceipt is what has been given back of one receipt over its whole
+// life, as far as the open day knows.
+type ReturnedReceipt struct {
+	Origin string          `json:"origin"`
+	Index  uint64          `json:"index"`
+	Last   uint64          `json:"last"` // index of the last return or void
+	Voided bool            `json:"voided,omitzero"`
+	Lines  []sale.Returned `json:"lines,omitempty"`
+}
+
+// CopiedReceipt is how many copies of a receipt there are.
+type CopiedReceipt struct {
+	Origin string `json:"origin"`
+	Index  uint64 `json:"index"`
+	Copies int    `json:"copies"`
+}
+
+// OpenIntent is an intent without outcome.
+type OpenIntent struct {
+	Index  uint64 `json:"index"`
+	Intent Intent `json:"intent"`
+}
+
+// Command is a command that made entries.
+type Command struct {
+	ID    string `json:"id"`    // 32 hexadecimal digits
+	Index uint64 `json:"index"` // of the first entry that it made
+	Time  int64  `json:"time"`  // of that entry, ms
+}
+
+// selling says why the till cannot sell, or nil.
+func (s *State) selling() error {
+	if s.Size == 0 {
+		return refuse(CodeNotCommissioned, "the till is not commissioned")
+	}
+	return nil
+}
+
+// tally adds to a count of the day; what happens in training does not count.
+func (s *State) tally(m sale.Mode, t *drawer.Tally, a money.Amount) error {
+	if m == sale.Training {
+		return nil
+	}
+	sum, err := t.Amount.Add(a)
+	if err != nil {
+		return because(CodeFigures, "day's figures", err)
+	}
+	t.Count, t.Amount = t.Count+1, sum
+	return nil
+}
+
+func (s *State) returnedAt(ref sale.Reference) int {
+	return slices.IndexFunc(s.Returned, func(r ReturnedReceipt) bool { return r.Index == ref.Index && r.Origin == ref.Origin })
+}
+
+func (s *State) copiedAt(ref sale.Reference) int {
+	return slices.IndexFunc(s.Copies, func(c CopiedReceipt) bool { return c.Index == ref.Index && c.Origin == ref.Origin })
+}
+
+func sameFinding(a, b drawer.Finding) bool { return reflect.DeepEqual(normal(a), normal(b)) }
+
+// normal gives equal findings equal forms: times without location, no empty lists.
+func normal(f drawer.Finding) drawer.Finding {
+	f.At = time.UnixMilli(f.At.UnixMilli()).UTC()
+	if len(f.Foreign) == 0 {
+		f.Foreign = nil
+	}
+	if len(f.Count.Pieces) == 0 {
+		f.Count.Pieces = nil
+	}
+	if len(f.Count.Foreign) == 0 {
+		f.Count.Foreign = nil
+	}
+	return f
+}
+
+// Draft is an entry before the journal gives it index and time. Flags hold
+// what the body and the state tell; the journal may add "clock unsure".
+type Draft struct {
+	Kind    proof.Kind
+	Flags   proof.Flags
+	Numbers []proof.Number
+	Body    []byte
+	Sign    bool // a receipt: its checkpoint is signed by itself
+}
+
+// Draft checks that a body can follow the state and makes the entry's draft.
+// Nothing is changed: Apply does that once the journal has staged the entry.
+// The codes are those of the body's kind.
+func (s *State) Draft(b Body) (Draft, error) {
+	if err := s.admits(b); err != nil {
+		return Draft{}, err
+	}
+	if err := b.check(s); err != nil {
+		return Draft{}, err
+	}
+	data, err := Encode(b)
+	if err != nil {
+		return Draft{}, err
+	}
+	_, receipt := b.(*Receipt)
+	return Draft{Kind: b.Kind(), Flags: s.flagsOf(b), Numbers: b.numbers(s).sorted(), Body: data, Sign: receipt}, nil
+}
+
+func (s *State) flagsOf(b Body) proof.Flags {
+	f := b.flags()
+	if s.Clock.Unsure {
+		f |= proof.FlagClockUnsure
+	}
+	return f
+}
+
+// admits says whether an entry of this kind can come at this place at all.
+func (s *State) admits(b Body) error {
+	first := b.Kind() == KindCommission || b.Kind() == KindEpoch
+	switch {
+	case s.Size == 0 && !first && !s.resync:
+		return refuse(CodeNotCommissioned, "%s before the journal's first entry", KindName(b.Kind()))
+	case s.Size > 0 && first:
+		return refuse(CodeCommissioned, "%s at index %d", KindName(b.Kind()), s.Size)
+	}
+	return nil
+}
+
+// Apply folds the next entry into the state, having checked it against all
+// that the state knows: index, time, origin, flags, numbers and the body's own
+// rules. On error the state is as it was. head and body are not kept.
+//
+// Entries that are missing are announced by Missing; then the entry after them
+// is believed about numbers and totals, and the state says "at least" from
+// there on.
+func (s *State) Apply(head *proof.Head, body []byte) error {
+	b, err := Decode(head.Kind, body)
+	if err != nil {
+		return err
+	}
+	if snap, ok := b.(*Snapshot); ok && (s.Size == 0 || s.resync) {
+		return s.restoreAt(head, snap)
+	}
+	if err := s.follows(head, b); err != nil {
+		return err
+	}
+	next := s
+	if s.resync {
+		next = s.Clone()
+		next.adopt(head)
+	}
+	if err := next.fold(head, b); err != nil {
+		return err
+	}
+	*s = *next
+	return nil
+}
+
+// follows checks what is common to all entries.
+func (s *State) follows(h *proof.Head, b Body) error {
+	if err := s.admits(b); err != nil {
+		return err
+	}
+	switch {
+	case h.Index != s.Size:
+		return refuse(CodeIndex, "entry %d where %d follows", h.Index, s.Size)
+	case h.Time < s.Time:
+		return refuse(CodeTime, "entry %d is %d ms earlier than the one before", h.Index, s.Time-h.Time)
+	case s.Origin != "" && h.Origin != s.Origin:
+		return refuse(CodeOrigin, "entry %d of %q in the journal of %q", h.Index, h.Origin, s.Origin)
+	case h.Flags&^proof.FlagClockUnsure != b.flags() || s.Clock.Unsure && h.Flags&proof.FlagClockUnsure == 0:
+		return refuse(CodeFlags, "entry %d has flags %#x", h.Index, h.Flags)
+	}
+	return nil
+}
+
+// fold checks a body against the state and applies it. A body that fails has
+// changed nothing: whatever can be refused is refused by check.
+func (s *State) fold(h *proof.Head, b Body) error {
+	if err := b.check(s); err != nil {
+		return err
+	}
+	if want := b.numbers(s).sorted(); !slices.Equal(want, h.Numbers) {
+		return refuse(CodeNumbers, "entry %d: head says %v, body and state say %v", h.Index, h.Numbers, want)
+	}
+	if err := b.apply(s, h); err != nil {
+		return err
+	}
+	s.passed(h)
+	return nil
+}
+
+// passed notes an entry's place, time and command.
+func (s *State) passed(h *proof.Head) {
+	s.Size, s.Time, s.Version, s.Origin, s.resync = h.Index+1, h.Time, 1, h.Origin, false
+	if s.Day.From == 0 {
+		s.Day.From = h.Time
+	}
+	s.forget(h.Time - CommandWindow.Milliseconds())
+	id := hex.EncodeToString(h.Command[:])
+	if h.Command == [16]byte{} || s.commandAt(id) >= 0 {
+		return
+	}
+	s.Commands = append(s.Commands, Command{ID: id, Index: h.Index, Time: h.Time})
+}
+
+// forget drops commands from before a time, and those beyond the limit.
+func (s *State) forget(before int64) {
+	n := max(0, len(s.Commands)-MaxCommands+1)
+	for n < len(s.Commands) && s.Commands[n].Time < before {
+		n++
+	}
+	if n > 0 {
+		s.Commands = slices.Clone(s.Commands[n:])
+	}
+	if len(s.Commands) == 0 {
+		s.Commands = nil
+	}
+}
+
+// Command returns the first entry that a command made, if it is remembered.
+func (s *State) Command(id [16]byte) (Command, bool) {
+	i := s.commandAt(hex.EncodeToString(id[:]))
+	if i < 0 {
+		return Command{}, false
+	}
+	return s.Commands[i], true
+}
+
+// commandAt looks from the newest back: a command's entries follow each other.
+func (s *State) commandAt(id string) int {
+	for i, c := range slices.Backward(s.Commands) {
+		if c.ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// Missing says that the entries from the state's size up to (not including)
+// next cannot be read.
+func (s *State) Missing(next uint64) {
+	if next > s.Size {
+		s.Size, s.resync, s.AtLeast = next, true, true
+	}
+}
+
+// adopt believes an entry's head about numbers and totals, since entries
+// before it are missing.
+func (s *State) adopt(h *proof.Head) {
+	for tag, next := range map[uint8]*int64{TagDocument: &s.Next.Document, TagZ: &s.Next.Z, TagTraining: &s.Next.Training} {
+		if n, ok := h.Number(tag); ok && n > *next {
+			*next = n
+		}
+	}
+	before := [3]int64{}
+	for i, tag := range []uint8{TagSaleBefore, TagReturnBefore, TagNetBefore} {
+		n, ok := h.Number(tag)
+		if !ok {
+			return
+		}
+		before[i] = n
+	}
+	s.Grand = drawer.Grand{Sale: money.Amount(before[0]), Return: money.Amount(before[1]), Net: money.Amount(before[2])}
+}
+
+// Clone returns a copy that shares nothing with s that Apply changes.
+func (s *State) Clone() *State {
+	c := *s
+	c.Day.Figures = *s.Day.Figures.Clone()
+	c.Session = *s.Session.Clone()
+	c.Returned, c.Copies = slices.Clone(s.Returned), slices.Clone(s.Copies)
+	c.Intents, c.Commands = slices.Clone(s.Intents), slices.Clone(s.Commands)
+	return &c
+}
+
+// Snapshot writes the state in its one canonical form: equal states have equal
+// bytes.
+func (s *State) Snapshot() ([]byte, error) {
+	data, err := json.Marshal(s, json.Deterministic(true))
+	if err != nil {
+		return nil, because(CodeMalformed, "encode snapshot", err)
+	}
+	return data, nil
+}
+
+// Restore reads what Snapshot wrote, and nothing else. Codes: malformed-body,
+// body-not-canonical, snapshot-differs.
+func Restore(data []byte) (*State, error) {
+	s := new(State)
+	if err := json.Unmarshal(data, s, json.RejectUnknownMembers(true)); err != nil {
+		return nil, because(CodeMalformed, "decode snapshot", err)
+	}
+	if s.Version != 1 || s.Size == 0 {
+		return nil, refuse(CodeSnapshot, "snapshot of version %d and size %d", s.Version, s.Size)
+	}
+	again, err := s.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, data) {
+		return nil, refuse(CodeNotCanonical, "snapshot is not in canonical form")
+	}
+	return s, nil
+}
