@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,6 +15,26 @@ func TestPriceCheckDigits(t *testing.T) {
 	for price, want := range map[string]byte{"2875": '9', "14685": '6', "0000": '0', "00000": '0', "123": '0', "12x4": '0'} {
 		if got := catalog.PriceDigit(price); got != want {
 			t.Errorf("PriceDigit(%s) = %c, want %c", price, got, want)
+		}
+	}
+}
+
+// The same by arithmetic instead of tables, for every price there is.
+func TestPriceCheckDigitsFollowTheirDefinition(t *testing.T) {
+	minus := func(d, factor int) int { return (d*factor%10 - d*factor/10 + 10) % 10 }
+	plus := func(d, factor int) int { return (d*factor%10 + d*factor/10) % 10 }
+	for n := range 100_000 {
+		a, b, c, d, e := n/10_000, n/1000%10, n/100%10, n/10%10, n%10
+		if a == 0 {
+			want := 3 * (minus(b, 2) + minus(c, 2) + 3*d + minus(e, 5)) % 10
+			if got := catalog.PriceDigit(fmt.Sprintf("%04d", n)); int(got-'0') != want {
+				t.Fatalf("PriceDigit(%04d) = %c, want %d", n, got, want)
+			}
+		}
+		sum := plus(a, 5) + minus(b, 2) + minus(c, 5) + plus(d, 5) + minus(e, 2)
+		got := catalog.PriceDigit(fmt.Sprintf("%05d", n))
+		if (sum+minus(int(got-'0'), 5))%10 != 0 {
+			t.Fatalf("PriceDigit(%05d) = %c does not make the sum %d a multiple of ten", n, got, sum)
 		}
 	}
 }

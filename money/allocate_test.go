@@ -88,6 +88,23 @@ func TestLeftOverCentsGoToTheLargestRemainderThenTheEarlier(t *testing.T) {
 	}
 }
 
+func TestTiesGoToTheEarlierHoweverManyThereAre(t *testing.T) {
+	ws, seen := make([]int64, 300), make(map[int64]money.Amount)
+	for i := range ws {
+		ws[i] = int64(i*i%7 + 1)
+	}
+	parts, err := money.Allocate(10_137, ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range parts {
+		if before, ok := seen[ws[i]]; ok && p > before {
+			t.Fatalf("part %d is %d, an earlier one of the same weight only %d", i, p, before)
+		}
+		seen[ws[i]] = p
+	}
+}
+
 func TestWeightsThatCannotSplitAreRefused(t *testing.T) {
 	for _, ws := range [][]int64{nil, {0}, {0, 0}, {1, -1}, {math.MinInt64}} {
 		if got, err := money.Allocate(1, ws); !errors.Is(err, money.ErrWeights) {

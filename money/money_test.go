@@ -84,6 +84,8 @@ func TestOverflowAtEveryEdge(t *testing.T) {
 		"extend by rounding":  func() (money.Amount, error) { return money.Extend(math.MaxInt64, 1_000_000_500_000, "BHD", money.Up) },
 		"share":               func() (money.Amount, error) { return money.Share(largest, 2, 1, 0) },
 		"share of smallest":   func() (money.Amount, error) { return money.Share(smallest, -1, 1, 0) },
+		"share by rounding":   func() (money.Amount, error) { return money.Share(8_198_552_921_648_689_607, 9, 4, money.Up) }, // 2⁶⁴ − ¾
+		"unit price":          func() (money.Amount, error) { p, err := money.UnitPriceOf(largest, "JPY"); return money.Amount(p), err },
 		"convert": func() (money.Amount, error) {
 			return money.Convert(largest, "JPY", "BHD", money.Rate{Num: 1e15, Den: 1}, 0)
 		},

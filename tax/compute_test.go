@@ -52,6 +52,33 @@ func TestLeftOverCentsGoToTheLinesWithTheLargestFraction(t *testing.T) {
 	}
 }
 
+func TestTiesGoToTheEarlierLineHoweverManyThereAre(t *testing.T) {
+	lines, seen := make([]tax.Line, 300), make(map[money.Amount]money.Amount)
+	for i := range lines {
+		lines[i] = tax.Line{Class: tax.Standard, Rate: 19_000, Amount: money.Amount(i*i%7*31 + 1)}
+	}
+	res, err := tax.Compute(tax.Policy{}, "EUR", lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range res.Lines {
+		if before, ok := seen[l.Gross]; ok && l.Tax > before {
+			t.Fatalf("line %d has tax %d, an earlier one of the same amount only %d", i, l.Tax, before)
+		}
+		seen[l.Gross] = l.Tax
+	}
+}
+
+func TestLettersAreTotalledApart(t *testing.T) {
+	res, err := tax.Compute(tax.Policy{}, "EUR", []tax.Line{
+		{tax.Standard, "A", 19_000, 119}, {tax.Standard, "X", 19_000, 119}, {tax.Standard, "A", 16_000, 116}, {tax.Standard, "A", 19_000, -119},
+	})
+	want := []tax.Total{{tax.Standard, "A", 19_000, 0, 0, 0}, {tax.Standard, "X", 19_000, 100, 19, 119}, {tax.Standard, "A", 16_000, 100, 16, 116}}
+	if diff := cmp.Diff(want, res.Totals); err != nil || diff != "" {
+		t.Errorf("totals, error %v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestNetPrices(t *testing.T) {
 	res, err := tax.Compute(tax.Policy{Prices: tax.Net, Method: tax.PerReceipt}, "EUR", []tax.Line{
 		{Class: tax.Standard, Rate: 19_000, Amount: 1000},
