@@ -19,7 +19,7 @@ done
 mkdir -p "$cache"
 if ! ls "$cache"/kernel/boot/vmlinuz-* >/dev/null 2>&1; then
   package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ { print $2; exit }')
-  (cd "$cache" && apt-get download -q "$package" && dpkg-deb -x "$package"_*.deb kernel)
+  (cd "$cache" && apt-get download -qq "$package" 2>/dev/null && dpkg-deb -x "$package"_*.deb kernel)
 fi
 
 CGO_ENABLED=0 go build -o "$work/init" ./internal/powercut/rig/guest
@@ -38,3 +38,11 @@ timeout 180 qemu-system-x86_64 -machine pc,accel=tcg -cpu max -m 384 -smp 2 -nog
   -device nvme,drive=b0,serial=1 | tr -d '\r' | tee "$work/console" | grep -a GUEST || true
 grep -qa 'GUEST done' "$work/console" || { echo "powercut: the guest did not finish:" >&2; tail -20 "$work/console" >&2; exit 1; }
 "$work/replay" -points "$points" "$work/disk0.img" "$work/log.img"
+
+# The rig must be able to fail: flushed writes are lost on purpose.
+if "$work/replay" -points 20 -control "$work/disk0.img" "$work/log.img" >"$work/control"; then
+  echo "powercut: flushed writes were lost and the rig did not notice:" >&2
+  cat "$work/control" >&2
+  exit 1
+fi
+tail -1 "$work/control" | sed 's/^/control, flushed writes lost on purpose: /'

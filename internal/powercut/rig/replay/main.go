@@ -6,7 +6,10 @@
 // after it. It mounts each on a loop device, opens the journal on it as a till
 // would, and compares with what the guest had been promised.
 //
-//	replay [-points N] [-seed N] disk0.img log.img
+//	replay [-points N] [-seed N] [-control] disk0.img log.img
+//
+// With -control it also loses one in twenty of the writes that had been flushed,
+// which no journal survives: a rig that then finds nothing is broken.
 //
 // Exit 0: nothing promised was lost and every journal verified; 1 otherwise.
 package main
@@ -44,12 +47,13 @@ type logged struct {
 func main() {
 	points := flag.Int("points", 200, "how many moments to try; 0: every flush")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of what is chosen at random")
+	control := flag.Bool("control", false, "lose flushed writes too")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	failed, err := run(flag.Arg(0), flag.Arg(1), *points, *seed)
+	failed, err := run(flag.Arg(0), flag.Arg(1), *points, *seed, *control)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "replay:", err)
 		os.Exit(1)
@@ -59,7 +63,7 @@ func main() {
 	}
 }
 
-func run(first, log string, points int, seed uint64) (failed int, err error) {
+func run(first, log string, points int, seed uint64, control bool) (failed int, err error) {
 	f, err := os.Open(log)
 	if err != nil {
 		return 0, err
@@ -77,7 +81,7 @@ func run(first, log string, points int, seed uint64) (failed int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(work)
-	r := rig{log: f, first: first, writes: writes, work: work, rng: rng}
+	r := rig{log: f, first: first, writes: writes, work: work, rng: rng, control: control}
 	for i, m := range moments {
 		held, promised, err := r.cut(m)
 		if err != nil {
@@ -148,6 +152,8 @@ type rig struct {
 	writes []logged
 	work   string
 	rng    *rand.Rand
+
+	control bool // lose flushed writes too
 }
 
 // cut builds the disk at a moment and checks the journal on it.
@@ -188,13 +194,21 @@ func (r *rig) build(image string, moment int) error {
 		}
 	}
 	for i := range moment {
-		if i < flushed || r.rng.IntN(2) == 0 {
+		if r.kept(i < flushed) {
 			if err := r.apply(f, r.writes[i]); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// kept decides whether the disk kept a write.
+func (r *rig) kept(flushed bool) bool {
+	if flushed {
+		return !r.control || r.rng.IntN(20) > 0
+	}
+	return r.rng.IntN(2) == 0
 }
 
 func (r *rig) apply(f *os.File, w logged) error {
