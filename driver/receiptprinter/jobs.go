@@ -12,8 +12,10 @@ import (
 // MaxJobs is how many jobs are remembered; the oldest is forgotten first.
 const MaxJobs = 1000
 
-// jobs remembers what became of the jobs that had an id.
-type jobs struct {
+// Memory remembers what became of the jobs that had an id. It may outlive a
+// Service: another one for the same printer can go on with it. The zero value is
+// empty and ready; it is safe for concurrent use.
+type Memory struct {
 	mu    sync.Mutex // guards what follows
 	known map[string]*job
 	order []string
@@ -27,7 +29,7 @@ type job struct {
 
 // begin starts a job. known says that it must not be printed now: it is on paper,
 // uncertain, or another document; err is then its completion.
-func (j *jobs) begin(id string, content [32]byte) (known bool, err error) {
+func (j *Memory) begin(id string, content [32]byte) (known bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	old := j.known[id]
@@ -46,7 +48,7 @@ func (j *jobs) begin(id string, content [32]byte) (known bool, err error) {
 	return false, nil
 }
 
-func (j *jobs) remember(id string, n *job) {
+func (j *Memory) remember(id string, n *job) {
 	if j.known == nil {
 		j.known = map[string]*job{}
 	}
@@ -58,7 +60,7 @@ func (j *jobs) remember(id string, n *job) {
 	j.order = append(j.order, id)
 }
 
-func (j *jobs) end(id string, err error) {
+func (j *Memory) end(id string, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if n := j.known[id]; n != nil {
@@ -67,7 +69,7 @@ func (j *jobs) end(id string, err error) {
 }
 
 // outcome is the completion of a job.
-func (j *jobs) outcome(id string) error {
+func (j *Memory) outcome(id string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.known[id]

@@ -33,8 +33,9 @@
 // The same id with another document is refused (sequenceInvalid). A client whose
 // connection ended asks for the outcome with the form [JobForm] and field JOB, which
 // prints nothing: it completes as the job did, or with sequenceInvalid if the
-// service does not know it. The last [MaxJobs] jobs are remembered in memory; after
-// a restart of the service no job is known, and a person must look at the paper.
+// service does not know it. The last [MaxJobs] jobs are remembered, in memory only:
+// after a restart of the process no job is known, and a person must look at the
+// paper.
 //
 // Characters that the printer does not have at all are printed as "?", and the
 // client gets Printer.FieldWarningEvent with failure graphic for the field DOC.
@@ -89,7 +90,7 @@ type Device interface {
 type Service struct {
 	device  Device
 	service *host.Service
-	jobs    jobs
+	jobs    *Memory
 
 	mu    sync.Mutex // guards paper
 	paper escpos.Paper
@@ -99,18 +100,21 @@ type Service struct {
 // passes every change of the printer's status to [Service.Report]:
 //
 //	p := escpos.New(escpos.TCP(addr), escpos.Generic80())
-//	s := receiptprinter.New("ReceiptPrinter", p)
+//	s := receiptprinter.New("ReceiptPrinter", p, new(receiptprinter.Memory))
 //	p.OnStatus = s.Report
 //	go p.Run(ctx)
 //	err := srv.Add(s.XFS())
-func New(name string, d Device) *Service {
-	s := &Service{device: d, service: host.NewService(name, declaration(d.Profile()))}
+func New(name string, d Device, m *Memory) *Service {
+	s := &Service{device: d, jobs: m, service: host.NewService(name, declaration(d.Profile()))}
 	host.Handle(s.service, printer.PrintForm, s.printForm)
 	host.Handle(s.service, printer.PrintRaw, s.printRaw)
 	host.Handle(s.service, printer.ControlMedia, s.controlMedia)
 	host.Handle(s.service, printer.Reset, s.reset)
 	host.Handle(s.service, printer.GetFormList, s.formList)
 	host.Handle(s.service, printer.GetQueryForm, s.queryForm)
+	if now := d.Status(); now.Connected {
+		s.Report(now)
+	}
 	return s
 }
 

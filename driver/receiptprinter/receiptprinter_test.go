@@ -44,7 +44,7 @@ func newShop(t *testing.T) *shop {
 	ctx, stop := context.WithCancel(context.Background())
 	p := escpos.New(escpos.TCP(s.serve(ctx, s.device.Serve)), escpos.Generic80())
 	p.Heartbeat, p.Redial = 20*time.Millisecond, time.Millisecond
-	service := receiptprinter.New("ReceiptPrinter", p)
+	service := receiptprinter.New("ReceiptPrinter", p, new(receiptprinter.Memory))
 	p.OnStatus = service.Report
 	srv := host.New(host.Config{VendorName: "test"})
 	if err := srv.Add(service.XFS()); err != nil {
