@@ -29,7 +29,10 @@ type commands struct {
 	Till    tillCommand    `cmd:"" help:"Run the till alone."`
 	Devices devicesCommand `cmd:"" help:"Run simulated devices: receipt printer with drawer, scanner, customer display."`
 	Signer  signerCommand  `cmd:"" help:"Run the signer alone: the one process that holds the signing key."`
+	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	BenchVerify benchVerify `cmd:"" name:"bench-verify" hidden:""`
 }
 
 // streams are a command's ways in and out: data on Out, words on Err.

@@ -1,0 +1,73 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"github.com/plomb-pos/plomb/journal"
+)
+
+// MemoryChild names the hidden command that verifies a journal made for measuring, in a process of its own.
+const MemoryChild = "bench-verify"
+
+// Memory measures the peak resident memory of a process that verifies a
+// journal, at two lengths. exe is this program; it must answer MemoryChild with VerifyOne.
+func Memory(ctx context.Context, c Config, exe string, short, long int) ([]Result, error) {
+	var peak [2]float64
+	for i, n := range []int{short, long} {
+		kib, err := c.peak(ctx, exe, n)
+		if err != nil {
+			return nil, err
+		}
+		peak[i] = kib / 1024
+		c.tell("verify %d entries: %.1f MiB at most", n, peak[i])
+	}
+	return []Result{
+		{Bench: "memory", Case: fmt.Sprintf("verify, %d entries", short), Value: peak[0], Unit: "MiB"},
+		{Bench: "memory", Case: fmt.Sprintf("verify, %d entries", long), Value: peak[1], Unit: "MiB",
+			Ratio: peak[1] / peak[0], Against: fmt.Sprintf("%d entries", short)},
+	}, nil
+}
+
+// peak is the largest resident set of a verifying process, in KiB as Linux counts.
+func (c Config) peak(ctx context.Context, exe string, entries int) (float64, error) {
+	dir, err := os.MkdirTemp(c.Dir, "memory")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	epoch := filepath.Join(dir, "e1")
+	if err := Fill(ctx, epoch, entries); err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, exe, MemoryChild, epoch)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("verify in a process of its own: %w", err)
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0, fmt.Errorf("this system does not tell a process's memory")
+	}
+	return float64(usage.Maxrss), nil
+}
+
+// VerifyOne verifies a journal made by Fill, with keys and policy.
+func VerifyOne(ctx context.Context, dir string) error {
+	policy, err := ownPolicy()
+	if err != nil {
+		return err
+	}
+	report, err := journal.Verify(ctx, dir, journal.VerifyOptions{Keys: keys{}, Policy: policy})
+	if err != nil {
+		return err
+	}
+	if !report.Consistent() {
+		return fmt.Errorf("%d findings, the first: %v", len(report.Findings), report.Findings[0])
+	}
+	return nil
+}
