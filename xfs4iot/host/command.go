@@ -79,11 +79,15 @@ func Fail[T ~string](errorCode T, description string) error {
 	return &xfs4iot.Error{Code: xfs4iot.CommandErrorCode, ErrorCode: string(errorCode), Description: description}
 }
 
-// start moves a queued command to running; false when it was finished meanwhile.
+// start moves a queued command to running; false when it ended meanwhile.
 func (c *Command) start() bool {
 	c.conn.mu.Lock()
 	defer c.conn.mu.Unlock()
 	if c.state != queued {
+		return false
+	}
+	if c.ctx.Err() != nil { // ended while it waited; giveUp has not come round to it yet
+		c.conn.finishQueued(c, context.Cause(c.ctx))
 		return false
 	}
 	c.state = running
