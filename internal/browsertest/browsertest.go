@@ -74,7 +74,7 @@ func Open(t testing.TB, url string, size Size) *Page {
 	t.Helper()
 	need(t)
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), flags(t)...)
-	ctx, cancel := chromedp.NewContext(alloc)
+	ctx, cancel := chromedp.NewContext(alloc, chromedp.WithErrorf(ignore))
 	p := &Page{t: t, ctx: ctx}
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // waits for the process, so that its profile can be removed
@@ -88,6 +88,10 @@ func Open(t testing.TB, url string, size Size) *Page {
 	p.Go(url)
 	return p
 }
+
+// ignore drops what chromedp says about events that its protocol file does not
+// know yet; what the page complains about comes through heard.
+func ignore(string, ...any) {}
 
 func need(t testing.TB) {
 	t.Helper()
@@ -308,15 +312,15 @@ func (p *Page) Until(expression string) {
 // Eval evaluates JavaScript into out, with [Page]'s own finders in reach.
 func (p *Page) Eval(expression string, out any) {
 	p.t.Helper()
-	p.do("evaluate "+expression, chromedp.Evaluate(finders+`(`+expression+`)`, out))
+	p.do("evaluate "+expression, chromedp.Evaluate(`(() => {`+finders+` return (`+expression+`) })()`, out))
 }
 
 // Fill puts the text into the field with this name, as typing does.
 func (p *Page) Fill(field, text string) {
 	p.t.Helper()
-	selector := fmt.Sprintf(`[name=%q],[data-test=%q]`, field, field)
-	p.wait("field "+field, fmt.Sprintf(`[...document.querySelectorAll(%q)].some(visible)`, selector), nil)
-	p.do("fill "+field, chromedp.Focus(selector, chromedp.ByQuery), chromedp.SetValue(selector, "", chromedp.ByQuery), input.InsertText(text))
+	find := fmt.Sprintf(`[...top_().querySelectorAll('[name=%[1]q],[data-test=%[1]q]')].find(visible)`, field)
+	p.wait("field "+field, find+` && (`+find+`.focus(), `+find+`.select(), true)`, nil)
+	p.do("fill "+field, input.InsertText(text))
 }
 
 // Choose selects the option with this value in the list with this name.

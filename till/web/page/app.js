@@ -179,7 +179,7 @@ function Inside({ till }) {
     F7: () => go('return'),
     F10: () => openSheet('menu'),
     Escape: () => go('sell'),
-  });
+  }, 'base');
   const View = views[view[0]];
   return html`
     <${TopBar} query=${query} setQuery=${setQuery} onEnter=${enter} />

@@ -33,8 +33,8 @@
  * @typedef {{id: string, level: "info"|"warn"|"error", code: string, text: string, hint?: string}} Notice
  * @typedef {{index: number, number: number, total: number, change: number, code: string, printed: "yes"|"no"|"unknown"|"pending"}} LastReceipt
  * @typedef {{
- *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null,
- *   suspended: Suspended[], drawer: {session: "open"|"closed", since: string, physicallyOpen: boolean, counted: boolean},
+ *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null|undefined,
+ *   suspended: Suspended[], drawer: {session: "open"|"closed", since: string|null, physicallyOpen: boolean, counted: boolean},
  *   day: {zNumber: number, receipts: number}, devices: Device[], notices: Notice[], lastReceipt: LastReceipt|null,
  *   journal: {size: number, signed: number, verified: number, verifying: boolean, signer: "ok"|"down", origin: string},
  *   clock: {now: string, unsure: boolean},

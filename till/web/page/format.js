@@ -19,6 +19,20 @@ export function decimal(integer, places) {
 /** @param {string} text a decimal string @returns {any} what Intl takes without making it a float */
 const exact = (text) => text;
 
+/** @type {Record<string, string[]>} where a language is at home; the first is its usual country */
+const homes = { en: ['GB', 'US', 'IE', 'AU', 'CA', 'NZ'], de: ['DE', 'AT', 'CH', 'LI', 'LU'], pl: ['PL'], zh: ['CN', 'SG', 'TW', 'HK'] };
+
+/**
+ * The shop's country where the language is spoken there, else the language's
+ * own: a mixture would put a German comma into English figures.
+ * @param {string} language
+ * @param {string} [country]
+ */
+function localeOf(language, country = '') {
+  const at = homes[language] ?? [];
+  return `${language}-${at.includes(country) ? country : at[0] ?? 'GB'}`;
+}
+
 /** @typedef {ReturnType<typeof formats>} Formats */
 
 /**
@@ -27,7 +41,7 @@ const exact = (text) => text;
  * @param {{country?: string, currency?: string, exponent?: number}} shop
  */
 export function formats(language, shop) {
-  const locale = shop.country ? `${language}-${shop.country}` : language;
+  const locale = localeOf(language, shop.country);
   const exponent = shop.exponent ?? 2;
   const currency = shop.currency || 'EUR';
   const money = new Intl.NumberFormat(locale, { style: 'currency', currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent });
@@ -50,15 +64,16 @@ export function formats(language, shop) {
     percent: (thousandths) => `${number.format(exact(decimal(thousandths, 3)))} %`,
     /** @param {number} integer */
     count: (integer) => number.format(integer),
-    /** @param {string} time */
+    /** @param {string|null} time */
     clock: (time) => said(time, clock),
-    /** @param {string} time */
+    /** @param {string|null} time */
     moment: (time) => said(time, moment),
   };
 }
 
-/** @param {string} time @param {Intl.DateTimeFormat} format */
+/** @param {string|null} time @param {Intl.DateTimeFormat} format */
 function said(time, format) {
+  if (!time) return '';
   const at = new Date(time);
   return Number.isNaN(at.valueOf()) ? '' : format.format(at);
 }

@@ -9,9 +9,14 @@
 import { useEffect, useRef } from './vendor/htm-preact-standalone.module.js';
 
 /** @typedef {Record<string, () => void>} Shortcuts */
-/** @typedef {{shortcuts: Shortcuts, modal: boolean}} Layer */
+/** @typedef {"view"|"modal"|"base"} Place */
+/** @typedef {{shortcuts: Shortcuts, place: Place}} Layer */
 
-/** @type {Layer[]} the newest layer is asked first; a modal one ends the search */
+/**
+ * The newest layer is asked first, so a parent's before those of its children; a
+ * modal one ends the search, and the base is asked last.
+ * @type {Layer[]}
+ */
 const layers = [];
 
 /** The longest pause between two characters of a scanner. */
@@ -23,14 +28,15 @@ const code = /^(?:\d{6,}|PLOMB\d:.+)$/;
 /**
  * Shortcuts while this part of the page is shown.
  * @param {Shortcuts} shortcuts
- * @param {boolean} [modal] nothing below hears keys
+ * @param {Place} [place]
  */
-export function useKeys(shortcuts, modal = false) {
-  const layer = useRef({ shortcuts, modal });
+export function useKeys(shortcuts, place = 'view') {
+  const layer = useRef({ shortcuts, place });
   layer.current.shortcuts = shortcuts;
   useEffect(() => {
     const mine = layer.current;
-    layers.push(mine);
+    if (place === 'base') layers.unshift(mine);
+    else layers.push(mine);
     return () => void layers.splice(layers.indexOf(mine), 1);
   }, []);
 }
@@ -39,7 +45,7 @@ export function useKeys(shortcuts, modal = false) {
 function shortcut(key) {
   for (const layer of layers.toReversed()) {
     if (layer.shortcuts[key]) return layer.shortcuts[key];
-    if (layer.modal) return undefined;
+    if (layer.place === 'modal') return undefined;
   }
   return undefined;
 }

@@ -105,12 +105,12 @@ export class Node {
     try {
       const answer = await fetch('/api/events', { signal: stream.signal, headers: { Accept: 'text/event-stream' } });
       if (!answer.ok || !answer.body) throw new Lost(`events: ${answer.status}`);
-      let first = true;
+      let fresh = true;
       for await (const event of events(answer.body)) {
         clearTimeout(watch);
         watch = setTimeout(() => stream.abort('silent'), silence);
-        this.heard(event, first);
-        first = false;
+        this.heard(event, fresh);
+        if (event.event === 'state') fresh = false;
       }
     } finally {
       clearTimeout(watch);
@@ -118,21 +118,18 @@ export class Node {
     }
   }
 
-  /** @param {{event: string, data: string}} event @param {boolean} first of this stream */
-  heard(event, first) {
+  /** @param {{event: string, data: string}} event @param {boolean} fresh whether this stream brought no state yet */
+  heard(event, fresh) {
     this.pause = 250;
-    if (event.event === 'state') this.take(JSON.parse(event.data), first);
     if (event.event === 'notice') this.onNotice(JSON.parse(event.data));
-    if (this.reached !== 'yes' && this.state) {
-      this.reached = 'yes';
-      this.tell();
-    }
+    if (event.event !== 'state') return;
+    this.reached = 'yes';
+    this.take(JSON.parse(event.data), fresh);
   }
 
   /** @param {State} state @param {boolean} anew a new stream: its version counts whatever it is */
   take(state, anew = false) {
-    if (!anew && this.state && state.version < this.state.version) return;
-    this.state = state;
+    if (anew || !this.state || state.version >= this.state.version) this.state = state;
     this.tell();
   }
 

@@ -28,7 +28,7 @@ export function Catalogue({ query, onPick, onFound }) {
       ${searching && html`<p class="found" role="status">${t('search.found', { count: found.articles.length, words: query.trim() })}</p>`}
       ${problem && html`<p class="empty-words">${problem} <button type="button" class="button" onClick=${again}>${t('again')}</button></p>`}
       ${!problem && answer && found.articles.length === 0 && html`<p class="empty-words">${searching ? t('search.nothing') : t('articles.none')}</p>`}
-      <div class="tiles" data-test="tiles">
+      <div class="tiles" data-test="tiles" lang=${state.shop.language}>
         ${found.articles.map((a, i) => html`
           <button type="button" key=${a.sku} data-test=${`article-${a.sku}`} onClick=${() => onPick(a)}
             class="tile hue-${Math.max(0, found.groups.findIndex((g) => g.id === a.group)) % 8} ${searching && i === 0 ? 'first' : ''}">

@@ -10,7 +10,7 @@ import { Icon } from './icons.js';
 export function Dialog({ title, onClose, children, kind = '', test = '' }) {
   const { t } = useTill();
   const box = useRef(/** @type {HTMLDialogElement|null} */ (null));
-  useKeys(onClose ? { Escape: onClose } : { Escape: () => {} }, true);
+  useKeys(onClose ? { Escape: onClose } : { Escape: () => {} }, 'modal');
   useEffect(() => {
     const dialog = box.current;
     if (dialog && !dialog.open) dialog.showModal();

@@ -21,7 +21,7 @@ export function TopBar({ query, setQuery, onEnter }) {
   const field = useRef(/** @type {HTMLInputElement|null} */ (null));
   const selling = view[0] === 'sell';
   useEffect(() => {
-    if (selling && matchMedia('(pointer: fine)').matches) field.current?.focus();
+    if (selling && !matchMedia('(pointer: coarse)').matches) field.current?.focus();
   }, [selling]);
   return html`
     <header class="top">

@@ -16,7 +16,7 @@ import { useTill } from '../till.js';
 /** @param {{query: string, setQuery: (text: string) => void, found: {current: Article[]}}} props */
 export function Sell({ query, setQuery, found }) {
   const { state, t, f, run, go, finished, setFinished, sheet, openSheet } = useTill();
-  const basket = state.basket;
+  const basket = state.basket ?? null;
   const filled = basket !== null && basket.lines.length > 0;
   const [chosen, setChosen] = useState(0);
   const [tab, setTab] = useState(/** @type {"articles"|"basket"} */ ('articles'));
@@ -119,7 +119,7 @@ export function Sell({ query, setQuery, found }) {
       <nav class="tabs" aria-label=${t('tabs')}>
         <button type="button" aria-pressed=${tab === 'articles'} onClick=${() => setTab('articles')}>${t('articles')}</button>
         <button type="button" aria-pressed=${tab === 'basket'} data-test="tab-basket" onClick=${() => setTab('basket')}>${t('basket')}${filled ? html` <b class="bubble">${basket.lines.length}</b>` : ''}</button>
-        <button type="button" class="tab-pay" data-test="tab-pay" disabled=${!filled} onClick=${() => openSheet('tender')}>${t('pay')} ${filled ? f.money(basket.total) : ''}</button>
+        <button type="button" class="tab-pay" data-test="tab-pay" disabled=${!filled} onClick=${() => openSheet('tender')}>${basket?.mode === 'return' ? t('payout') : t('pay')} ${filled ? f.money(basket.tenders.length ? basket.due : basket.total) : ''}</button>
       </nav>
     </div>
     ${paying && html`<${Tendering} basket=${basket} onClose=${() => openSheet('')} onTender=${tender} />`}
