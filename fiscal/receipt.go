@@ -22,7 +22,7 @@ type Receipt struct {
 	Outage   bool              `json:"outage,omitzero"`   // issued while the signer was down
 	Late     *Late             `json:"late,omitzero"`     // recorded after the fact
 	Earlier  []sale.Returned   `json:"earlier,omitempty"` // what had been returned of the original before this return
-	Previous *uint64           `json:"previous,omitzero"` // index of the entry of the last return of the same receipt
+	Previous uint64            `json:"previous,omitzero"` // index of the entry of the last return of the same receipt
 	Country  *CountrySignature `json:"country,omitzero"`
 }
 
@@ -125,11 +125,7 @@ func (s *State) refer(r *Receipt, o *sale.Original) error {
 	if r.Document.Mode == sale.Voiding && len(known.Returned) > 0 {
 		return refuse(CodeReturned, "of receipt %d something was returned", o.Reference.Number)
 	}
-	r.Earlier = known.Returned
-	if i := s.returnedAt(o.Reference); i >= 0 {
-		last := s.Returned[i].Last
-		r.Previous = &last
-	}
+	r.Earlier, r.Previous = known.Returned, known.Last
 	return covers(&o.Document, r.Earlier, &r.Document)
 }
 
@@ -138,7 +134,7 @@ func (s *State) refer(r *Receipt, o *sale.Original) error {
 // has seen since the last Z counts more than what the caller passes.
 func (s *State) ReturnedOf(o sale.Original) sale.Original {
 	if i := s.returnedAt(o.Reference); i >= 0 {
-		o.Returned, o.Voided = slices.Clone(s.Returned[i].Lines), s.Returned[i].Voided
+		o.Returned, o.Voided, o.Last = slices.Clone(s.Returned[i].Lines), s.Returned[i].Voided, s.Returned[i].Last
 	}
 	return o
 }
@@ -230,7 +226,7 @@ func (r *Receipt) checkLate() error {
 func (r *Receipt) checkOriginal(s *State) error {
 	ref := r.Document.Original
 	if ref == nil {
-		if len(r.Earlier) > 0 || r.Previous != nil {
+		if len(r.Earlier) > 0 || r.Previous != 0 {
 			return refuse(CodeReference, "returns of a receipt that is not named")
 		}
 		return nil
@@ -242,6 +238,9 @@ func (r *Receipt) checkOriginal(s *State) error {
 	if r.Document.Mode == sale.Voiding && (!local || ref.Index < s.Day.First) {
 		return refuse(CodeVoidClosed, "receipt %d was made before the day was opened", ref.Number)
 	}
+	if (len(r.Earlier) > 0) != (r.Previous != 0) || r.Previous >= s.Size {
+		return refuse(CodeReference, "earlier returns and the entry of the last of them go together")
+	}
 	i := s.returnedAt(*ref)
 	if i < 0 {
 		if local && ref.Index >= s.Day.First && len(r.Earlier) > 0 {
@@ -250,7 +249,7 @@ func (r *Receipt) checkOriginal(s *State) error {
 		return nil
 	}
 	known := &s.Returned[i]
-	if known.Voided || r.Document.Mode == sale.Voiding || !slices.Equal(known.Lines, r.Earlier) || r.Previous == nil || *r.Previous != known.Last {
+	if known.Voided || r.Document.Mode == sale.Voiding || !slices.Equal(known.Lines, r.Earlier) || r.Previous != known.Last {
 		return refuse(CodeReturned, "what was returned of receipt %d before is not what the till knows", ref.Number)
 	}
 	return nil

@@ -168,19 +168,20 @@ func (s *Shop) Rate(c money.Currency) (money.Rate, bool) {
 // prints at its top and bottom. It is repeated in each receipt, so that a
 // receipt can be printed again from its own entry alone.
 type Issuer struct {
-	Name      string        `json:"name"`
-	Address   []string      `json:"address,omitempty"`
-	TaxNumber string        `json:"taxNumber,omitzero"`
-	Country   money.Country `json:"country"`
-	Till      string        `json:"till"`
-	Language  string        `json:"language"`
-	Header    []string      `json:"header,omitempty"`
-	Footer    []string      `json:"footer,omitempty"`
+	Name      string         `json:"name"`
+	Address   []string       `json:"address,omitempty"`
+	TaxNumber string         `json:"taxNumber,omitzero"`
+	Country   money.Country  `json:"country"`
+	Currency  money.Currency `json:"currency"`
+	Till      string         `json:"till"`
+	Language  string         `json:"language"`
+	Header    []string       `json:"header,omitempty"`
+	Footer    []string       `json:"footer,omitempty"`
 }
 
 func (s *Shop) issuer() Issuer {
 	return Issuer{
-		Name: s.Name, Address: s.Address, TaxNumber: s.TaxNumber, Country: s.Country, Till: s.Till,
+		Name: s.Name, Address: s.Address, TaxNumber: s.TaxNumber, Country: s.Country, Currency: s.Currency, Till: s.Till,
 		Language: s.Language, Header: s.Header, Footer: s.Footer,
 	}
 }

@@ -76,14 +76,20 @@ func (p *page) tender(t sale.TenderType) string {
 	return p.say(wOther)
 }
 
+// Columns of the first cell in the table of rates and in that of grand totals.
+const (
+	rateNames  = 8
+	grandNames = 11
+)
+
 // cells writes a table row: the first cell left, the others right, each in an
 // equal share of the columns. A cell that does not fit pushes the row over two
 // lines rather than losing a digit.
-func (p *page) cells(first string, others ...string) {
-	width := (p.columns - 8) / len(others)
+func (p *page) cells(names int, first string, others ...string) {
+	width := (p.columns - names) / len(others)
 	var b strings.Builder
-	b.WriteString(pad(first, 8, false))
-	fits := paper.Width(first) <= 8
+	b.WriteString(pad(first, names, false))
+	fits := paper.Width(first) <= names
 	for _, c := range others {
 		fits = fits && paper.Width(c) < width
 		b.WriteString(pad(c, width, true))
@@ -111,8 +117,8 @@ func (p *page) taxes(totals []tax.Total) {
 	if len(totals) == 0 {
 		return
 	}
-	p.cells("%", p.say(wNet), p.say(wTax), p.say(wGross))
+	p.cells(rateNames, "%", p.say(wNet), p.say(wTax), p.say(wGross))
 	for _, t := range totals {
-		p.cells(strings.TrimSpace(t.Letter+" "+p.percent(t.Rate)), p.amount(t.Net), p.amount(t.Tax), p.amount(t.Gross))
+		p.cells(rateNames, strings.TrimSpace(t.Letter+" "+p.percent(t.Rate)), p.amount(t.Net), p.amount(t.Tax), p.amount(t.Gross))
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/drawer"
+	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/receipt/paper"
 	"github.com/plomb-pos/plomb/sale"
 )
@@ -72,7 +73,8 @@ type Late struct {
 // Report is what an X or Z report says.
 type Report struct {
 	Issuer   Issuer
-	Z        bool // else X
+	Z        bool           // else X
+	Currency money.Currency // of all amounts
 	Report   drawer.Report
 	Origin   string
 	Index    uint64

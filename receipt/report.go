@@ -4,14 +4,13 @@ import (
 	"strconv"
 
 	"github.com/plomb-pos/plomb/drawer"
-	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/receipt/paper"
 )
 
 // LayoutReport puts an X or Z report on paper; see Layout for columns and
 // language.
-func LayoutReport(r Report, columns int, language string, currency money.Currency) paper.Doc {
-	p := newPage(r.Issuer, columns, language, currency)
+func LayoutReport(r Report, columns int, language string) paper.Doc {
+	p := newPage(r.Issuer, columns, language, r.Currency)
 	p.copyMark(r.Copy)
 	p.head(r.Issuer)
 	p.reportTitle(&r)
@@ -34,8 +33,8 @@ func LayoutReport(r Report, columns int, language string, currency money.Currenc
 }
 
 // PlainReport is LayoutReport as plain text.
-func PlainReport(r Report, columns int, language string, currency money.Currency) string {
-	return paper.RenderText(LayoutReport(r, columns, language, currency), columns)
+func PlainReport(r Report, columns int, language string) string {
+	return paper.RenderText(LayoutReport(r, columns, language), columns)
 }
 
 func (p *page) copyMark(n int) {
@@ -158,8 +157,8 @@ func (p *page) grand(r *drawer.Report) {
 		p.row(p.say(wExpected), p.in(h.Amount, h.Currency))
 	}
 	p.strong(p.say(wGrand), "")
-	p.cells("", p.say(wBefore), p.say(wAfter))
-	p.cells(p.say(wSales), p.amount(r.Before.Sale), p.amount(r.After.Sale))
-	p.cells(p.say(wReturns), p.amount(r.Before.Return), p.amount(r.After.Return))
-	p.cells(p.say(wNet), p.amount(r.Before.Net), p.amount(r.After.Net))
+	p.cells(grandNames, "", p.say(wBefore), p.say(wAfter))
+	p.cells(grandNames, p.say(wSales), p.amount(r.Before.Sale), p.amount(r.After.Sale))
+	p.cells(grandNames, p.say(wReturns), p.amount(r.Before.Return), p.amount(r.After.Return))
+	p.cells(grandNames, p.say(wNet), p.amount(r.Before.Net), p.amount(r.After.Net))
 }

@@ -43,6 +43,7 @@ type Original struct {
 	Document  Document
 	Returned  []Returned // by all returns so far, in any order, a line once
 	Voided    bool       // it was undone as a whole
+	Last      uint64     // index of the last return's entry; 0: none (entry 0 is no return)
 }
 
 // NewReturn begins the return of lines of one receipt. The basket computes by
