@@ -155,6 +155,15 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	return v.conclude(), nil
 }
 
+// ReadOrigin reads a journal's name from its directory. ErrNoJournal: there is none.
+func ReadOrigin(fsys durable.FS, dir string) (string, error) {
+	m, err := readManifest(fsys, dir)
+	if err != nil {
+		return "", fmt.Errorf("read origin: %w", err)
+	}
+	return m.Origin, nil
+}
+
 // verification is one run. Segments are read and opened in parallel; what must
 // be in order (the tree, Check, findings) is done by the one goroutine that owns
 // this struct.

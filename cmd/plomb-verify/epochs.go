@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/journal/proof"
+)
+
+// epoch is one epoch's directory.
+type epoch struct {
+	dir    string
+	number int // 0: the directory is not named e1, e2, ...
+}
+
+// findEpochs finds the journals below a till's, a journal's or an epoch's directory.
+func findEpochs(dir string) ([]epoch, error) {
+	if exists(filepath.Join(dir, "JOURNAL")) {
+		return []epoch{{dir: dir, number: epochNumber(filepath.Base(absolute(dir)))}}, nil
+	}
+	for _, parent := range []string{dir, filepath.Join(dir, "journal")} {
+		epochs, err := listEpochs(parent)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if len(epochs) > 0 {
+			return epochs, nil
+		}
+	}
+	return nil, fmt.Errorf("neither JOURNAL, nor e1, e2, ..., nor journal/e1, ... in it: %w", journal.ErrNoJournal)
+}
+
+func listEpochs(parent string) (epochs []epoch, err error) {
+	entries, err := os.ReadDir(parent)
+	for _, e := range entries {
+		if n := epochNumber(e.Name()); n > 0 && e.IsDir() {
+			epochs = append(epochs, epoch{filepath.Join(parent, e.Name()), n})
+		}
+	}
+	slices.SortFunc(epochs, func(a, b epoch) int { return a.number - b.number })
+	return epochs, err
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
+}
+
+// epochNumber is n for "e<n>", otherwise 0.
+func epochNumber(name string) int {
+	digits, ok := strings.CutPrefix(name, "e")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 1 || strconv.Itoa(n) != digits {
+		return 0
+	}
+	return n
+}
+
+// directory checks all epochs below dir in order.
+func (s *session) directory(ctx context.Context, r *result, dir string) {
+	epochs, err := findEpochs(dir)
+	if err != nil {
+		r.add(cannotRead(dir, kindJournal, err))
+		return
+	}
+	before := ""
+	for i, e := range epochs {
+		it := s.journal(ctx, e.dir)
+		if want := i + 1; len(epochs) > 1 && e.number != want && (i == 0 || epochs[i-1].number != e.number-1) {
+			it.find(0, "epoch", fmt.Sprintf("epoch %d is not there", e.number-1))
+		}
+		it.linkOrigin(e, before)
+		if it.Origin != "" {
+			before = it.Origin
+		}
+		r.add(it)
+	}
+}
+
+// linkOrigin compares an epoch's origin, "<till>/e<n>", with its directory and
+// with the epoch before.
+func (it *item) linkOrigin(e epoch, before string) {
+	till, name := cutEpoch(it.Origin)
+	if n := epochNumber(name); it.Origin != "" && e.number != 0 && n != 0 && n != e.number {
+		it.find(0, "epoch", fmt.Sprintf("the journal of %s lies in the place of epoch %d", it.Origin, e.number))
+	}
+	if other, _ := cutEpoch(before); before != "" && it.Origin != "" && other != till {
+		it.find(0, "epoch", fmt.Sprintf("the epoch before is of %s", before))
+	}
+}
+
+func cutEpoch(origin string) (till, name string) {
+	i := strings.LastIndexByte(origin, '/')
+	if i < 0 {
+		return origin, ""
+	}
+	return origin[:i], origin[i+1:]
+}
+
+// journal checks one epoch.
+func (s *session) journal(ctx context.Context, dir string) item {
+	opts := journal.VerifyOptions{Keys: s.keys, Policy: s.policy, Progress: s.meter.progress(dir)}
+	origin, err := journal.ReadOrigin(durable.OS{}, dir)
+	for i := range s.points {
+		if p := &s.points[i]; err == nil && p.Origin == origin {
+			p.used = true
+			opts.Checkpoints = append(opts.Checkpoints, p.Checkpoint)
+		}
+	}
+	rep, err := journal.Verify(ctx, dir, opts)
+	s.meter.clear()
+	if err != nil {
+		return cannotRead(dir, kindJournal, err)
+	}
+	return journalItem(dir, rep, s.keys != nil, s.policy)
+}
+
+func journalItem(dir string, rep *journal.Report, keys bool, policy *proof.Policy) item {
+	it := item{
+		Path: dir, Kind: kindJournal, Origin: rep.Origin, Size: rep.Size, Root: rep.Root.String(),
+		OriginChecked: policy != nil && rep.OriginChecked(), Torn: rep.Torn, More: rep.More,
+		Contents: rep.Contents, Erased: rep.Erased, Signatures: rep.Signatures, Signed: rep.Signed,
+	}
+	for _, f := range rep.Findings {
+		it.Findings = append(it.Findings, finding{Path: dir, Index: f.Index, What: string(f.What), Detail: f.Detail, Segment: f.Segment, Offset: f.Offset})
+	}
+	it.remark(rep, keys, policy != nil)
+	return it
+}
+
+// remark says what was not checked.
+func (it *item) remark(rep *journal.Report, keys, policy bool) {
+	say := func(when bool, format string, args ...any) {
+		if when {
+			it.Remarks = append(it.Remarks, fmt.Sprintf(format, args...))
+		}
+	}
+	say(!keys, "contents not checked: no --keys")
+	say(keys && rep.Erased > 0, "contents of %d entries not checked: no key for their months", rep.Erased)
+	say(!policy, "origin not checked: no --policy")
+	say(policy && rep.Signed < rep.Size, "no signature covers the last %d entries (from entry %d)", rep.Size-rep.Signed, rep.Signed)
+	say(rep.Torn, "the last group was not written completely, as loss of power leaves one; it was never acknowledged")
+}

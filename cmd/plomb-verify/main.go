@@ -1,0 +1,133 @@
+// Command plomb-verify checks what a till has recorded, for those who do not
+// trust the till: journals, receipts, checkpoints and inclusion proofs, from
+// files alone and without a network.
+//
+//	plomb-verify --policy shop.policy --keys 2026.keys /mnt/till1
+//
+// It prints what it has checked and what is wrong and where; with --json, one
+// object. The exit code says it in short: 0 whole, 1 tampered, 2 cannot read,
+// 3 consistent, but nobody vouches for the origin.
+//
+// It is small on purpose: the standard library, golang.org/x/mod, the journal
+// and what that needs. A test lists all of it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `plomb-verify checks what a till has recorded. It needs no network and no till.
+
+usage: plomb-verify [flags] DIR-or-FILE...
+
+DIR   a till's directory (with journal/e1, e2, ... in it), a journal directory
+      (with e1, e2, ... in it), or one epoch's directory (with JOURNAL in it)
+FILE  an inclusion proof (.tlog-proof), a signed checkpoint, or a file with the
+      text of a receipt's QR code
+
+flags, before DIR or FILE:
+  --policy FILE      who may sign: a c2sp.org/tlog-policy file. It must come from
+                     somewhere else than the journal, for example the authority.
+                     Without it nobody vouches for the origin (exit code 3).
+  --keys FILE        month keys, to check the contents too. Lines of text:
+                       plomb-keys 1
+                       month 202611 BASE64-OF-32-BYTES
+  --checkpoint FILE  a signed checkpoint seen earlier or elsewhere: tells a tail
+                     that was cut off, an older copy that was restored, and a
+                     history that was rewritten. May be given several times.
+  --receipt TEXT     the text of a receipt's QR code, to check alone or against
+                     the journals given. May be given several times.
+  --json             one JSON object on standard output
+  --help             this text
+
+exit codes:
+  0  whole: nothing is wrong, and every entry is vouched for by the policy
+  1  tampered: the output says what and where
+  2  cannot read, or called wrongly
+  3  consistent, but the origin of some or all entries is unchecked
+
+examples:
+  Is this journal what the shop's till wrote? May I read its contents?
+      plomb-verify --policy shop.policy --keys 2026.keys /mnt/till1
+  Does it still hold what it held when I was here last year?
+      plomb-verify --policy shop.policy --checkpoint 2025.checkpoint /mnt/till1
+  Is this receipt genuine?
+      plomb-verify --policy shop.policy --receipt 'PLOMB1:2%0...'
+  Is it in the journal?
+      plomb-verify --policy shop.policy --receipt 'PLOMB1:2%0...' /mnt/till1
+  Is this proof good, and have enough witnesses cosigned?
+      plomb-verify --policy shop.policy sale-4711.tlog-proof
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// config is the command line.
+type config struct {
+	policy, keys          string
+	checkpoints, receipts texts
+	json                  bool
+	targets               []string
+}
+
+// texts is a flag that may be given several times.
+type texts []string
+
+func (t *texts) String() string     { return fmt.Sprint(*t) }
+func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
+
+func parse(args []string, stderr io.Writer) (*config, error) {
+	c := new(config)
+	f := flag.NewFlagSet("plomb-verify", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() { fmt.Fprint(stderr, "plomb-verify --help explains\n") }
+	f.StringVar(&c.policy, "policy", "", "")
+	f.StringVar(&c.keys, "keys", "", "")
+	f.Var(&c.checkpoints, "checkpoint", "")
+	f.Var(&c.receipts, "receipt", "")
+	f.BoolVar(&c.json, "json", false, "")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	c.targets = f.Args()
+	if len(c.targets)+len(c.receipts) == 0 {
+		f.Usage()
+		return nil, fmt.Errorf("nothing to check")
+	}
+	return c, nil
+}
+
+// run is main without the process around it; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	for _, a := range args {
+		if a == "--help" || a == "-help" || a == "-h" {
+			fmt.Fprint(stdout, usage)
+			return int(whole)
+		}
+	}
+	c, err := parse(args, stderr)
+	if err != nil {
+		return int(unreadable)
+	}
+	s, err := newSession(c, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "plomb-verify: %v\n", err)
+		return int(unreadable)
+	}
+	r := s.check(ctx, c)
+	if err := r.print(stdout, c.json); err != nil {
+		fmt.Fprintf(stderr, "plomb-verify: %v\n", err)
+		return int(unreadable)
+	}
+	return int(r.verdict())
+}
