@@ -27,11 +27,11 @@ export function Prove({ index }) {
       <ol class="path" reversed>
         <li class="root"><${Hash} hash=${proof.root} kind="top" label=${t('proof.root', { size: f.count(proof.size) })} />
           <span class="signers">${(proof.signatures ?? []).map((s) => html`<span key=${s.name + s.key} class="signer"><${Icon} name="seal" />${s.name} <code>${s.key}</code></span>`)}</span></li>
-        ${steps.map((s, i) => ({ ...s, last: i === steps.length - 1 })).toReversed().map((s, i) => html`
-          <li key=${i} class="step ${s.side}">
-            ${!s.last && html`<${Hash} hash=${s.node} kind="made" label=${t('proof.made')} />`}
+        ${steps.map((s, i) => ({ ...s, below: i === 0 ? '' : steps[i - 1].node })).toReversed().map((s, i) => html`
+          <li key=${i} class="step ${s.side} ${s.below ? '' : 'leaf'}">
+            ${s.below ? html`<${Hash} hash=${s.below} kind="made" label=${t('proof.made')} />` : html`<${Hash} hash=${proof.leaf} kind="own" label=${t('proof.leaf', { index: f.count(index) })} />`}
             <${Hash} hash=${s.hash} kind="beside" label=${t(`proof.${s.side}`)} /></li>`)}
-        <li class="leaf"><${Hash} hash=${proof.leaf} kind="own" label=${t('proof.leaf', { index: f.count(index) })} /></li>
+        ${steps.length === 0 && html`<li class="leaf"><${Hash} hash=${proof.leaf} kind="own" label=${t('proof.leaf', { index: f.count(index) })} /></li>`}
       </ol>
       <div class="card-acts">
         <button type="button" class="button primary" data-test="proof-download" onClick=${() => download(`${proof.origin.replaceAll(/[^\w.-]+/g, '-')}-${index}.tlog-proof`, proof.proof)}><${Icon} name="down" />${t('proof.download')}</button>

@@ -50,8 +50,9 @@ function Detail({ index }) {
       ${problem && html`<p class="empty-words">${problem}</p>`}
       ${entry && html`
         <header class="card-head"><h2><span class="entry-index big">${f.count(entry.index)}</span> ${entry.words || entry.kind}</h2><span>${f.moment(entry.time)} · ${entry.who}</span></header>
-        <button type="button" class="button big primary" data-test="prove" aria-expanded=${proving} onClick=${() => setProving(true)}><${Icon} name="seal" />${t('prove')}</button>
-        ${proving && html`<${Prove} index=${index} />`}
+        ${proving
+          ? html`<${Prove} index=${index} />`
+          : html`<button type="button" class="button big primary" data-test="prove" onClick=${() => setProving(true)}><${Icon} name="seal" />${t('prove')}</button>`}
         <dl class="facts">${entry.facts.map((x, i) => html`<div key=${i}><dt>${x.label}</dt><dd>${x.value}</dd></div>`)}</dl>
         <details><summary>${t('journal.raw')}</summary>
           <h3>${t('journal.leaf')}</h3><code class="hash">${entry.leaf}</code>
