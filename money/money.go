@@ -17,7 +17,6 @@
 //   - [Allocate] hands out exactly what it was given, and the same the other
 //     way round for negative totals.
 //   - Text is read strictly: "12.345" is not an amount of euros.
-//   - [Format] follows CLDR for people; [FormatPlain] is ASCII for printers.
 //
 // Cash rounding ([CashRuleAt], [RoundCash]) is a table of the countries whose
 // rule we know, with dates. A country that is missing has no rule here, which

@@ -16,6 +16,7 @@ const module = "github.com/plomb-pos/plomb"
 var may = map[string][]string{
 	// the trade: pure
 	"money":         nil,
+	"money/format":  {"money"},
 	"tax/...":       {"money"},
 	"catalog/...":   {"money", "tax"},
 	"staff":         nil,

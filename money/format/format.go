@@ -1,34 +1,44 @@
-package money
+// Package format writes amounts for people, as CLDR says for their locale:
+// Amount for screens, Plain for printers and customer displays.
+//
+// It stands apart from package money because it links CLDR's tables (some
+// hundred kilobytes), which a verifier has no use for. Nothing is stored in
+// these forms and nothing is read back from them.
+//
+//	format.Amount(123456, "EUR", "de-AT") // € 1.234,56
+//	format.Plain(123456, "EUR", "de-AT")  // EUR 1.234,56
+package format
 
 import (
 	"strings"
 	"unicode"
 
 	"github.com/bojanz/currency"
+
+	"github.com/plomb-pos/plomb/money"
 )
 
-// Format writes a for people, as CLDR says for the locale ("de-AT", "pl",
+// Amount writes a for people, as CLDR says for the locale ("de-AT", "pl",
 // "ar-EG"): symbol and its place, separators, grouping, digits. The result may
 // hold no-break spaces, direction marks and digits of other scripts, so it is
-// for screens; printers get FormatPlain. A locale that is not known is written
+// for screens; printers get Plain. A locale that is not known is written
 // as "en". The number of decimals is always that of our own table.
-func Format(a Amount, c Currency, locale string) string {
-	return format(a, c, locale, func(*currency.Formatter) {})
+func Amount(a money.Amount, c money.Currency, locale string) string {
+	return write(a, c, locale, func(*currency.Formatter) {})
 }
 
-// FormatPlain writes a for receipt printers and customer displays, which often
+// Plain writes a for receipt printers and customer displays, which often
 // know one code page only: the locale's order and separators, the ISO code for
 // a symbol, and nothing but printable ASCII.
-func FormatPlain(a Amount, c Currency, locale string) string {
-	s := format(a, c, locale, func(f *currency.Formatter) {
+func Plain(a money.Amount, c money.Currency, locale string) string {
+	s := write(a, c, locale, func(f *currency.Formatter) {
 		f.SymbolMap[string(c)] = string(c)
 	})
 	return strings.Join(strings.Fields(strings.Map(printable, s)), " ")
 }
 
-func format(a Amount, c Currency, locale string, adjust func(*currency.Formatter)) string {
-	exp, err := c.exponent()
-	if err != nil {
+func write(a money.Amount, c money.Currency, locale string, adjust func(*currency.Formatter)) string {
+	if _, err := money.ParseCurrency(string(c)); err != nil {
 		return a.Text(c) + " " + strings.Map(printable, string(c))
 	}
 	carrier := string(c)
@@ -39,7 +49,7 @@ func format(a Amount, c Currency, locale string, adjust func(*currency.Formatter
 	if err != nil {
 		return a.Text(c) + " " + string(c)
 	}
-	f := formatter(locale, exp)
+	f := formatter(locale, c.Exponent())
 	if carrier != string(c) {
 		f.SymbolMap[carrier] = string(c)
 	}
