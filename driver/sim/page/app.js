@@ -30,10 +30,10 @@ function show(state) {
     [scanner.gone, "service gone"], [scanner.unplugged, "unplugged"],
     [!scanner.unplugged && scanner.reading, "a client waits for a code"],
     [!scanner.unplugged && !scanner.reading, "no client waits"],
-    [scanner.waiting > 0, `${scanner.waiting} codes wait`]);
+    [scanner.waiting > 0, `codes waiting: ${scanner.waiting}`]);
   $("plug").textContent = scanner.unplugged ? "Plug it in" : "Unplug it";
   $("plug").dataset.order = scanner.unplugged ? "plug" : "unplug";
-  $("drawer").textContent = `${printer.drawer}, opened ${printer.kicks} times`;
+  $("drawer").textContent = `${printer.drawer}, pulses so far: ${printer.kicks}`;
   $("drawer").classList.toggle("bad", printer.drawer === "open");
   const trouble = words(
     [printer.gone, "service gone"], [!printer.power, "without power"], [printer.coverOpen, "cover open"],
