@@ -10,19 +10,20 @@ import { Keypad } from './keypad.js';
 
 /** @param {{what: string, fault: Fault, onAnswer: (approval: Approval|null) => void}} props */
 export function Approve({ what, fault, onAnswer }) {
-  const { t } = useTill();
-  const [person, setPerson] = useState('');
+  const { t, state } = useTill();
+  const own = fault.code === 'needs-proof';
+  const [person, setPerson] = useState(own ? state.session?.person.id ?? '' : '');
   const [pin, setPin] = useState('');
-  const [step, setStep] = useState(/** @type {"person"|"pin"} */ ('person'));
+  const [step, setStep] = useState(/** @type {"person"|"pin"} */ (own ? 'pin' : 'person'));
   const enter = () => {
     if (step === 'person') person && setStep('pin');
     else if (pin) onAnswer({ person, pin });
   };
   return html`
-    <${Dialog} title=${t('approval')} onClose=${() => onAnswer(null)} test="approval">
+    <${Dialog} title=${own ? t('approval.own') : t('approval')} onClose=${() => onAnswer(null)} test="approval">
       <div class="stack">
         <p class="said"><b>${fault.text}</b> ${fault.hint ?? ''}</p>
-        <p>${t('approval.for', { what: t(`do.${what}`) })}${fault.roles?.length ? ` ${fault.roles.map((r) => t(`role.${r}`)).join(', ')}` : ''}</p>
+        ${!own && html`<p>${t('approval.for', { what: t(`do.${what}`) })}${fault.roles?.length ? ` ${fault.roles.map((r) => t(`role.${r}`)).join(', ')}` : ''}</p>`}
         <${Keypad} key=${step} digits=${step === 'person' ? person : pin} onDigits=${step === 'person' ? setPerson : setPin} onEnter=${enter}
           label=${step === 'person' ? t('approval.person') : t('signin.pin')} secret=${step === 'pin'} most=${12} double=${false} test="approval-keypad">
           <button type="button" class="button big primary" data-test="approval-next" onClick=${enter}>${step === 'person' ? t('next') : t('approve')}<kbd>Enter</kbd></button>

@@ -52,10 +52,10 @@ function Edit({ person, staff, onClose }) {
   return html`
     <${Dialog} title=${fresh ? t('people.add') : person.name} onClose=${onClose} test="person">
       <form class="stack" onSubmit=${send}>
-        ${fresh && html`<${Field} name="id" label=${t('setup.id')} value=${form.id} onInput=${set} />`}
+        ${fresh && html`<${Field} name="id" digits="[0-9]{1,12}" label=${t('setup.id')} value=${form.id} onInput=${set} />`}
         <${Field} name="name" label=${t('people.name')} value=${form.name} onInput=${set} />
         <${Choice} name="role" label=${t('people.role')} value=${form.role} choices=${roles} onInput=${set} />
-        <${Field} name="pin" kind="password" label=${t('pin')} hint=${fresh ? t('setup.pin.hint') : t('people.pin.hint')} need=${fresh} value=${form.pin} onInput=${set} />
+        <${Field} name="pin" kind="password" digits="[0-9]{4,12}" label=${t('pin')} hint=${fresh ? t('setup.pin.hint') : t('people.pin.hint')} need=${fresh} value=${form.pin} onInput=${set} />
         <button type="submit" class="button big primary">${t('save')}</button>
       </form>
     <//>`;

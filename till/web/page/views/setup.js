@@ -6,13 +6,16 @@ import { languages } from '../words.js';
 import { words } from './signin.js';
 
 /** Countries with what their shops usually have. The node decides; this only fills in. */
-const countries = { DE: 'EUR', AT: 'EUR', PL: 'PLN', CH: 'CHF', CN: 'CNY', GB: 'GBP', US: 'USD', JP: 'JPY' };
+const countries = {
+  AT: 'EUR', BE: 'EUR', CH: 'CHF', CZ: 'CZK', DE: 'EUR', DK: 'DKK', ES: 'EUR', FI: 'EUR', FR: 'EUR', GB: 'GBP', HU: 'HUF',
+  IT: 'EUR', LU: 'EUR', NL: 'EUR', NO: 'NOK', PL: 'PLN', PT: 'EUR', SE: 'SEK', SK: 'EUR',
+};
 
-/** @param {{name: string, label: string, value: string, onInput: (name: string, value: string) => void, kind?: string, hint?: string, need?: boolean}} props */
-export function Field({ name, label, value, onInput, kind = 'text', hint = '', need = true }) {
+/** @param {{name: string, label: string, value: string, onInput: (name: string, value: string) => void, kind?: string, hint?: string, need?: boolean, digits?: string}} props digits is a pattern that only digits fit */
+export function Field({ name, label, value, onInput, kind = 'text', hint = '', need = true, digits = '' }) {
   return html`
     <label class="form-field"><span class="label">${label}</span>
-      <input class="field" name=${name} type=${kind} required=${need} autocomplete="off" value=${value} onInput=${(/** @type {any} */ e) => onInput(name, e.currentTarget.value)} />
+      <input class="field" name=${name} type=${kind} required=${need} autocomplete="off" inputmode=${digits ? 'numeric' : undefined} pattern=${digits || undefined} value=${value} onInput=${(/** @type {any} */ e) => onInput(name, e.currentTarget.value)} />
       ${hint && html`<small>${hint}</small>`}
     </label>`;
 }
@@ -62,10 +65,10 @@ export function Setup() {
           <${Choice} name="country" label=${t('shop.country')} value=${value('country')} choices=${Object.keys(countries).map((c) => [c, region.of(c) ?? c])} onInput=${set} />
           <${Choice} name="currency" label=${t('shop.currency')} value=${value('currency')} choices=${[...new Set(Object.values(countries))].map((c) => [c, c])} onInput=${set} />
           <${Field} name="taxNumber" label=${t('shop.taxNumber')} value=${value('taxNumber')} onInput=${set} need=${false} />
-          <${Field} name="id" label=${t('setup.id')} hint=${t('setup.id.hint')} value=${value('id')} onInput=${set} />
+          <${Field} name="id" digits="[0-9]{1,12}" label=${t('setup.id')} hint=${t('setup.id.hint')} value=${value('id')} onInput=${set} />
           <${Field} name="name" label=${t('setup.person')} value=${value('name')} onInput=${set} />
-          <${Field} name="pin" kind="password" label=${t('pin')} hint=${t('setup.pin.hint')} value=${value('pin')} onInput=${set} />
-          <${Field} name="again" kind="password" label=${t('setup.again')} value=${value('again')} onInput=${set} />
+          <${Field} name="pin" kind="password" digits="[0-9]{4,12}" label=${t('pin')} hint=${t('setup.pin.hint')} value=${value('pin')} onInput=${set} />
+          <${Field} name="again" kind="password" digits="[0-9]{4,12}" label=${t('setup.again')} value=${value('again')} onInput=${set} />
         </div>
         <p class="door-problem" role="alert">${problem}</p>
         <button type="submit" class="button big primary">${t('setup.send')}</button>
