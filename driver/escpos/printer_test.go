@@ -38,7 +38,7 @@ func newBench(t *testing.T, p escpos.Profile) *bench {
 func benchOver(t *testing.T, p escpos.Profile, dial escpos.Dial) *bench {
 	b := &bench{T: t, printer: escpos.New(dial, p), device: emulator.New(p), states: make(chan escpos.Status, 100)}
 	b.printer.OnStatus = func(s escpos.Status) { b.states <- s }
-	b.printer.Heartbeat, b.printer.Redial = 20*time.Millisecond, time.Millisecond
+	b.printer.Heartbeat, b.printer.Redial = 500*time.Millisecond, time.Millisecond
 	return b
 }
 
@@ -235,6 +235,7 @@ func TestASilentPrinterCountsAsGone(t *testing.T) {
 		}
 	}()
 	b := benchOver(t, escpos.Generic80(), escpos.TCP(ln.Addr().String()))
+	b.printer.Heartbeat = 20 * time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); b.printer.Run(ctx) }()

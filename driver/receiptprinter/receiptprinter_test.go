@@ -43,7 +43,7 @@ func newShop(t *testing.T) *shop {
 	s := &shop{T: t, device: emulator.New(escpos.Generic80()), news: make(chan string, 1000)}
 	ctx, stop := context.WithCancel(context.Background())
 	p := escpos.New(escpos.TCP(s.serve(ctx, s.device.Serve)), escpos.Generic80())
-	p.Heartbeat, p.Redial = 20*time.Millisecond, time.Millisecond
+	p.Heartbeat, p.Redial = 500*time.Millisecond, time.Millisecond
 	service := receiptprinter.New("ReceiptPrinter", p, new(receiptprinter.Memory))
 	p.OnStatus = service.Report
 	srv := host.New(host.Config{VendorName: "test"})
