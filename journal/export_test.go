@@ -7,7 +7,6 @@ type Step = step
 
 const (
 	StepGroupSync   = stepGroupSync
-	StepSegmentSync = stepSegmentSync
 	StepDirSync     = stepDirSync
 	StepZeroTail    = stepZeroTail
 	StepTailSync    = stepTailSync

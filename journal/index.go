@@ -33,6 +33,7 @@ type index struct {
 	tree    sidecar // stored hashes in the order of package tlog
 	offsets sidecar // places, 8 bytes an entry; 0: damaged when last seen
 	leaves  uint64  // how many leaves are in tree
+	sure    uint64  // places from here on were written in this session
 }
 
 func newIndex(j *Journal) *index {
@@ -91,6 +92,7 @@ func (ix *index) open() error {
 	ix.leaves = min(size, leavesIn(ix.tree.count()))
 	ix.tree.cut(tlog.StoredHashCount(int64(ix.leaves)))
 	ix.offsets.cut(int64(size))
+	ix.sure = uint64(ix.offsets.count())
 	ix.opened = true
 	return nil
 }
@@ -205,13 +207,13 @@ func (ix *index) places(ctx context.Context, first uint64, dst []uint64) error {
 	return nil
 }
 
-// correct replaces the place of an entry.
-func (ix *index) correct(i, place uint64) {
+// correct replaces the place of an entry that was repaired.
+func (ix *index) correct(i, place uint64) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	var b [placeSize]byte
 	binary.BigEndian.PutUint64(b[:], place)
-	ix.offsets.replace(int64(i), b[:])
+	return ix.offsets.replace(int64(i), b[:])
 }
 
 // checked runs a computation over stored hashes whose result f checks itself. If
@@ -239,8 +241,27 @@ func (ix *index) rebuild(ctx context.Context) error {
 	}
 	ix.tree.cut(0)
 	ix.offsets.cut(0)
-	ix.leaves = 0
+	ix.leaves, ix.sure = 0, 0
 	return ix.catchUp(ctx)
+}
+
+// placeAgain is called when an entry is not where the cache says. It returns the
+// place once more if that was found in this session, so that the entry must be
+// damaged; else all places are read from the segments anew.
+func (ix *index) placeAgain(ctx context.Context, index uint64, cause error) (uint64, error) {
+	ix.mu.Lock()
+	stale := index < ix.sure
+	if stale {
+		ix.offsets.cut(0)
+		ix.sure = 0
+	}
+	ix.mu.Unlock()
+	if stale {
+		ix.j.opts.tell(Event{Kind: CacheRebuilt, Err: cause})
+	}
+	var p [1]uint64
+	err := ix.places(ctx, index, p[:])
+	return p[0], err
 }
 
 // flush writes what is in memory only, if it is worth a write.
@@ -329,12 +350,16 @@ func (s *sidecar) read(i int64, dst []byte) error {
 	return nil
 }
 
-func (s *sidecar) replace(i int64, record []byte) {
-	if i >= s.flushed && i < s.count() {
-		copy(s.mem[(i-s.flushed)*int64(s.unit):], record)
-	} else if i < s.flushed {
-		s.file.WriteAt(record, i*int64(s.unit)) // if it is lost, the place is looked for again
+func (s *sidecar) replace(i int64, record []byte) error {
+	if i >= s.count() {
+		return nil
 	}
+	if i >= s.flushed {
+		copy(s.mem[(i-s.flushed)*int64(s.unit):], record)
+		return nil
+	}
+	_, err := s.file.WriteAt(record, i*int64(s.unit))
+	return err
 }
 
 func (s *sidecar) flush() error {

@@ -105,7 +105,6 @@ type step uint8
 const (
 	stepNone        step = iota
 	stepGroupSync        // sync of a group
-	stepSegmentSync      // sync of a new segment's zeros
 	stepDirSync          // sync of the directory after a segment's rename
 	stepZeroTail         // zeros behind the last group on recovery
 	stepTailSync         // sync of what recovery wrote, before signing

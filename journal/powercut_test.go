@@ -345,7 +345,7 @@ func (w *world) branch(disk *powercut.Disk) {
 		b.model = b.model.clone()
 	}
 	if b.depth < 3 {
-		disk.Before(b.cutNow(6 * b.depth))
+		disk.Before(b.cutNow(12 * b.depth))
 	}
 	b.open()
 	if b.j == nil {
@@ -421,12 +421,13 @@ func nil2() *referee { r := newReferee(nil); r.dead = true; return r }
 
 // live runs a random workload with cuts at every change of the disk.
 func (w *world) live() {
-	w.disk.Before(w.cutNow(1))
+	w.disk.Before(w.cutNow(2))
 	if err := w.create(); err != nil {
 		w.breach("create: %w", err)
 		return
 	}
-	for range 30 {
+	w.disk.Before(w.cutNow(4))
+	for range w.rng.IntN(40) {
 		if w.stop() {
 			break
 		}
@@ -440,24 +441,22 @@ func (w *world) live() {
 func (w *world) step() {
 	switch w.rng.IntN(16) {
 	case 0:
-		w.disk.Before(w.cutNow(2))
 		if err := w.j.Close(contextBackground); err != nil {
 			w.breach("close: %w", err)
 		}
 		w.open()
-		w.disk.Before(w.cutNow(1))
 	case 1:
 		w.restart(w.disk.Clone())
 	case 2:
 		w.restart(w.disk.Cut(w.rng, powercut.AnyKeep(w.rng)))
-	case 3:
+	case 3, 4:
 		w.failSync()
-	case 4:
+	case 5:
 		w.signer.mu.Lock()
 		w.signer.down = !w.signer.down
 		w.signer.mu.Unlock()
 		w.j.RetrySignatures()
-	case 5:
+	case 6:
 		w.j.StoreSignatures()
 	default:
 		if err := w.append(); err != nil {
@@ -473,9 +472,8 @@ func (w *world) restart(disk *powercut.Disk) {
 	w.signer = newReferee(old)
 	w.signer.judge = w.judge
 	w.disk = disk
-	disk.Before(w.cutNow(2))
+	disk.Before(w.cutNow(4))
 	w.open()
-	disk.Before(w.cutNow(1))
 }
 
 var errDisk = errors.New("input/output error")
@@ -484,7 +482,7 @@ var errDisk = errors.New("input/output error")
 // being marked clean, and opens again in the same boot.
 func (w *world) failSync() {
 	w.disk.GateSync(w.rng.IntN(2) == 0)
-	w.disk.FailAt(w.disk.Ops()+1+w.rng.IntN(4), errDisk, w.rng.IntN(2) == 0)
+	w.disk.FailAt(w.disk.Ops()+1+w.rng.IntN(4), errDisk, w.rng.IntN(3) == 0)
 	for i := 0; i < 4; i++ {
 		if err := w.append(); err != nil {
 			break
@@ -525,4 +523,17 @@ func TestPowerCutsLoseNothingThatWasAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d power cuts, %v each", points, time.Since(start)/time.Duration(points))
+}
+
+func keyed(disk *powercut.Disk) journal.Options {
+	return journal.Options{FS: disk, Keys: journaltest.NewKeys(), SegmentSize: segSize}.Serial()
+}
+
+// drafts are n plain entries.
+func drafts(n int) []journal.Draft {
+	out := make([]journal.Draft, n)
+	for i := range out {
+		out[i] = journal.Draft{Kind: 1, Time: time.UnixMilli(1_800_000_000_000), Body: fmt.Appendf(nil, `{"entry":%d}`, i)}
+	}
+	return out
 }

@@ -137,22 +137,24 @@ func (r *run) use(segment uint32) error {
 	return nil
 }
 
-// search looks for an entry that is not where the cache says, and corrects the
-// cache if it is elsewhere.
+// search looks for an entry that is not where the cache says.
 func (r *run) search(index, wrong uint64, cause error) (Entry, error) {
-	segment, p, err := r.j.locate(r.ctx, index)
+	p, err := r.j.index.placeAgain(r.ctx, index, cause)
 	if err != nil {
 		return Entry{}, err
 	}
-	if p == 0 || p == wrong {
-		return Entry{}, &HoleError{From: index, To: index + 1, Segment: segment, Reason: cause.Error()}
+	r.places = nil
+	if p != wrong {
+		e, err := r.at(index, p)
+		if err == nil || !isDamage(err) {
+			return e, err
+		}
 	}
-	e, err := r.at(index, p)
+	segment, _, err := r.j.locate(r.ctx, index)
 	if err != nil {
 		return Entry{}, err
 	}
-	r.j.index.correct(index, p)
-	return e, nil
+	return Entry{}, &HoleError{From: index, To: index + 1, Segment: segment, Reason: cause.Error()}
 }
 
 // locate finds an entry by scanning the segment it must be in; place is 0 if it

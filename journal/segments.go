@@ -163,7 +163,9 @@ func writeZeroFile(opts *Options, name string, size uint32) (final bool, err err
 	if err != nil {
 		return false, err
 	}
-	if err = writeZeros(f, 0, size); err == nil && opts.skip != stepSegmentSync {
+	// The first group's sync would make the zeros durable as well; this one is so
+	// that no append pays for them.
+	if err = writeZeros(f, 0, size); err == nil {
 		err = f.Sync()
 		final = err != nil
 	}
