@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/plomb-pos/plomb/drawer"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/sale"
 )
@@ -45,7 +46,7 @@ type Check struct {
 	state    State
 	lookup   Lookup
 	started  bool
-	blind    bool // bodies are missing: figures of the day are not known
+	blind    bool // bodies are missing since the last snapshot: what depends on them is not known
 	entries  uint64
 	findings uint64
 }
@@ -106,10 +107,26 @@ func (c *Check) whole(h *proof.Head, body []byte) []error {
 	}
 	errs := c.original(b)
 	if err := c.step(h, b); err != nil {
-		errs = append(errs, err)
+		if !c.blind || !unseen(err) {
+			errs = append(errs, err)
+		}
 		c.believe(h, b)
 	}
 	return errs
+}
+
+// unseen reports whether an error may come from bodies that could not be read,
+// and not from the entry: it is about what they did to drawer, copies, returns
+// and outage.
+func unseen(err error) bool {
+	var coded interface{ Code() string }
+	if !errors.As(err, &coded) {
+		return false
+	}
+	return slices.Contains([]string{
+		CodeSession, CodeFigures, CodeCopyNumber, CodeReturned, CodeReference, CodeOutage, CodeIntent, CodeMode,
+		drawer.CodeClosed, drawer.CodeOpen, drawer.CodeNegative, drawer.CodeNotCounted,
+	}, coded.Code())
 }
 
 // step is State.Apply for a decoded body, without what cannot be known while
@@ -124,7 +141,6 @@ func (c *Check) step(h *proof.Head, b Body) error {
 		s.resync = false
 	}
 	if r, ok := b.(*ZReport); ok && c.blind {
-		c.blind = false
 		return c.afterBlindDay(h, r)
 	}
 	if _, ok := b.(*XReport); ok && c.blind {
@@ -139,16 +155,12 @@ func (c *Check) step(h *proof.Head, b Body) error {
 func (c *Check) afterBlindDay(h *proof.Head, z *ZReport) error {
 	s := &c.state
 	var err error
+	defer s.passed(h)
 	if z.Report.Number != s.Next.Z || z.Report.After != s.Grand {
 		err = refuse(CodeFigures, "Z %d with net %d after entries that could not be read; %d and %d follow", z.Report.Number, z.Report.After.Net, s.Next.Z, s.Grand.Net)
 	}
 	s.Next.Z, s.Grand = z.Report.Number, z.Report.After
-	return errors.Join(err, z.apply(s, h), c.pass(h))
-}
-
-func (c *Check) pass(h *proof.Head) error {
-	c.state.passed(h)
-	return nil
+	return errors.Join(err, z.apply(s, h))
 }
 
 // believe takes an entry that does not follow as if it did.

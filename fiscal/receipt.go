@@ -184,10 +184,11 @@ func (r *Receipt) check(s *State) error {
 	if err := r.checkLate(); err != nil {
 		return err
 	}
-	if _, err := s.Session.Clone().Document(&r.Document); err != nil {
+	if err := r.checkOriginal(s); err != nil {
 		return err
 	}
-	return r.checkOriginal(s)
+	_, err := s.Session.Clone().Document(&r.Document)
+	return err
 }
 
 func (r *Receipt) checkNumber(s *State) error {
