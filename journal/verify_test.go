@@ -13,6 +13,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -533,6 +534,96 @@ func TestAFlippedBitIsFoundWhereverItIs(t *testing.T) {
 		} else if f := r.Findings[0]; f.Segment != number && f.Segment != number+1 {
 			t.Errorf("flip at %d of segment %d: found %v", off, number, r.Findings)
 		}
+	}
+}
+
+// tillKeys are month keys for a journal of the package's own.
+type tillKeys struct{ forgeMonths }
+
+func (k tillKeys) Current(ctx context.Context, yyyymm uint32) ([32]byte, error) {
+	return k.Month(ctx, yyyymm)
+}
+
+// Requirement: POS-08
+func TestWhatTheStoreWritesVerifies(t *testing.T) {
+	ctx := context.Background()
+	d := powercut.New()
+	opts := Options{FS: d, Keys: tillKeys{forgeMonths{forgeMonth: forgeKey}}, Signer: forgeSigner(t, 1), SegmentSize: minSegment}
+	draft := func(n int) Draft {
+		return Draft{Kind: 1, Time: time.UnixMilli(forgeTime + int64(n)), Body: fmt.Appendf(nil, `{"sale":%d}`, n), Sign: n%2 == 0}
+	}
+	j, err := Create(ctx, "j", forgeOrigin, []Draft{draft(0)}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n < 120; n++ {
+		if n == 50 { // a session of its own, with a salt of its own
+			if err := j.Close(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if j, _, err = Open(ctx, "j", opts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := j.Append(ctx, draft(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := verifyDisk(t, d, withKeys(t)); !r.Consistent() || r.Size != 120 {
+		t.Errorf("while it is open: %+v", r)
+	}
+	want := j.Head()
+	if err := j.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	check := withKeys(t)
+	check.Checkpoints = []proof.Checkpoint{want}
+	r := verifyDisk(t, d, check)
+	if !r.Consistent() || !r.OriginChecked() || r.Contents != 120 || r.Root != want.Root || r.Signatures < 60 {
+		t.Errorf("after closing: %+v", r)
+	}
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		if r := verifyDisk(t, d.Cut(rng, powercut.AnyKeep(rng)), withKeys(t)); !r.Consistent() {
+			t.Errorf("after loss of power, seed %d: %v", seed, r.Findings)
+		}
+	}
+}
+
+// Requirement: POS-02
+func TestALossOfPowerIsNeverTakenForTampering(t *testing.T) {
+	ctx := context.Background()
+	d := powercut.New()
+	opts := Options{FS: d, Keys: tillKeys{forgeMonths{forgeMonth: forgeKey}}, Signer: forgeSigner(t, 1), SegmentSize: minSegment}
+	body := bytes.Repeat([]byte("x"), 700) // groups of several sectors
+	j, err := Create(ctx, "j", forgeOrigin, []Draft{{Kind: 1, Time: time.UnixMilli(forgeTime), Body: body}}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng, torn, cuts := rand.New(rand.NewPCG(11, 11)), 0, 0
+	var mu sync.Mutex // the journal works in several goroutines
+	d.Before(func(op powercut.Op) {
+		mu.Lock()
+		defer mu.Unlock()
+		cuts++
+		r := verifyDisk(t, d.Cut(rng, powercut.AnyKeep(rng)), withKeys(t))
+		if !r.Consistent() {
+			t.Errorf("power lost before %v: %v", op, r.Findings)
+		}
+		if r.Torn {
+			torn++
+		}
+	})
+	for n := 1; n < 60; n++ {
+		if _, err := j.Append(ctx, Draft{Kind: 1, Time: time.UnixMilli(forgeTime + int64(n)), Body: body, Sign: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if torn == 0 {
+		t.Errorf("no torn tail in %d cuts: the test shows nothing", cuts)
 	}
 }
 
