@@ -17,6 +17,7 @@ type Roll struct {
 	done    []Sheet
 	line    []printed // waits for its line feed
 	width   int       // dots taken by line
+	used    int       // dots of paper in sheet and done
 	state   rollState
 }
 
@@ -53,9 +54,10 @@ func (p printed) dots() int { return p.columns * cellWidth * p.wide }
 // defaultSpacing is the distance of lines in dots after ESC 2: 3.75 mm.
 const defaultSpacing = 30
 
-// maxSheet is the length in dots at which paper is torn off by itself, so that
-// endless printing does not fill the memory: 8 m.
-const maxSheet = 64_000
+// maxRoll is the length in dots, 12.5 m, of the paper that one Roll holds until
+// [Roll.Take]. What is printed further is lost, so that endless printing does not
+// fill the memory.
+const maxRoll = 100_000
 
 // cutterDistance is how far the cutter is from the head, in dots.
 const cutterDistance = 96
@@ -99,7 +101,7 @@ func (r *Roll) Sheets() []Sheet {
 // Take returns the sheets that are cut off and forgets them.
 func (r *Roll) Take() []Sheet {
 	out := r.done
-	r.done = nil
+	r.done, r.used = nil, r.sheet.Image.Rect.Dy()
 	return out
 }
 
@@ -273,17 +275,21 @@ func (r *Roll) flush() {
 	r.line, r.width = nil, 0
 }
 
-func (r *Roll) note(line string) { r.sheet.Lines = append(r.sheet.Lines, line) }
+func (r *Roll) note(line string) {
+	if r.used < maxRoll {
+		r.sheet.Lines = append(r.sheet.Lines, line)
+	}
+}
 
 func (r *Roll) indent(width int) int {
 	return max(r.profile.Dots-width, 0) * r.state.align / 2
 }
 
-// advance moves the paper and returns the row where it stood.
+// advance moves the paper, as far as there is any, and returns the row where it
+// stood.
 func (r *Roll) advance(dots int) (top int) {
-	if r.sheet.Image.Rect.Dy()+dots > maxSheet {
-		r.finish(Torn)
-	}
+	dots = min(dots, maxRoll-r.used)
+	r.used += dots
 	top = r.sheet.Image.Rect.Dy()
 	r.sheet.grow(dots)
 	return top

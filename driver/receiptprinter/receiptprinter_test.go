@@ -381,3 +381,26 @@ func TestRawBytesCutAndReset(t *testing.T) {
 		t.Errorf("sheets = %+v", got)
 	}
 }
+
+// Requirement: XFS-03
+func TestClientsOfBothGenerationsPrint(t *testing.T) {
+	s := newShop(t)
+	for _, g := range []xfs4iot.Generation{xfs4iot.Gen2021, xfs4iot.Gen2023} {
+		conn, err := client.Dial(t.Context(), s.url, client.Options{
+			Generation: g, Unsolicited: func(m *xfs4iot.Message) { s.news <- m.Header.Name },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.conn = conn
+		s.expect("print", s.print(receipt(), ""), "")
+		s.device.OutAfter(3)
+		s.expect("print on the end of the roll", s.print(receipt(), ""), "paperOut")
+		s.device.SetPaper(escpos.PaperOK)
+		s.await(func(c *common.StatusCompletion) bool { return c.Printer.Paper.Upper == printer.PaperSupplyFull })
+		conn.Close()
+	}
+	if n := len(s.device.Sheets()); n < 2 {
+		t.Errorf("%d sheets, want at least 2", n)
+	}
+}

@@ -47,6 +47,7 @@ type Emulator struct {
 // Bounds of what is kept; the oldest goes first.
 const (
 	maxSheets   = 200
+	maxLength   = 400_000 // dots of paper: 50 m
 	maxPulses   = 200
 	maxProblems = 200
 )
@@ -228,10 +229,17 @@ func (e *Emulator) print(cmd escpos.Command) {
 
 func (e *Emulator) keep(sheets []escpos.Sheet) {
 	e.done = append(e.done, sheets...)
-	if over := len(e.done) - maxSheets; over > 0 {
-		e.done = slices.Clone(e.done[over:])
-		e.taken += over
+	for len(e.done) > maxSheets || length(e.done) > maxLength {
+		e.done = slices.Delete(e.done, 0, 1)
+		e.taken++
 	}
+}
+
+func length(sheets []escpos.Sheet) (dots int) {
+	for _, s := range sheets {
+		dots += s.Image.Rect.Dy()
+	}
+	return dots
 }
 
 // consume counts lines down to the end of the paper that OutAfter set.
