@@ -82,3 +82,10 @@ const (
 	StatusInvalidRequestID Status = "invalidRequestID" // not an integer above zero, or in use
 	StatusTooManyRequests  Status = "tooManyRequests"  // the service's queue is full
 )
+
+// Ports are tried in this order by a client that looks for services on a machine.
+// Port 80 is for plain connections only, 443 for TLS only; a publisher binds the
+// first free one from 5846 on.
+func Ports() []int {
+	return []int{80, 443, 5846, 5847, 5848, 5849, 5850, 5851, 5852, 5853, 5854, 5855, 5856}
+}

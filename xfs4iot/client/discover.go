@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/servicepublisher"
 )
 
@@ -17,12 +18,6 @@ type Publisher struct {
 	URL        string
 	VendorName string
 	Services   []string // URLs to Dial
-}
-
-// Ports are the ones on which a publisher may be, in the order of the
-// specification: 80 without TLS only, 443 with TLS only.
-func Ports() []int {
-	return []int{80, 443, 5846, 5847, 5848, 5849, 5850, 5851, 5852, 5853, 5854, 5855, 5856}
 }
 
 // portPatience bounds how long Discover waits for one port.
@@ -35,7 +30,7 @@ var ErrNoPublisher = errors.New("no service publisher answered")
 // uses wss, otherwise ws; it never falls back from one to the other. Publishers
 // are given in the order of their ports.
 func Discover(ctx context.Context, host string, o Options) ([]Publisher, error) {
-	ports := Ports()
+	ports := xfs4iot.Ports()
 	found := make([]*Publisher, len(ports))
 	errs := make([]error, len(ports))
 	var asked sync.WaitGroup

@@ -47,10 +47,10 @@ func serveCancel(_ context.Context, cmd *Command, req *common.CancelCommand) (*c
 	return nil, errAnswered
 }
 
-// serveSetVersions keeps the majors that a client chose for this connection. One
-// major of each message is offered, so the choice can only be that one; asking
-// for another is refused as a whole.
-func (s *Service) serveSetVersions(_ context.Context, cmd *Command, req *common.SetVersionsCommand) (*common.SetVersionsCompletion, error) {
+// serveSetVersions answers a client's choice of majors for its connection. One
+// major of each message is offered, so there is nothing to keep: that choice is
+// confirmed, asking for any other is refused as a whole.
+func (s *Service) serveSetVersions(_ context.Context, _ *Command, req *common.SetVersionsCommand) (*common.SetVersionsCompletion, error) {
 	if req.Commands == nil && req.Events == nil {
 		return nil, &xfs4iot.Error{Code: xfs4iot.InvalidData, Description: "neither commands nor events are given"}
 	}
@@ -61,7 +61,6 @@ func (s *Service) serveSetVersions(_ context.Context, cmd *Command, req *common.
 	if err := checkMajors(req.Events, func(name string) string { return events[name] }); err != nil {
 		return nil, err
 	}
-	cmd.conn.chooseVersions(req.Commands, req.Events)
 	return nil, nil
 }
 
@@ -75,17 +74,6 @@ func checkMajors(asked map[string]int, offered func(string) string) error {
 		}
 	}
 	return nil
-}
-
-func (c *conn) chooseVersions(commands, events map[string]int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for name, major := range commands {
-		c.commands[name] = major
-	}
-	for name, major := range events {
-		c.events[name] = major
-	}
 }
 
 // eventVersions lists the events this service may send: those of its commands,

@@ -29,11 +29,9 @@ type conn struct {
 	out    chan []byte
 	pace   pace // owned by the reader
 
-	mu       sync.Mutex // guards what follows; taken before the queue's
-	pending  map[int64]*Command
-	gen      xfs4iot.Generation // of the last command, for unsolicited events
-	commands map[string]int     // majors chosen with SetVersions
-	events   map[string]int
+	mu      sync.Mutex // guards what follows; taken before the queue's
+	pending map[int64]*Command
+	gen     xfs4iot.Generation // of the last command, for unsolicited events
 }
 
 var (

@@ -206,6 +206,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	web := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       10 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 	}
@@ -226,14 +227,7 @@ func (s *Server) Close() {
 	s.running.Wait()
 }
 
-// Ports are tried in this order by a client that looks for services. Port 80 is
-// for plain connections only, 443 for TLS only; a publisher binds the first free
-// one from 5846 on.
-func Ports() []int {
-	return []int{80, 443, 5846, 5847, 5848, 5849, 5850, 5851, 5852, 5853, 5854, 5855, 5856}
-}
-
-const firstUnprivileged = 2 // index in Ports
+const firstUnprivileged = 2 // index in xfs4iot.Ports
 
 // Listen opens a TCP listener for a publisher. addr is "host:port" (port 0: any
 // free one), or a host alone, or "" for loopback: then the first free port of 5846
@@ -246,7 +240,7 @@ func Listen(addr string) (net.Listener, error) {
 		addr = "127.0.0.1"
 	}
 	var err error
-	for _, port := range Ports()[firstUnprivileged:] {
+	for _, port := range xfs4iot.Ports()[firstUnprivileged:] {
 		var ln net.Listener
 		if ln, err = net.Listen("tcp", net.JoinHostPort(addr, fmt.Sprint(port))); err == nil {
 			return ln, nil

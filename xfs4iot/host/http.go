@@ -89,7 +89,6 @@ func (s *Server) newConn(ws *websocket.Conn, r *http.Request, svc *Service) *con
 		svc: svc, cfg: &s.cfg, ws: ws, client: client, base: scheme + r.Host + root,
 		log: s.cfg.Log.With("service", svc.name, "client", r.RemoteAddr),
 		ctx: ctx, cancel: cancel, out: make(chan []byte, s.cfg.SendQueue), pace: newPace(s.cfg.Rate),
-		pending: map[int64]*Command{}, commands: map[string]int{}, events: map[string]int{},
-		gen: xfs4iot.Gen2023,
+		pending: map[int64]*Command{}, gen: xfs4iot.Gen2023,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -271,8 +272,12 @@ func (d described) sample(t *rapid.T, f *field, path string, count *int) any {
 	case "boolean":
 		return rapid.Bool().Draw(t, "bool")
 	case "integer":
-		return integer(t, f, d.bounds(path))
-	case "number": // a map's bounds stand under another path: 1 is allowed by all
+		if n := integer(t, f, d.bounds(path)); f.Min != nil || f.Max != nil || f.Values != nil {
+			return n
+		} else {
+			return max(1, n) // a map's bounds stand under another path: 1 is allowed by all
+		}
+	case "number":
 		return max(1, integer(t, f, d.bounds(path)))
 	case "string":
 		return text(t, f.Pattern, d.bounds(path))
@@ -300,7 +305,8 @@ func (d described) sample(t *rapid.T, f *field, path string, count *int) any {
 
 func (d described) object(t *rapid.T, f *field, path string, count *int) any {
 	m := map[string]any{}
-	for name, of := range f.Fields {
+	for _, name := range slices.Sorted(maps.Keys(f.Fields)) { // the same seed gives the same message
+		of := f.Fields[name]
 		m[name] = d.sample(t, of, path+"."+name, count)
 	}
 	if f.Extra != nil {

@@ -90,6 +90,7 @@ func (g *generator) iface(name string, i *iface) error {
 	g.reserve(i)
 	g.write(g.pkg+".go", packageDoc(g.d, name, i), func() { g.descriptors(i) })
 	g.write("commands.go", "", func() { g.commands(i) })
+	g.example(i.Commands[0])
 	if len(i.Events)+len(i.Unsolicited) > 0 {
 		g.write("events.go", "", func() { g.events(i) })
 	}
@@ -108,6 +109,28 @@ func (g *generator) write(name, doc string, body func()) {
 	src, err := g.f.source(doc)
 	g.fail(err)
 	g.files[path.Join(g.pkg, name)] = src
+}
+
+// example writes a test that shows a package's first command on the wire.
+func (g *generator) example(c member[*command]) {
+	g.f = newFile(g.pkg + "_test")
+	g.f.imports["fmt"], g.f.imports[module], g.f.imports[module+"/"+g.pkg] = true, true, true
+	g.f.p(`// The command %[2]s as it goes over the wire.
+func Example() {
+	info := %[1]s.%[2]s.Info()
+	h := xfs4iot.Header{Type: xfs4iot.TypeCommand, Name: info.Name, RequestID: 1, Version: info.Version}
+	m, err := xfs4iot.New(h, %[1]s.%[2]sCommand{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	data, err := m.Encode()
+	fmt.Println(string(data), err)
+	// Output: {"header":{"type":"command","name":"%[3]s.%[2]s","requestId":1,"version":"%[4]s"}} <nil>
+}`, g.pkg, c.Name, g.name, c.Value.Version)
+	src, err := g.f.source("")
+	g.fail(err)
+	g.files[path.Join(g.pkg, "example_test.go")] = src
 }
 
 func (g *generator) fail(err error) {
