@@ -206,19 +206,29 @@ func (p *page) tendered(t *sale.Tender, m sale.Mode) {
 	}
 	p.row(name, p.amount(t.Amount))
 	if t.Foreign != nil {
-		p.detail(p.in(t.Foreign.Amount, t.Foreign.Currency), "x "+ratio(t.Foreign.Rate))
+		p.detail(p.in(t.Foreign.Amount, t.Foreign.Currency), "x "+p.ratio(t.Foreign.Rate))
 	}
 	if t.Reference != "" {
 		p.detail(t.Reference, "")
 	}
 }
 
-// ratio writes a rate as the exact fraction that was applied.
-func ratio(r money.Rate) string {
-	if r.Den == 1 {
-		return strconv.FormatInt(r.Num, 10)
+// ratio writes the exact rate that was applied: as a decimal where it is one,
+// else as a fraction.
+func (p *page) ratio(r money.Rate) string {
+	decimals := 0
+	for den := r.Den; den > 1; den /= 10 {
+		if den%10 != 0 {
+			return fmt.Sprintf("%d/%d", r.Num, r.Den)
+		}
+		decimals++
 	}
-	return fmt.Sprintf("%d/%d", r.Num, r.Den)
+	digits := fmt.Sprintf("%0*d", decimals+1, r.Num)
+	whole, part := digits[:len(digits)-decimals], strings.TrimRight(digits[len(digits)-decimals:], "0")
+	if part == "" {
+		return whole
+	}
+	return p.comma(whole + "." + part)
 }
 
 // marks are what law and honesty want said.
