@@ -33,6 +33,10 @@ type command struct {
 }
 
 func show(t *testing.T, state map[string]any) *shown {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("layouts need a browser")
+	}
 	s := &shown{state: state, answers: questions(), changed: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/events", s.events)

@@ -180,6 +180,11 @@ function Inside({ till }) {
     F10: () => openSheet('menu'),
     Escape: () => go('sell'),
   }, 'base');
+  // A receipt scanned by a scanner of the till's own begins a return without this page.
+  const begun = state.basket?.mode === 'return' && state.basket.lines.length === 0 ? state.basket.id : '';
+  useEffect(() => {
+    if (begun) go('return');
+  }, [begun]);
   const View = views[view[0]];
   return html`
     <${TopBar} query=${query} setQuery=${setQuery} onEnter=${enter} />
