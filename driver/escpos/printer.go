@@ -55,6 +55,7 @@ type Printer struct {
 	status  Status
 	session *session
 	number  uint16
+	cutOff  bool // a job was sent in part and its rest is not known to be dropped
 }
 
 // New makes a printer without touching it.
@@ -170,9 +171,11 @@ func (p *Printer) deliver(ctx context.Context, s *session, data []byte) (Outcome
 	id := p.nextID()
 	confirmed := s.expect(id)
 	sent := s.sendJob(id, append(data[:len(data):len(data)], p.question(id)...))
+	p.setCutOff(true)
 	for {
 		select {
 		case <-confirmed:
+			p.setCutOff(false)
 			return Printed, nil
 		case <-s.closed:
 			return afterClose(confirmed)
@@ -180,6 +183,7 @@ func (p *Printer) deliver(ctx context.Context, s *session, data []byte) (Outcome
 			if err != nil {
 				s.close()
 			}
+			p.setCutOff(err != nil)
 			sent = nil
 		case <-s.changed:
 			if err := p.Status().stops(); err != nil {
@@ -224,12 +228,29 @@ func (p *Printer) resolve(s *session, confirmed <-chan struct{}, why error) (Out
 	case <-confirmed:
 		return Printed, nil
 	case <-s.clear():
+		p.setCutOff(false)
 		return NotPrinted, why
 	case <-s.closed:
 	case <-timeout.C:
 		s.close()
 	}
 	return Uncertain, why
+}
+
+func (p *Printer) setCutOff(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cutOff = on
+}
+
+// takeCutOff says whether a connection must begin by clearing the printer's
+// buffer: the half of a command that may be in it would swallow the next job.
+func (p *Printer) takeCutOff() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.cutOff
+	p.cutOff = false
+	return was && !p.profile.NoClear
 }
 
 // question is the command that the printer answers after the job.

@@ -1,8 +1,10 @@
 package escpos_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -266,4 +268,47 @@ func TestJobsAreNotMixed(t *testing.T) {
 			t.Errorf("sheet says %q", s.Text())
 		}
 	}
+}
+
+// A link that is cut in the middle of a picture leaves half a command in the
+// printer; the next connection must not feed its first bytes into it.
+func TestHalfAJobIsClearedByTheNextConnection(t *testing.T) {
+	first := make(chan []byte, 2)
+	near, far := net.Pipe()
+	conns := make(chan net.Conn, 2)
+	conns <- near
+	b := benchOver(t, escpos.Generic80(), func(ctx context.Context) (io.ReadWriteCloser, error) {
+		select {
+		case c := <-conns:
+			return c, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+	go scripted(far, first, 1500)
+	b.run()
+	<-first
+	b.expect(receipt(t), escpos.Uncertain, escpos.ErrDisconnected)
+	near, far = net.Pipe()
+	go scripted(far, first, 1<<20)
+	conns <- near
+	if got := <-first; !bytes.HasPrefix(got, escpos.RealtimeClear{}.AppendTo(nil)) {
+		t.Errorf("the next connection begins with % x", got)
+	}
+}
+
+// scripted is a printer that is well, reports the first bytes it gets, and cuts the
+// connection after so many.
+func scripted(conn net.Conn, first chan<- []byte, after int) {
+	defer conn.Close()
+	buf := make([]byte, 256)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return
+	}
+	first <- bytes.Clone(buf[:n])
+	if _, err := conn.Write([]byte("\x10\x00\x00\x00")); err != nil {
+		return
+	}
+	io.CopyN(io.Discard, conn, int64(after))
 }

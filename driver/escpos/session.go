@@ -61,7 +61,11 @@ func (s *session) notify() {
 // beat switches automatic reports on and asks for the status again and again. A
 // printer that is silent for three beats is gone.
 func (s *session) beat() {
-	if err := s.write(AutoStatus{asbAllChanges}.AppendTo(nil)); err != nil {
+	var first []byte
+	if s.printer.takeCutOff() {
+		first = RealtimeClear{}.AppendTo(first)
+	}
+	if err := s.write(AutoStatus{asbAllChanges}.AppendTo(first)); err != nil {
 		s.close()
 		return
 	}

@@ -18,7 +18,7 @@ func (s *Service) printForm(ctx context.Context, cmd *host.Command, req *printer
 	case Form:
 		return nil, s.document(ctx, cmd, req)
 	case JobForm:
-		return nil, s.jobOutcome(req)
+		return nil, s.jobOutcome(ctx, req)
 	}
 	return nil, host.Fail(printer.PrintFormErrorCodeFormNotFound, "the forms are "+Form+" and "+JobForm)
 }
@@ -38,7 +38,7 @@ func (s *Service) document(ctx context.Context, cmd *host.Command, req *printer.
 	if id == "" {
 		return s.print(ctx, cmd, doc)
 	}
-	if known, err := s.jobs.begin(id, sha256.Sum256([]byte(text))); known {
+	if known, err := s.jobs.begin(ctx, id, sha256.Sum256([]byte(text))); known {
 		return err
 	}
 	return s.printOnce(ctx, cmd, id, doc)
@@ -100,12 +100,12 @@ func fields(cmd *host.Command, given map[string]xfs4iot.Strings) (doc, id string
 	return doc, id, err
 }
 
-func (s *Service) jobOutcome(req *printer.PrintFormCommand) error {
+func (s *Service) jobOutcome(ctx context.Context, req *printer.PrintFormCommand) error {
 	id, err := jobID(req.Fields)
 	if err != nil {
 		return err
 	}
-	return s.jobs.outcome(id)
+	return s.jobs.outcome(ctx, id)
 }
 
 // maxID bounds the id of a job.

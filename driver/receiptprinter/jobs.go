@@ -1,6 +1,7 @@
 package receiptprinter
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -22,61 +23,90 @@ type Memory struct {
 }
 
 type job struct {
-	content [32]byte // SHA-256 of the document
-	running bool
-	err     error // what completed it; nil when it was printed
+	content [32]byte      // SHA-256 of the document
+	running chan struct{} // closed when it ends; nil when it has ended
+	err     error         // what completed it; nil when it was printed
 }
 
-// begin starts a job. known says that it must not be printed now: it is on paper,
+// begin starts a job; one that runs already, for a client whose connection ended,
+// is waited for. known says that it must not be printed now: it is on paper,
 // uncertain, or another document; err is then its completion.
-func (j *Memory) begin(id string, content [32]byte) (known bool, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	old := j.known[id]
+func (m *Memory) begin(ctx context.Context, id string, content [32]byte) (known bool, err error) {
+	if err := m.wait(ctx, id); err != nil {
+		return true, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.known[id]
 	switch {
 	case old == nil:
-		j.remember(id, &job{content: content, running: true})
-		return false, nil
+		old = &job{content: content}
+		m.remember(id, old)
 	case old.content != content:
 		return true, host.Fail(printer.PrintFormErrorCodeSequenceInvalid, "job "+id+" was another document")
-	case old.running:
+	case old.running != nil: // another service began it just now
 		return true, host.Fail(printer.PrintFormErrorCodeSequenceInvalid, "job "+id+" is being printed")
 	case old.err == nil || uncertain(old.err):
 		return true, old.err
 	}
-	old.running, old.err = true, nil
+	old.running, old.err = make(chan struct{}), nil
 	return false, nil
 }
 
-func (j *Memory) remember(id string, n *job) {
-	if j.known == nil {
-		j.known = map[string]*job{}
+func (m *Memory) remember(id string, n *job) {
+	if m.known == nil {
+		m.known = map[string]*job{}
 	}
-	if len(j.order) == MaxJobs {
-		delete(j.known, j.order[0])
-		j.order = j.order[1:]
+	if len(m.order) == MaxJobs {
+		delete(m.known, m.order[0])
+		m.order = m.order[1:]
 	}
-	j.known[id] = n
-	j.order = append(j.order, id)
+	m.known[id] = n
+	m.order = append(m.order, id)
 }
 
-func (j *Memory) end(id string, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if n := j.known[id]; n != nil {
-		n.running, n.err = false, err
+func (m *Memory) end(id string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := m.known[id]; n != nil && n.running != nil {
+		close(n.running)
+		n.running, n.err = nil, err
 	}
 }
 
-// outcome is the completion of a job.
-func (j *Memory) outcome(id string) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	n := j.known[id]
+// wait returns once the job does not run. If the command that waits ends before,
+// nothing is known: that must not look like the end of the job.
+func (m *Memory) wait(ctx context.Context, id string) error {
+	m.mu.Lock()
+	n := m.known[id]
+	var running chan struct{}
+	if n != nil {
+		running = n.running
+	}
+	m.mu.Unlock()
+	if running == nil {
+		return nil
+	}
+	select {
+	case <-running:
+		return nil
+	case <-ctx.Done():
+		return &xfs4iot.Error{Code: xfs4iot.HardwareError, Description: "outcome uncertain: job " + id + " is still being printed"}
+	}
+}
+
+// outcome is the completion of a job, once it has ended.
+func (m *Memory) outcome(ctx context.Context, id string) error {
+	if err := m.wait(ctx, id); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.known[id]
 	switch {
 	case n == nil:
 		return host.Fail(printer.PrintFormErrorCodeSequenceInvalid, "job "+id+" is not known")
-	case n.running:
+	case n.running != nil:
 		return host.Fail(printer.PrintFormErrorCodeSequenceInvalid, "job "+id+" is being printed")
 	}
 	return n.err
