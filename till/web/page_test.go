@@ -32,6 +32,11 @@ func fits(t *testing.T, p *browsertest.Page, where string) {
 	t.Helper()
 	var wide, small []string
 	p.Eval(`[...document.querySelectorAll('body *')].filter((e) => visible(e) && !e.closest('.groups, .paper, .raw, .keypad-input') && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + '.' + e.className)`, &wide)
+	var out []string
+	p.Eval(`[...document.querySelectorAll('.ticket *')].filter((e) => visible(e) && e.getBoundingClientRect().right > e.closest('.ticket').getBoundingClientRect().right + 1).map((e) => e.tagName + '.' + e.className)`, &out)
+	if len(out) > 0 {
+		t.Errorf("%s: wider than the basket: %v", where, out)
+	}
 	if len(wide) > 0 {
 		t.Errorf("%s: wider than the screen: %v", where, wide)
 	}

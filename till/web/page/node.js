@@ -61,6 +61,8 @@ export class Node {
     /** @type {AbortController|null} */
     this.stream = null;
     this.pause = 250;
+    /** how often a stream has begun: what was asked before a loss is asked again after it */
+    this.streams = 0;
   }
 
   /** @param {() => void} listener @returns {() => void} */
@@ -124,6 +126,7 @@ export class Node {
     if (event.event === 'notice') this.onNotice(JSON.parse(event.data));
     if (event.event !== 'state') return;
     this.reached = 'yes';
+    if (fresh) this.streams++;
     this.take(JSON.parse(event.data), fresh);
   }
 

@@ -1,4 +1,5 @@
 /** What every part of the page knows: the node's state, the words, the formats, and how to act. */
+import { Refusal } from './node.js';
 import { createContext, useContext, useEffect, useState } from './vendor/htm-preact-standalone.module.js';
 
 /** @typedef {import('./contract.js').State} State */
@@ -40,17 +41,17 @@ export const useTill = () => useContext(Context);
  * @returns {{answer: T|null, problem: string, again: () => void}}
  */
 export function useAnswer(path, query = {}, key = '') {
-  const { ask } = useTill();
+  const { ask, node, t } = useTill();
   const [turn, setTurn] = useState(0);
   const [answer, setAnswer] = useState(/** @type {T|null} */ (null));
   const [problem, setProblem] = useState('');
-  const asked = JSON.stringify([path, query, key, turn]);
+  const asked = JSON.stringify([path, query, key, turn, node.streams]);
   useEffect(() => {
     if (!path) return undefined;
     let wanted = true;
     ask(path, query).then(
       (said) => wanted && (setAnswer(said), setProblem('')),
-      (fault) => wanted && setProblem(fault.message || String(fault)),
+      (fault) => wanted && setProblem(fault instanceof Refusal ? fault.message : t('unreachable.title')),
     );
     return () => void (wanted = false);
   }, [asked]);

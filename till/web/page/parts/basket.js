@@ -52,10 +52,14 @@ function Row({ line, chosen, returning, onSelect, onAct }) {
     </li>`;
 }
 
+/** A class for amounts that need smaller figures. @param {string} text */
+export const long = (text) => (text.length > 12 ? 'long' : '');
+
 /** What stands under the lines: discounts, tenders, tax and the total. @param {{basket: Basket}} props */
 export function Sums({ basket }) {
   const { t, f } = useTill();
   const split = basket.tenders.length > 0;
+  const total = f.money(split ? basket.due : basket.total);
   return html`
     <dl class="sums" data-test="sums">
       ${basket.discounts.map((d) => html`<div class="sum discount"><dt>${t('sum.discount')} ${d.reason}</dt><dd>${f.plain(d.amount)}</dd></div>`)}
@@ -64,7 +68,7 @@ export function Sums({ basket }) {
       ${basket.tenders.map((p) => html`<div class="sum tender"><dt>${t(`tender.${p.type}`)}</dt><dd>${f.plain(p.amount)} ${p.currency}</dd></div>`)}
       <div class="sum total" data-test="total">
         <dt>${split ? t('sum.due') : basket.mode === 'return' ? t('sum.back') : t('sum.total')}</dt>
-        <dd>${f.money(split ? basket.due : basket.total)}</dd>
+        <dd class=${long(total)}>${total}</dd>
       </div>
     </dl>`;
 }

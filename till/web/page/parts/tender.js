@@ -3,6 +3,7 @@ import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { typed } from '../format.js';
 import { useKeys } from '../keys.js';
 import { useTill } from '../till.js';
+import { long } from './basket.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { Keypad } from './keypad.js';
@@ -33,7 +34,7 @@ export function Tendering({ basket, onClose, onTender }) {
   return html`
     <${Dialog} title=${back ? t('tender.back') : t('tender.title')} onClose=${onClose} kind="tender" test="tender">
       <div class="tender-left">
-        <p class="due"><span>${basket.tenders.length ? t('sum.due') : back ? t('sum.back') : t('sum.total')}</span><strong data-test="due">${f.money(due)}</strong></p>
+        <p class="due"><span>${basket.tenders.length ? t('sum.due') : back ? t('sum.back') : t('sum.total')}</span><strong data-test="due" class=${long(f.money(due))}>${f.money(due)}</strong></p>
         <div class="types" role="group" aria-label=${t('tender.type')}>
           ${state.shop.tenders.map((name) => html`
             <button type="button" key=${name} class="type" aria-pressed=${type === name} data-test=${`tender-${name}`}

@@ -1,7 +1,7 @@
 /** Selling: the articles, the basket, paying, and the change. */
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact-standalone.module.js';
 import { useKeys } from '../keys.js';
-import { Lines, Sums } from '../parts/basket.js';
+import { Lines, long, Sums } from '../parts/basket.js';
 import { Catalogue } from '../parts/catalogue.js';
 import { Change, Paper } from '../parts/finished.js';
 import { Icon } from '../parts/icons.js';
@@ -83,6 +83,7 @@ export function Sell({ query, setQuery, found }) {
   });
 
   const done = finished && !filled ? finished : null;
+  const open = basket ? f.money(basket.tenders.length ? basket.due : basket.total) : '';
   const last = state.lastReceipt;
   return html`
     <div class="sell show-${tab} ${done ? 'is-done' : ''}" data-test="sell">
@@ -107,7 +108,7 @@ export function Sell({ query, setQuery, found }) {
               <${Icon} name="cash" /><span>${t('tender.exact.short')}</span><kbd>F9</kbd></button>
             <button type="button" class="button pay primary" data-test="pay" disabled=${!filled} onClick=${() => openSheet('tender')}>
               <span class="pay-word">${basket?.mode === 'return' ? t('payout') : t('pay')}</span>
-              ${filled && html`<span class="pay-total">${f.money(basket.tenders.length ? basket.due : basket.total)}</span>`}<kbd>F8</kbd></button>
+              ${filled && html`<span class="pay-total ${long(open)}">${open}</span>`}<kbd>F8</kbd></button>
           </div>
         </footer>`}
       </section>
@@ -119,7 +120,7 @@ export function Sell({ query, setQuery, found }) {
       <nav class="tabs" aria-label=${t('tabs')}>
         <button type="button" aria-pressed=${tab === 'articles'} onClick=${() => setTab('articles')}>${t('articles')}</button>
         <button type="button" aria-pressed=${tab === 'basket'} data-test="tab-basket" onClick=${() => setTab('basket')}>${t('basket')}${filled ? html` <b class="bubble">${basket.lines.length}</b>` : ''}</button>
-        <button type="button" class="tab-pay" data-test="tab-pay" disabled=${!filled} onClick=${() => openSheet('tender')}>${basket?.mode === 'return' ? t('payout') : t('pay')} ${filled ? f.money(basket.tenders.length ? basket.due : basket.total) : ''}</button>
+        <button type="button" class="tab-pay" data-test="tab-pay" disabled=${!filled} onClick=${() => openSheet('tender')}>${basket?.mode === 'return' ? t('payout') : t('pay')} ${filled ? open : ''}</button>
       </nav>
     </div>
     ${paying && html`<${Tendering} basket=${basket} onClose=${() => openSheet('')} onTender=${tender} />`}
