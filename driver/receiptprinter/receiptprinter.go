@@ -70,12 +70,12 @@ import (
 	"github.com/plomb-pos/plomb/xfs4iot/printer"
 )
 
-// Names of the built-in forms and their fields.
+// Names of the built-in forms and their fields, as package paper has them.
 const (
-	Form     = "PLOMB_DOC"
-	JobForm  = "PLOMB_JOB"
-	FieldDoc = "DOC"
-	FieldJob = "JOB"
+	Form     = paper.Form
+	JobForm  = paper.JobForm
+	FieldDoc = paper.FieldDoc
+	FieldJob = paper.FieldJob
 )
 
 // Device is the printer that is served; *escpos.Printer is one.
