@@ -6,7 +6,6 @@ import (
 	"crypto/cipher"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"runtime"
 	"slices"
@@ -247,7 +246,7 @@ func (v *verification) guessManifest(cause error) error {
 	if err != nil {
 		return err
 	}
-	v.segment = uint32(min(max(size, minSegment), maxSegment))
+	v.segment = uint32(alignUp(int(min(max(size, minSegment), maxSegment)), sector))
 	buf := make([]byte, v.segment)
 	if _, err := readSegment(v.opts.FS, v.dir, v.numbers[0], buf); err != nil {
 		return err
@@ -328,11 +327,14 @@ func (v *verification) readAhead(results chan<- chan segmentResult, stop <-chan 
 // segmentBuffers are reused between segments, and between runs of one size.
 var segmentBuffers sync.Pool
 
-func (v *verification) buffer() []byte {
-	if b, ok := segmentBuffers.Get().(*[]byte); ok && len(*b) == int(v.segment) {
+// buffer is for a segment file of the given size: whole sectors, and no more
+// than the file has, so that JOURNAL cannot ask for memory without a file.
+func (v *verification) buffer(size int64) []byte {
+	n := alignUp(int(min(size, int64(v.segment))), sector)
+	if b, ok := segmentBuffers.Get().(*[]byte); ok && len(*b) == n {
 		return *b
 	}
-	return make([]byte, v.segment)
+	return make([]byte, n)
 }
 
 func (v *verification) recycle(b []byte) { segmentBuffers.Put(&b) }
@@ -372,17 +374,23 @@ func (v *verification) readSegment(number uint32) (r segmentResult) {
 	if r.err = v.ctx.Err(); r.err != nil {
 		return r
 	}
-	r.number, r.buf = number, v.buffer()
+	r.number = number
 	f, err := v.opts.FS.Open(path.Join(v.dir, segmentName(number)))
 	if err != nil {
 		r.err = err
 		return r
 	}
 	defer f.Close()
-	if r.short, r.err = readFull(f, r.buf); r.err != nil {
+	size, err := f.Size()
+	if err != nil {
+		r.err = err
 		return r
 	}
-	r.long = behind(f, int64(v.segment))
+	r.buf = v.buffer(size)
+	r.short, r.long = size < int64(v.segment), size > int64(v.segment)
+	if _, r.err = readFull(f, r.buf); r.err != nil {
+		return r
+	}
 	o := opener{v: v, segment: number, frames: map[sessionMonth]cipher.AEAD{}}
 	s := newScanner(r.buf, number)
 	for g := s.next(); g != nil && r.err == nil; g = s.next() {
@@ -391,13 +399,6 @@ func (v *verification) readSegment(number uint32) (r segmentResult) {
 		r.groups = append(r.groups, gr)
 	}
 	return r
-}
-
-// behind reports whether a file has a byte at off.
-func behind(f durable.File, off int64) bool {
-	var b [1]byte
-	n, err := f.ReadAt(b[:], off)
-	return n == 1 && (err == nil || errors.Is(err, io.EOF))
 }
 
 // opener opens the entries of one segment.
@@ -847,7 +848,11 @@ func (v *verification) reread(size uint64) *treeWindow {
 		return nil
 	}
 	v.old, v.oldNumber = nil, v.starts[i].number
-	buf := v.buffer()
+	length, err := v.fileSize(v.oldNumber)
+	if err != nil {
+		return nil
+	}
+	buf := v.buffer(length)
 	defer v.recycle(buf)
 	if _, err := readSegment(v.opts.FS, v.dir, v.oldNumber, buf); err == nil {
 		v.old = readTreeWindow(newScanner(buf, v.oldNumber))

@@ -767,6 +767,35 @@ func TestTheSemanticCheckSeesEveryEntryInOrder(t *testing.T) {
 	}
 }
 
+// Whatever stands in the files: what the policy vouches for are the first
+// entries of the till's own history, and nothing panics.
+func FuzzVerify(f *testing.F) {
+	honest := honest(f, 30)
+	d := honest.write(f)
+	for n := range uint32(3) {
+		b, err := d.ReadFile("j/" + segmentName(n+1))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, n+1)
+		f.Add(b[:4000], n+1)
+	}
+	opts := withKeys(f)
+	f.Fuzz(func(t *testing.T, b []byte, n uint32) {
+		c := d.Clone()
+		if err := c.WriteFile("j/"+segmentName(max(n%4, 1)), b); err != nil {
+			t.Fatal(err)
+		}
+		r := verifyDisk(t, c, opts)
+		if r.Consistent() && r.OriginChecked() && r.Root != honest.checkpoint(int(r.Size)).Root {
+			t.Errorf("vouched for: %+v", r)
+		}
+		if r.Signed > 30 {
+			t.Errorf("%d entries signed, the till signed 30", r.Signed)
+		}
+	})
+}
+
 func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	d := honest(t, 30).write(t)
 	if _, err := Verify(context.Background(), "nowhere", VerifyOptions{FS: d}); !errors.Is(err, ErrNoJournal) {
