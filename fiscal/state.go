@@ -298,11 +298,13 @@ func (s *State) passed(h *proof.Head) {
 		s.Day.From = h.Time
 	}
 	s.forget(h.Time - CommandWindow.Milliseconds())
-	id := hex.EncodeToString(h.Command[:])
-	if h.Command == [16]byte{} || s.commandAt(id) >= 0 {
+	if h.Command == [16]byte{} {
 		return
 	}
-	s.Commands = append(s.Commands, Command{ID: id, Index: h.Index, Time: h.Time})
+	id := hex.EncodeToString(h.Command[:])
+	if n := len(s.Commands); n == 0 || s.Commands[n-1].ID != id { // a command's entries follow each other
+		s.Commands = append(s.Commands, Command{ID: id, Index: h.Index, Time: h.Time})
+	}
 }
 
 // forget drops commands from before a time, and those beyond the limit.
@@ -311,10 +313,7 @@ func (s *State) forget(before int64) {
 	for n < len(s.Commands) && s.Commands[n].Time < before {
 		n++
 	}
-	if n > 0 {
-		s.Commands = slices.Clone(s.Commands[n:])
-	}
-	if len(s.Commands) == 0 {
+	if s.Commands = s.Commands[n:]; len(s.Commands) == 0 {
 		s.Commands = nil
 	}
 }
@@ -328,7 +327,7 @@ func (s *State) Command(id [16]byte) (Command, bool) {
 	return s.Commands[i], true
 }
 
-// commandAt looks from the newest back: a command's entries follow each other.
+// commandAt looks from the newest back.
 func (s *State) commandAt(id string) int {
 	for i, c := range slices.Backward(s.Commands) {
 		if c.ID == id {
