@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 
 	"github.com/plomb-pos/plomb/internal/durable"
@@ -109,7 +110,9 @@ func (r *run) at(index, place uint64) (Entry, error) {
 	if place == 0 {
 		return Entry{}, errNoRecord
 	}
-	if err := r.use(segment); err != nil {
+	if err := r.use(segment); errors.Is(err, fs.ErrNotExist) {
+		return Entry{}, fmt.Errorf("%w: %w", errMisplaced, err)
+	} else if err != nil {
 		return Entry{}, err
 	}
 	rec, err := r.window.record(segment, offset)

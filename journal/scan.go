@@ -238,8 +238,8 @@ func (s *scanner) search(off uint32) uint32 {
 func (s *scanner) torn(pos, last uint32) (torn bool, count int) {
 	for off := pos; ; {
 		headerEnd := off + recordHeader
-		if last < headerEnd || s.zeroIn(off, headerEnd) {
-			return true, -1
+		if last < headerEnd || s.zeroIn(off, headerEnd) || allZero(s.buf[off:headerEnd]) {
+			return true, -1 // no header was ever written here
 		}
 		r, err := headerAt(s.buf, s.segment, off)
 		if err != nil {
