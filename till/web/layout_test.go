@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/plomb-pos/plomb/till/web"
 )
@@ -24,6 +25,8 @@ type shown struct {
 	commands []command
 	reply    func(command) (map[string]any, map[string]any) // result or error
 	changed  chan struct{}
+	came     chan struct{}
+	drop     bool // answers to commands are lost
 }
 
 type command struct {
@@ -37,7 +40,7 @@ func show(t *testing.T, state map[string]any) *shown {
 	if testing.Short() {
 		t.Skip("layouts need a browser")
 	}
-	s := &shown{state: state, answers: questions(), changed: make(chan struct{})}
+	s := &shown{state: state, answers: questions(), changed: make(chan struct{}), came: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/events", s.events)
 	mux.HandleFunc("POST /api/command", s.command)
@@ -59,10 +62,29 @@ func (s *shown) set(changes map[string]any) {
 	s.changed = make(chan struct{})
 }
 
+// lose makes answers to commands be lost, or not any more.
+func (s *shown) lose(drop bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop = drop
+}
+
 func (s *shown) sent() []command {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commands
+}
+
+// wait returns when n commands have come.
+func (s *shown) wait(t *testing.T, n int) {
+	t.Helper()
+	for deadline := time.After(10 * time.Second); len(s.sent()) < n; {
+		select {
+		case <-s.came:
+		case <-deadline:
+			t.Fatalf("%d commands came, want %d", len(s.sent()), n)
+		}
+	}
 }
 
 func (s *shown) now() ([]byte, chan struct{}) {
@@ -97,8 +119,15 @@ func (s *shown) command(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.commands = append(s.commands, c)
-	reply := s.reply
+	select {
+	case s.came <- struct{}{}:
+	default:
+	}
+	reply, drop := s.reply, s.drop
 	s.mu.Unlock()
+	if drop {
+		panic(http.ErrAbortHandler) // the connection ends without an answer
+	}
 	result, fault := map[string]any{}, map[string]any(nil)
 	if reply != nil {
 		result, fault = reply(c)

@@ -366,3 +366,56 @@ func TestAnUnreachableNodeIsSaidAtOnceAndBlocksSelling(t *testing.T) {
 		t.Errorf("commands sent to a node that is gone: %v", got)
 	}
 }
+
+// The answer to a command is lost. The page repeats nothing by itself; the person
+// decides, and then the same id goes out again. (Chromium itself sends a request
+// once more when a kept connection breaks: also the same id.)
+func TestALostAnswerIsAskedForOnceMoreOnlyWhenThePersonSaysSo(t *testing.T) {
+	s, p := lost(t)
+	before := len(s.sent())
+	p.See("Take payment")
+	picture(t, p, "lost")
+	s.lose(false)
+	p.ClickTest("lost-again")
+	p.GoneTest("lost")
+	sent := s.sent()
+	if len(sent) != before+1 {
+		t.Errorf("%d commands after the answer, want %d", len(sent), before+1)
+	}
+	for _, c := range sent {
+		if c.ID != sent[0].ID {
+			t.Errorf("command %+v has an id of its own, want %s", c, sent[0].ID)
+		}
+	}
+}
+
+func TestALostAnswerCanBeLeft(t *testing.T) {
+	s, p := lost(t)
+	before := len(s.sent())
+	s.lose(false)
+	p.ClickTest("lost-leave")
+	p.GoneTest("lost")
+	p.ClickTest("line-1")
+	p.Until(`byTest('line-1').getAttribute('aria-current') === 'true'`)
+	p.Press(kb.Delete)
+	s.wait(t, before+1)
+	sent := s.sent()
+	if last := sent[len(sent)-1]; len(sent) != before+1 || last.Do != "basket.remove" || last.ID == sent[0].ID {
+		t.Errorf("commands = %+v, want one new one", sent)
+	}
+}
+
+// lost is a page whose payment was not answered.
+func lost(t *testing.T) (*shown, *browsertest.Page) {
+	t.Helper()
+	state := shopState()
+	state["basket"] = typical()
+	s := show(t, state)
+	p := browsertest.Open(t, s.URL, browsertest.Till)
+	p.Allow("ERR_")
+	p.SeeTest("tiles")
+	s.lose(true)
+	p.ClickTest("cash-exact")
+	p.SeeTest("lost")
+	return s, p
+}
