@@ -237,6 +237,29 @@ func (w *walk) entry(number uint32, g *group, entries []record) (Entry, error) {
 	return e, nil
 }
 
+// SignatureOf finds the stored signature of a receipt: that over the tree which
+// ends with its entry, whose leaf hash the caller gives. It stands in one of the
+// groups behind the entry. ErrUnsigned: there is none (yet). The signature itself
+// is not verified.
+func (r *ReadOnly) SignatureOf(ctx context.Context, index uint64, leaf tlog.Hash) (Signed, error) {
+	for g, err := range r.groups(ctx, index) {
+		if err != nil {
+			return Signed{}, err
+		}
+		for _, s := range g.Signatures {
+			if s.Size == index+1 && s.Leaf {
+				return signedBy(r.Origin(), s, &leaf), nil
+			}
+		}
+	}
+	return Signed{}, fmt.Errorf("receipt in entry %d: %w", index, ErrUnsigned)
+}
+
+func signedBy(origin string, s signatureRecord, leaf *tlog.Hash) Signed {
+	c := proof.Checkpoint{Origin: origin, Size: s.Size, Root: s.Root, Leaf: leaf}
+	return Signed{Checkpoint: c, KeyHash: s.KeyHash, Sig: append([]byte(nil), s.Sig...)}
+}
+
 // Tree is the tree over a journal's entries, and the newest signature stored
 // beside them. It holds two hashes (64 bytes) an entry. It does not change, and
 // may be used concurrently.
@@ -290,11 +313,10 @@ func (t *Tree) take(origin string, s signatureRecord) error {
 	if err != nil || root != s.Root {
 		return fmt.Errorf("signature over %d entries is over another tree: %w", s.Size, ErrDamaged)
 	}
-	t.signed = Signed{Checkpoint: proof.Checkpoint{Origin: origin, Size: s.Size, Root: s.Root}, KeyHash: s.KeyHash, Sig: s.Sig}
+	t.signed = signedBy(origin, s, nil)
 	if s.Leaf {
-		leaf, err := t.Leaf(s.Size - 1)
+		leaf := t.stored[tlog.StoredHashIndex(0, int64(s.Size-1))]
 		t.signed.Checkpoint.Leaf = &leaf
-		return err
 	}
 	return nil
 }

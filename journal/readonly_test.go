@@ -123,6 +123,16 @@ func TestTheTreeReadFromTheFilesProvesEveryEntry(t *testing.T) {
 	if err := key.VerifyCheckpoint(signed.Checkpoint, signed.Sig); err != nil {
 		t.Errorf("newest signature: %v", err)
 	}
+	for i := uint64(0); i < n; i += 3 {
+		leaf, err := tree.Leaf(i)
+		s, serr := r.SignatureOf(context.Background(), i, leaf)
+		if err := errors.Join(err, serr, key.VerifyCheckpoint(s.Checkpoint, s.Sig)); err != nil || s.Checkpoint.Size != i+1 {
+			t.Errorf("signature of receipt %d over %d entries: %v", i, s.Checkpoint.Size, err)
+		}
+	}
+	if _, err := r.SignatureOf(context.Background(), 1, tlog.Hash{}); !errors.Is(err, journal.ErrUnsigned) {
+		t.Errorf("signature of an entry that is no receipt: %v", err)
+	}
 	for i := range uint64(n) {
 		p, err := tree.Prove(i, n)
 		leaf, lerr := tree.Leaf(i)
