@@ -109,7 +109,17 @@ func (m *Memory) outcome(ctx context.Context, id string) error {
 	case n.running != nil:
 		return host.Fail(printer.PrintFormErrorCodeSequenceInvalid, "job "+id+" is being printed")
 	}
-	return n.err
+	return answer(n.err)
+}
+
+// answer is how a question for a job completes: as the job did, but never with a
+// code that could be about the question itself, such as timeOut.
+func answer(err error) error {
+	var e *xfs4iot.Error
+	if !errors.As(err, &e) || e.Code == xfs4iot.CommandErrorCode || e.Code == xfs4iot.HardwareError {
+		return err
+	}
+	return host.Fail(printer.PrintFormErrorCodeFlushFail, "not printed: "+err.Error())
 }
 
 // uncertain says that a completion leaves open what is on paper.

@@ -32,10 +32,13 @@
 // time if it was printed or is uncertain, and is tried again if it was not printed.
 // The same id with another document is refused (sequenceInvalid). A client whose
 // connection ended asks for the outcome with the form [JobForm] and field JOB, which
-// prints nothing: it completes as the job did, or with sequenceInvalid if the
-// service does not know it. The last [MaxJobs] jobs are remembered, in memory only:
-// after a restart of the process no job is known, and a person must look at the
-// paper.
+// prints nothing and answers once the job has ended: success (printed),
+// hardwareError (uncertain), or commandErrorCode with sequenceInvalid (the service
+// does not know the job) or another errorCode (not printed: paperOut, paperJammed,
+// flushFail for all other reasons). Any other completion, timeOut say, is about the
+// question and tells nothing of the job. The last [MaxJobs] jobs are remembered, in
+// memory only: after a restart of the process no job is known, and a person must
+// look at the paper.
 //
 // Characters that the printer does not have at all are printed as "?", and the
 // client gets Printer.FieldWarningEvent with failure graphic for the field DOC.

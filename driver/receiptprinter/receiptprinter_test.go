@@ -288,7 +288,7 @@ func TestOutcomeIsKnownAfterTheClientsConnectionEnded(t *testing.T) {
 	}
 	s.device.SetSpeed(0)
 	s.conn = s.dial()
-	s.expect("the job", s.ask("r-1"), "canceled")
+	s.expect("the job", s.ask("r-1"), "flushFail")
 	s.expect("the same job again", s.print(receipt(), "r-1"), "")
 }
 

@@ -241,8 +241,8 @@ func TestAServiceThatVanishesWhilePrintingReturnsWithItsState(t *testing.T) {
 	_, err := client.Do(t.Context(), conn, printer.PrintForm, &printer.PrintFormCommand{
 		FormName: receiptprinter.JobForm, Fields: map[string]xfs4iot.Strings{receiptprinter.FieldJob: {"r-1"}},
 	})
-	if got := completion(err); got != "canceled" {
-		t.Errorf("the job completed with %s, want canceled", got)
+	if got := completion(err); got != "flushFail" {
+		t.Errorf("the job completed with %s, want flushFail", got)
 	}
 	for {
 		s, err := client.Do(t.Context(), conn, common.Status, nil)
