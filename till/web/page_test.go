@@ -375,8 +375,15 @@ func TestALostAnswerIsAskedForOnceMoreOnlyWhenThePersonSaysSo(t *testing.T) {
 	before := len(s.sent())
 	p.See("Take payment")
 	picture(t, p, "lost")
+	s.mu.Lock()
+	s.reply = func(command) (object, object) {
+		return object{"due": 0, "change": 0, "receipt": object{"index": 1203, "number": 18, "total": 1298, "change": 0, "code": "", "printed": "yes"}}, nil
+	}
+	s.state["basket"] = nil
+	s.mu.Unlock()
 	s.lose(false)
 	p.ClickTest("lost-again")
+	p.SeeTest("finished")
 	p.GoneTest("lost")
 	sent := s.sent()
 	if len(sent) != before+1 {

@@ -1,5 +1,6 @@
 /** Two questions about a command: who else says yes, and what to do when its answer was lost. */
 import { html, useState } from '../vendor/htm-preact-standalone.module.js';
+import { Refusal } from '../node.js';
 import { useTill } from '../till.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
@@ -34,12 +35,17 @@ export function Approve({ what, fault, onAnswer }) {
 
 /** The node is back, but one command's answer never came. */
 export function LostAnswer() {
-  const { t, node } = useTill();
+  const { t, node, say, setFinished, openSheet } = useTill();
   const [busy, setBusy] = useState(false);
   const what = t(`do.${node.lost?.do ?? ''}`);
   const again = async () => {
     setBusy(true);
-    await node.repeat().catch(() => {});
+    try {
+      const result = await node.repeat();
+      if (result.receipt) (openSheet(''), setFinished(result.receipt));
+    } catch (problem) {
+      if (problem instanceof Refusal) say({ level: 'error', text: problem.fault.text, hint: problem.fault.hint });
+    }
     setBusy(false);
   };
   return html`
