@@ -863,9 +863,9 @@ func TestMemoryDoesNotGrowWithTheJournal(t *testing.T) {
 	}
 }
 
-// benchJournal is a journal of segments of 16 MiB with bodies of 400 bytes.
+// benchJournal is a journal of many segments (of 2 MiB) with bodies of 400 bytes.
 func benchJournal(b *testing.B, entries, groupSize int, sign bool) (d *powercut.Disk, bytesHashed int) {
-	f := &forgery{origin: forgeOrigin, segment: DefaultSegmentSize, next: 1}
+	f := &forgery{origin: forgeOrigin, segment: 2 << 20, next: 1}
 	signer, tree := forgeSigner(b, 1), new(proof.Frontier)
 	body := string(bytes.Repeat([]byte("x"), 400))
 	var due []signatureRecord
@@ -896,19 +896,21 @@ func BenchmarkVerifyContents(b *testing.B) {
 			const entries = 60000
 			d, size := benchJournal(b, entries, groupSize, false)
 			data := make([]byte, size/entries)
-			start := time.Now()
-			for range entries {
-				sha256.Sum256(data)
-			}
-			plain := time.Since(start)
+			var plain, verify time.Duration // measured in turn: others use the machine too
 			opts := VerifyOptions{Keys: forgeMonths{forgeMonth: forgeKey}}
 			b.SetBytes(int64(size))
 			for b.Loop() {
+				start := time.Now()
+				for range entries {
+					sha256.Sum256(data)
+				}
+				half := time.Now()
 				if r := verifyDisk(b, d, opts); !r.Consistent() || r.Contents != r.Size {
 					b.Fatal(r)
 				}
+				plain, verify = plain+half.Sub(start), verify+time.Since(half)
 			}
-			b.ReportMetric(float64(plain)/(float64(b.Elapsed())/float64(b.N)), "of-SHA-256")
+			b.ReportMetric(float64(plain)/float64(verify), "of-SHA-256")
 		})
 	}
 }
@@ -918,15 +920,18 @@ func BenchmarkVerifyContents(b *testing.B) {
 func BenchmarkVerifySignatures(b *testing.B) {
 	const entries = 4000
 	d, _ := benchJournal(b, entries, 1, true)
-	bare := bareVerify(entries)
+	var bare, verify time.Duration
 	opts := VerifyOptions{Policy: forgePolicy(b, 1)}
 	for b.Loop() {
+		bare += bareVerify(entries)
+		start := time.Now()
 		if r := verifyDisk(b, d, opts); !r.Consistent() || r.Signatures != entries {
 			b.Fatal(r)
 		}
+		verify += time.Since(start)
 	}
-	b.ReportMetric(float64(bare)/(float64(b.Elapsed())/float64(b.N)), "of-bare-Ed25519")
-	b.ReportMetric(float64(entries)*float64(b.N)/b.Elapsed().Seconds(), "signatures/s")
+	b.ReportMetric(float64(bare)/float64(verify), "of-bare-Ed25519")
+	b.ReportMetric(float64(entries)*float64(b.N)/verify.Seconds(), "signatures/s")
 }
 
 func bareVerify(n int) time.Duration {
