@@ -73,7 +73,8 @@ type Late struct {
 // Report is what an X or Z report says.
 type Report struct {
 	Issuer   Issuer
-	Z        bool           // else X
+	Z        bool           // else X, or Period
+	Period   bool           // a sum of Z reports: a month, a year (drawer.Sum)
 	Currency money.Currency // of all amounts
 	Report   drawer.Report
 	Origin   string

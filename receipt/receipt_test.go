@@ -164,6 +164,7 @@ func TestReportsLookAsTheyDid(t *testing.T) {
 		"z-report": func(*receipt.Report) {},
 		"x-report": func(r *receipt.Report) { r.Z, r.Copy = false, 1 },
 		"z-lost":   func(r *receipt.Report) { r.AtLeast = true },
+		"period":   func(r *receipt.Report) { r.Z, r.Period = false, true },
 		"z-empty": func(r *receipt.Report) {
 			r.Report.Figures, r.Report.Expected, r.Report.After = drawer.Figures{}, nil, drawer.Grand{}
 			r.Report.Span.NextNumber = r.Report.Span.FirstNumber

@@ -45,6 +45,9 @@ func (p *page) copyMark(n int) {
 
 func (p *page) reportTitle(r *Report) {
 	name := p.say(wXReport)
+	if r.Period {
+		name = p.say(wPeriodReport)
+	}
 	if r.Z {
 		name = p.say(wZReport) + " " + p.say(wNumber) + " " + strconv.FormatInt(r.Report.Number, 10)
 	}

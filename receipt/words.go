@@ -47,6 +47,7 @@ const (
 	wXReport
 	wZReport
 	wPeriod
+	wPeriodReport
 	wDocuments
 	wSales
 	wReturns
@@ -125,6 +126,7 @@ var words = [wordCount][4]string{
 	wXReport:       {"X REPORT", "X-BERICHT", "RAPORT X", "X 报表"},
 	wZReport:       {"Z REPORT", "Z-BERICHT", "RAPORT Z", "Z 报表"},
 	wPeriod:        {"Period", "Zeitraum", "Okres", "期间"},
+	wPeriodReport:  {"PERIOD REPORT", "ZEITRAUMBERICHT", "RAPORT OKRESOWY", "期间报表"},
 	wDocuments:     {"Documents", "Belege", "Dokumenty", "单据"},
 	wSales:         {"Sales", "Verkäufe", "Sprzedaż", "销售"},
 	wReturns:       {"Returns", "Rückgaben", "Zwroty", "退货"},

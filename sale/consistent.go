@@ -9,8 +9,10 @@ import (
 
 // Check verifies what a document promises, from its own figures: each line adds
 // up, lines to taxes, taxes to the total, shares to the receipt's discounts,
-// tenders less change to total and rounding, and signs go with the mode. It
-// does not compute tax again. Code: document-inconsistent.
+// tenders less change to total and rounding, and signs go with the mode. Tax is
+// not computed again, since what was printed counts, but held against its rate:
+// it may differ by what rounding can do, and no more. Code:
+// document-inconsistent.
 func (d *Document) Check() error {
 	if len(d.Lines) == 0 || len(d.Lines) > MaxLines {
 		return d.wrong("%d lines", len(d.Lines))
@@ -121,6 +123,9 @@ func (d *Document) checkTaxes() error {
 	if !slices.Equal(taxes, d.Taxes) {
 		return d.wrong("taxes are not the sums of the lines")
 	}
+	if err := d.checkRates(); err != nil {
+		return err
+	}
 	if sum.Net != d.Net || sum.Tax != d.TaxAmount || sum.Gross != d.Total {
 		return d.wrong("total %d is not the sum of the lines %d", d.Total, sum.Gross)
 	}
@@ -129,6 +134,29 @@ func (d *Document) checkTaxes() error {
 	}
 	if d.Mode != Return && effect != share {
 		return d.wrong("receipt discounts of %d, lines carry %d", effect, share)
+	}
+	return nil
+}
+
+// checkRates holds the tax of each rate against the rate. Rounding moves a line
+// by at most one minor unit, and a part of a line that is given back by one
+// more.
+func (d *Document) checkRates() error {
+	for _, t := range d.Taxes {
+		var lines money.Amount
+		for i := range d.Lines {
+			if l := &d.Lines[i]; l.Class == t.Class && l.Letter == t.Letter && l.Rate == t.Rate {
+				lines++
+			}
+		}
+		of, whole := t.Gross, 100_000+int64(t.Rate)
+		if d.Tax.Prices == tax.Net {
+			of, whole = t.Net, 100_000
+		}
+		want, err := money.Share(of, int64(t.Rate), whole, money.HalfAwayFromZero)
+		if off := t.Tax - want; err != nil || off > 2*lines+1 || off < -2*lines-1 {
+			return d.wrong("tax %d at %v %%, the rate makes it %d", t.Tax, t.Rate, want)
+		}
 	}
 	return nil
 }

@@ -208,7 +208,7 @@ func (b *Basket) pay(total money.Amount) (Settlement, error) {
 	sign := money.Amount(total.Sign())
 	byCash := b.hasCash() && cash*sign >= rounded*sign
 	if s.Settled = s.Due == 0 || byCash; s.Settled {
-		s.Change = change(s, total, rule)
+		s.Change = change(s, total, cash, rule)
 		s.Rounding = s.Paid - s.Change - total
 		s.Due, s.CashDue = 0, 0
 	}
@@ -216,12 +216,16 @@ func (b *Basket) pay(total money.Amount) (Settlement, error) {
 }
 
 // change is what is handed back on a sale: what was paid above the rounded
-// total, itself rounded to coins (foreign money can leave odd cents).
-func change(s Settlement, total money.Amount, rule money.CashRule) money.Amount {
+// total, itself rounded to coins (foreign money can leave odd cents), and never
+// more than the cash that came in.
+func change(s Settlement, total, cash money.Amount, rule money.CashRule) money.Amount {
 	if s.Due == 0 || total < 0 {
 		return 0
 	}
 	c, _ := money.RoundCash(max(0, -s.CashDue), rule)
+	if c > cash {
+		c -= rule.Step
+	}
 	return c
 }
 
