@@ -29,6 +29,11 @@ type commands struct {
 	Till    tillCommand    `cmd:"" help:"Run the till alone."`
 	Devices devicesCommand `cmd:"" help:"Run simulated devices: receipt printer with drawer, scanner, customer display."`
 	Signer  signerCommand  `cmd:"" help:"Run the signer alone: the one process that holds the signing key."`
+	Journal journalCommand `cmd:"" help:"Read, prove and check the journal."`
+	Receipt receiptCommand `cmd:"" help:"Show receipts and check their codes."`
+	Export  exportCommand  `cmd:"" help:"Take data out of the till."`
+	Keys    keysCommand    `cmd:"" help:"Hand out keys for reading."`
+	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
