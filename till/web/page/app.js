@@ -9,7 +9,7 @@ import { Icon } from './parts/icons.js';
 import { Keys, Menu } from './parts/menu.js';
 import { TopBar } from './parts/topbar.js';
 import { applyTheme } from './theme.js';
-import { Context } from './till.js';
+import { Context, useTill } from './till.js';
 import { Articles } from './views/articles.js';
 import { Drawer } from './views/drawer.js';
 import { Journal } from './views/journal.js';
@@ -196,12 +196,13 @@ function Inside({ till }) {
 
 /** @param {{saying: Saying, onClose: () => void}} props */
 function Said({ saying, onClose }) {
+  const { t } = useTill();
   const box = useTop();
   return html`
     <div ref=${box} popover="manual" class="toast ${saying.level}" role=${saying.level === 'error' ? 'alert' : 'status'} data-test="toast">
       <${Icon} name=${saying.level === 'info' ? 'check' : 'warn'} />
       <p><b>${saying.text}</b> ${saying.hint ?? ''}</p>
-      <button type="button" class="icon-button" aria-label="✕" onClick=${onClose}><${Icon} name="close" /></button>
+      <button type="button" class="icon-button" aria-label=${t('close')} onClick=${onClose}><${Icon} name="close" /></button>
     </div>`;
 }
 

@@ -115,6 +115,7 @@ function press(event) {
   const act = shortcut(event.key);
   if (!act) return;
   const field = document.activeElement;
+  if (event.key === 'Enter' && (field instanceof HTMLButtonElement || field instanceof HTMLAnchorElement)) return;
   const editing = (field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement) && field.value !== '';
   if (editing && !/^(F\d+|Escape|ArrowUp|ArrowDown)$/.test(event.key)) return;
   if (isField(field) && !(field instanceof HTMLElement && field.dataset.typing !== undefined) && /^(Arrow|Delete|Enter)/.test(event.key)) return;

@@ -32,7 +32,7 @@ export function People() {
 function Edit({ person, staff, onClose }) {
   const { t, run } = useTill();
   const fresh = person.id === undefined;
-  const [form, setForm] = useState(/** @type {Record<string, string>} */ ({ id: person.id ?? '', name: person.name ?? '', role: person.role ?? 'operator', pin: '' }));
+  const [form, setForm] = useState(/** @type {Record<string, string>} */ ({ id: person.id ?? '', name: person.name ?? '', role: person.role ?? 'operator', pin: '', active: String(person.active ?? true) }));
   /** @param {string} name @param {string} value */
   const set = (name, value) => setForm({ ...form, [name]: value });
   const roles = /** @type {[string, string][]} */ ((staff.roles.length ? staff.roles : ['operator', 'supervisor', 'financialManager', 'administrator'].map((id) => ({ id, name: t(`role.${id}`) }))).map((r) => [r.id, r.name]));
@@ -40,13 +40,14 @@ function Edit({ person, staff, onClose }) {
   const send = async (event) => {
     event.preventDefault();
     const { id, name, role, pin } = form;
-    const said = fresh ? await run('people.add', { id, name, role, pin }) : await change(id, name, role, pin);
+    const said = fresh ? await run('people.add', { id, name, role, pin }) : await change();
     if (said) onClose();
   };
-  /** @param {string} id @param {string} name @param {string} role @param {string} pin */
-  const change = async (id, name, role, pin) => {
-    const same = name === person.name && role === person.role;
-    const said = same ? {} : await run('people.change', { id, name, role });
+  const change = async () => {
+    const { id, name, role, pin } = form;
+    const active = form.active === 'true';
+    const same = name === person.name && role === person.role && active === person.active;
+    const said = same ? {} : await run('people.change', { id, name, role, active });
     return said && pin ? run('people.pin', { id, pin }) : said;
   };
   return html`
@@ -55,6 +56,7 @@ function Edit({ person, staff, onClose }) {
         ${fresh && html`<${Field} name="id" digits="[0-9]{1,12}" label=${t('setup.id')} value=${form.id} onInput=${set} />`}
         <${Field} name="name" label=${t('people.name')} value=${form.name} onInput=${set} />
         <${Choice} name="role" label=${t('people.role')} value=${form.role} choices=${roles} onInput=${set} />
+        ${!fresh && html`<${Choice} name="active" label=${t('people.active')} value=${form.active} choices=${[['true', t('yes')], ['false', t('no')]]} onInput=${set} />`}
         <${Field} name="pin" kind="password" digits="[0-9]{4,12}" label=${t('pin')} hint=${fresh ? t('setup.pin.hint') : t('people.pin.hint')} need=${fresh} value=${form.pin} onInput=${set} />
         <button type="submit" class="button big primary">${t('save')}</button>
       </form>

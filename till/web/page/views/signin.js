@@ -29,9 +29,9 @@ export function SignIn() {
       <section class="door-card">
         <header><${Icon} name="seal" /><h1>${state.shop?.name || 'plomb'}</h1></header>
         <p class="door-problem" role="alert">${problem}</p>
-        <div class="door-steps" role="tablist">
-          <button type="button" role="tab" aria-selected=${step === 'person'} onClick=${() => setStep('person')}>${t('person')} <b>${person || '–'}</b></button>
-          <button type="button" role="tab" aria-selected=${step === 'pin'} disabled=${!person} onClick=${() => setStep('pin')}>${t('pin')} <b>${'•'.repeat(pin.length) || '–'}</b></button>
+        <div class="door-steps" role="group" aria-label=${t('signin')}>
+          <button type="button" aria-current=${step === 'person' ? 'step' : 'false'} onClick=${() => setStep('person')}>${t('person')} <b>${person || '–'}</b></button>
+          <button type="button" aria-current=${step === 'pin' ? 'step' : 'false'} disabled=${!person} onClick=${() => setStep('pin')}>${t('pin')} <b>${'•'.repeat(pin.length) || '–'}</b></button>
         </div>
         <${Keypad} key=${step} digits=${step === 'person' ? person : pin} onDigits=${step === 'person' ? setPerson : setPin} onEnter=${enter}
           label=${step === 'person' ? t('signin.person') : t('signin.pin')} secret=${step === 'pin'} most=${12} double=${false}>
