@@ -346,7 +346,7 @@ type segmentResult struct {
 	buf    []byte
 	short  bool
 	long   bool
-	groups []groupResult
+	groups []*groupResult
 }
 
 // groupResult is one group, with what its contents alone say.
@@ -394,7 +394,7 @@ func (v *verification) readSegment(number uint32) (r segmentResult) {
 	o := opener{v: v, segment: number, frames: map[sessionMonth]cipher.AEAD{}}
 	s := newScanner(r.buf, number)
 	for g := s.next(); g != nil && r.err == nil; g = s.next() {
-		var gr groupResult
+		var gr *groupResult
 		gr, r.err = o.group(g)
 		r.groups = append(r.groups, gr)
 	}
@@ -415,8 +415,8 @@ type sessionMonth struct {
 	month uint32
 }
 
-func (o *opener) group(g *group) (groupResult, error) {
-	r := groupResult{group: g}
+func (o *opener) group(g *group) (*groupResult, error) {
+	r := &groupResult{group: g}
 	if c := g.Commit; c != nil {
 		r.before, r.size = c.Before, c.Size
 		r.leaves = hashes(c.Leaves)
@@ -426,7 +426,7 @@ func (o *opener) group(g *group) (groupResult, error) {
 	if g.Commit != nil && !g.Whole && !g.Padded {
 		r.missing = missingEntries(g)
 	}
-	return r, o.entries(&r)
+	return r, o.entries(r)
 }
 
 // missingEntries lists the indexes that a damaged group's commit has and its records have not.
@@ -597,10 +597,10 @@ func (v *verification) merge(r *segmentResult) {
 	v.beginSegment(r.number, r.groups[0].Segment)
 	for i := range r.groups {
 		if last := i == len(r.groups)-1; last && r.groups[i].Torn {
-			v.torn, v.tornIn = &r.groups[i], r.number
+			v.torn, v.tornIn = r.groups[i], r.number
 			break
 		}
-		v.mergeGroup(r.number, &r.groups[i])
+		v.mergeGroup(r.number, r.groups[i])
 	}
 }
 
@@ -626,7 +626,11 @@ func (v *verification) beginSegment(number uint32, info *segmentInfo) {
 		v.adopt(number, info)
 	}
 	v.starts[len(v.starts)-1].size = v.tree.Size()
-	v.prev, v.cur = v.cur, newTreeWindow(&v.tree)
+	next := newTreeWindow(&v.tree)
+	if v.prev != nil { // nobody looks at the one before the last any more
+		next.leaves = v.prev.leaves[:0]
+	}
+	v.prev, v.cur = v.cur, next
 }
 
 func (v *verification) adopt(number uint32, info *segmentInfo) {
