@@ -59,6 +59,15 @@ func (b *Basket) checkFrame() error {
 	return first(b.Terms.validate(), b.Customer.validate(), b.Original.validate())
 }
 
+// approved checks the form of an approver's id, where there is one.
+func approved(id staff.ID) error {
+	if id == "" {
+		return nil
+	}
+	_, err := staff.ParseID(string(id))
+	return err
+}
+
 func first(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -116,7 +125,8 @@ func (b *Basket) checkLine(l *Line) error {
 	if l.Overridden == (l.PriceReason == "") || !l.Overridden && l.ListPrice != 0 {
 		return refuse(CodeMalformed, "line %d: override without reason or reason without override", l.No)
 	}
-	if err := first(priceLimit(l.ListPrice), text("reason", l.PriceReason, MaxReason), text("reason", l.Reason, MaxReason)); err != nil {
+	if err := first(priceLimit(l.ListPrice), text("reason", l.PriceReason, MaxReason), text("reason", l.Reason, MaxReason),
+		approved(l.PriceApprover), approved(l.Approver)); err != nil {
 		return err
 	}
 	if (b.Mode == Return) == (l.Reason == "") {

@@ -99,7 +99,7 @@ func (b *Basket) newDiscount(off Off, why string, approver staff.ID) (Discount, 
 }
 
 func (d Discount) validate() error {
-	if err := reason(d.Reason); err != nil {
+	if err := first(reason(d.Reason), approved(d.Approver)); err != nil {
 		return err
 	}
 	percent, amount := d.Percent != 0, d.Amount != 0

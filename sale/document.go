@@ -71,9 +71,12 @@ type Document struct {
 }
 
 // Complete ends a basket whose total is paid and returns its document.
-// Codes: basket-not-open, basket-empty, not-paid.
+// Codes: basket-not-open, basket-empty, not-paid, bad-person-id.
 func (b *Basket) Complete(operator staff.ID, now time.Time) (Document, error) {
 	if err := b.open(); err != nil {
+		return Document{}, err
+	}
+	if _, err := staff.ParseID(string(operator)); err != nil {
 		return Document{}, err
 	}
 	if b.Empty() {
@@ -146,7 +149,10 @@ func (d Discount) reduction(effect money.Amount) Reduction {
 // for the caller to see. Codes: receipt-not-voidable,
 // receipt-already-returned, reason-missing.
 func Void(o Original, operator, approver staff.ID, why string, now time.Time) (Document, error) {
-	if err := reason(why); err != nil {
+	if _, err := staff.ParseID(string(operator)); err != nil {
+		return Document{}, err
+	}
+	if err := first(reason(why), approved(approver)); err != nil {
 		return Document{}, err
 	}
 	if o.Document.Mode != Sale {
