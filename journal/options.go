@@ -17,8 +17,9 @@ type Options struct {
 	FS durable.FS
 	// Keys are the month keys that seal entries at rest.
 	Keys Keys
-	// Signer signs checkpoints; nil: nothing is signed. It may be called from
-	// several goroutines at once, and only with sizes that are durable.
+	// Signer signs checkpoints. It may be called from several goroutines at once,
+	// and only with sizes that are durable. Nil: nothing is signed, nor are the
+	// receipts staged meanwhile signed later; a signer that is down is no nil one.
 	Signer proof.Signer
 	// Anchors remember, outside the directory, how far the journal has come.
 	Anchors []Anchor

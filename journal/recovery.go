@@ -242,16 +242,20 @@ func (rc *recovering) collectDue(first uint64) (due []*receipt, latest Signed, e
 	if err != nil {
 		return nil, Signed{}, err
 	}
-	open := make(map[uint64]*receipt)
+	open, leaves := make(map[uint64]*receipt), make(map[uint64]tlog.Hash)
 	rp.visit = func(index uint64, leaf tlog.Hash, rec *record) {
-		if rec != nil && rec.Flags&entrySign != 0 && index+1 >= first {
+		if rec == nil || rec.Flags&entrySign == 0 {
+			return
+		}
+		leaves[index+1] = leaf
+		if index+1 >= first {
 			open[index+1] = dueReceipt(proof.Checkpoint{Origin: rc.m.Origin, Size: index + 1, Root: rp.tree.Root(), Leaf: &leaf})
 		}
 	}
 	rp.signature = func(s *signatureRecord) {
 		signed := rc.signedBy(s)
-		if r := open[s.Size]; s.Leaf && r != nil {
-			signed.Checkpoint.Leaf = r.checkpoint.Leaf
+		if leaf, ok := leaves[s.Size]; s.Leaf && ok {
+			signed.Checkpoint.Leaf = &leaf
 			delete(open, s.Size)
 		}
 		if s.Leaf == (signed.Checkpoint.Leaf != nil) && s.Size >= latest.Checkpoint.Size {
