@@ -51,6 +51,7 @@ var may = map[string][]string{
 	"internal/durable":          nil,
 	"internal/powercut":         {"internal/durable"},
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
+	"internal/replay":           {"..."},
 	"internal/supervise":        nil,
 	"internal/bench":            {"journal", "journal/proof", "internal/durable"},
 	"internal/browsertest":      nil,
@@ -64,6 +65,6 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot"},
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay"},
 	"math/big":                      {}, // amounts are integers; rationals only in tests
 }
