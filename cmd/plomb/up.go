@@ -19,6 +19,7 @@ type upCommand struct {
 	Dir    string `default:"plomb-data" type:"path" help:"Till's directory; made, with a sample shop, if it does not exist or is empty."`
 	Listen string `default:"127.0.0.1:8480" help:"Address of the till's screen; port 0 takes a free one."`
 	JSON   bool   `name:"json" help:"Print one line of JSON when ready, instead of words."`
+	printerFlags
 }
 
 // Help teaches what up does.
@@ -30,6 +31,7 @@ the till, each as a part of its own, and prints the addresses. Ctrl-C ends all.
   plomb up                          a sample shop in ./plomb-data
   plomb up --dir /srv/till1         another place
   plomb up --listen 127.0.0.1:0     any free port
+  plomb up --printer tcp:10.0.0.7:9100   a real receipt printer instead of the simulated one
 
 Killing the till process while it runs is safe: it is started again and the
 open sale is still there. So is pulling the plug.`
@@ -65,7 +67,7 @@ func (c upCommand) Run(ctx context.Context, s streams) error {
 func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListener, run string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
-	devices, err := startDevices(ctx, group, "127.0.0.1:0", "127.0.0.1:0")
+	devices, err := startDevices(ctx, group, "127.0.0.1:0", "127.0.0.1:0", c.printerFlags)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,10 @@ const (
 type Options struct {
 	Printer       escpos.Profile // default escpos.Chinese80
 	Columns, Rows int            // of the display; default 20 and 4
+	// InPlaceOfPrinter is served instead of the simulated printer, which then
+	// counts as gone: a real printer beside a simulated scanner and display. It
+	// is to be named PrinterName.
+	InPlaceOfPrinter *host.Service
 }
 
 // Devices are the simulated devices. Their state is kept while they are served or
@@ -57,6 +61,7 @@ type Devices struct {
 
 	mu     sync.Mutex // guards what follows
 	server *host.Server
+	other  *host.Service // Options.InPlaceOfPrinter
 	gone   map[string]bool
 	turn   chan struct{} // closed when a service vanishes or returns
 }
@@ -71,7 +76,7 @@ func New(o Options) *Devices {
 	}
 	return &Devices{
 		Printer: NewPrinter(o.Printer), Scanner: NewScanner(), Display: NewDisplay(o.Columns, o.Rows),
-		gone: map[string]bool{}, turn: make(chan struct{}),
+		other: o.InPlaceOfPrinter, gone: map[string]bool{}, turn: make(chan struct{}),
 	}
 }
 
@@ -106,8 +111,12 @@ func (d *Devices) attach(server *host.Server) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.server = server
-	for _, name := range []string{PrinterName, ScannerName, DisplayName} {
-		if err := server.Add(d.service(name)); err != nil {
+	services := []*host.Service{d.other, d.service(ScannerName), d.service(DisplayName)}
+	if d.gone[PrinterName] = d.other != nil; d.other == nil {
+		services[0] = d.service(PrinterName)
+	}
+	for _, service := range services {
+		if err := server.Add(service); err != nil {
 			return fmt.Errorf("simulated devices: %w", err)
 		}
 	}
