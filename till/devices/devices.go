@@ -3,14 +3,14 @@
 // (Printer, BarcodeReader, TextTerminal) that the till dials.
 //
 // What goes to the printer is a print document in the JSON form of package
-// receipt/paper, as the data of Printer.PrintRaw; how it becomes dots is the
-// service's. Connections come back by themselves, no command is ever sent twice,
+// receipt/paper, in a field of Printer.PrintForm, with an id by which the service
+// prints it at most once; how it becomes dots is the service's. Connections come back by themselves, no command is ever sent twice,
 // and every print has one of three outcomes ([Outcome]): what is not known is
 // said to be unknown and left to the node, which has journaled its intent.
 //
 //	set := devices.New(devices.Config{Address: "ws://127.0.0.1:5846/xfs4iot/v1.0"}, devices.Events{...})
 //	go set.Run(ctx)
-//	outcome, err := set.Print(ctx, doc)
+//	outcome, err := set.Print(ctx, jobID, doc)
 //
 // Without an address there are no devices: prints fail as not done, nothing else
 // changes. The package journals nothing and knows no receipts.
@@ -31,8 +31,8 @@ import (
 
 // Config says where the devices are.
 type Config struct {
-	// Address is the base of the services' URLs, "ws://host:port/xfs4iot/v1.0";
-	// empty: this till has no devices.
+	// Address is where the services are, "ws://host:port", with or without the
+	// standard's path /xfs4iot/v1.0; empty: this till has no devices.
 	Address string
 	// TLS is for wss addresses: roots and the till's own certificate.
 	TLS *tls.Config
@@ -158,19 +158,27 @@ type link struct {
 	name    string
 	set     *Set
 	session *client.Session
-	events  chan struct{} // serialises status and events of this device
 }
 
 func (s *Set) link(kind Kind, name string) *link {
-	l := &link{kind: kind, name: name, set: s, events: make(chan struct{}, 1)}
+	l := &link{kind: kind, name: name, set: s}
 	s.state[kind] = Device{Name: name, Kind: kind, Condition: Down, Code: "not-connected"}
 	l.session = &client.Session{
-		URL:     strings.TrimSuffix(s.config.Address, "/") + "/" + name,
+		URL:     base(s.config.Address) + "/" + name,
 		Options: client.Options{TLS: s.config.TLS, Log: s.config.Log, Unsolicited: l.unsolicited},
 		Up:      l.up,
 		Down:    l.down,
 	}
 	return l
+}
+
+// base adds the standard's path to an address that has none.
+func base(address string) string {
+	address = strings.TrimSuffix(address, "/")
+	if _, rest, ok := strings.Cut(address, "://"); ok && !strings.Contains(rest, "/") {
+		return address + "/xfs4iot/v1.0"
+	}
+	return address
 }
 
 // up asks a device that has just been connected how it is.
@@ -191,6 +199,9 @@ func (l *link) noted(d common.Device, status *common.StatusCompletion) error {
 		condition, code = paperCondition(status.Printer)
 	}
 	l.note(condition, code)
+	if status.Auxiliaries != nil {
+		l.door(status.Auxiliaries)
+	}
 	return nil
 }
 

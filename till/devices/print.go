@@ -28,53 +28,89 @@ const (
 	connectPatience = 500 * time.Millisecond
 	// printPatience is how long a printer may take for one document.
 	printPatience = 20 * time.Second
+	// askPatience is how long the till waits to ask what became of a job.
+	askPatience = 10 * time.Second
+)
+
+// The receipt printer's forms and fields: DOC is a print document, JOB the
+// client's id for it. A job is printed at most once; the form PLOMB_JOB prints
+// nothing and completes as the job did.
+const (
+	form     = "PLOMB_DOC"
+	jobForm  = "PLOMB_JOB"
+	fieldDoc = "DOC"
+	fieldJob = "JOB"
 )
 
 // ErrNoDevice says that the till has no such device, or none is connected now.
 var ErrNoDevice = errors.New("device is not there")
 
-// Print puts a document on paper and says what became of it. The error says why
-// it is not Printed; its text is for the log.
-func (s *Set) Print(ctx context.Context, doc paper.Doc) (Outcome, error) {
+// Print puts a document on paper, at most once for a job's id (1 to 64 printable
+// ASCII characters), and says what became of it. Where the answer got lost it
+// asks for the job's outcome. The error says why it is not Printed; its text is
+// for the log.
+func (s *Set) Print(ctx context.Context, job string, doc paper.Doc) (Outcome, error) {
 	data, err := doc.Encode()
 	if err != nil {
 		return NotPrinted, fmt.Errorf("print: %w", err)
 	}
-	conn, err := s.connection(ctx, s.printer)
+	conn, err := s.connection(ctx, s.printer, connectPatience)
 	if err != nil {
 		return NotPrinted, fmt.Errorf("print: %w", err)
 	}
-	req := &printer.PrintRawCommand{InputData: printer.PrintRawCommandInputDataNo, Data: data}
-	_, err = client.Do(ctx, conn, printer.PrintRaw, req, client.Timeout(printPatience))
+	err = s.order(ctx, conn, form, map[string]xfs4iot.Strings{fieldDoc: {string(data)}, fieldJob: {job}})
+	if errors.Is(err, client.ErrUnknownOutcome) {
+		return s.Ask(ctx, job)
+	}
 	return outcomeOf(err), err
 }
 
-// outcomeOf reads how a print command ended. The codes that come before the
-// device moves, and the printer's own errors, are certain; anything else may
-// have left paper.
+// Ask finds out what became of a job whose answer never came. A printer that
+// does not know the job may have forgotten it: Unknown.
+func (s *Set) Ask(ctx context.Context, job string) (Outcome, error) {
+	conn, err := s.connection(ctx, s.printer, askPatience)
+	if err != nil {
+		return Unknown, fmt.Errorf("ask for print %s: %w", job, err)
+	}
+	err = s.order(ctx, conn, jobForm, map[string]xfs4iot.Strings{fieldJob: {job}})
+	if ErrorCode(err) == "sequence-invalid" {
+		return Unknown, fmt.Errorf("ask for print %s: %w", job, err)
+	}
+	return outcomeOf(err), err
+}
+
+func (s *Set) order(ctx context.Context, conn *client.Conn, name string, fields map[string]xfs4iot.Strings) error {
+	req := &printer.PrintFormCommand{FormName: name, Fields: fields}
+	_, err := client.Do(ctx, conn, printer.PrintForm, req, client.Timeout(printPatience))
+	return err
+}
+
+// outcomeOf reads how a print ended. Success is on paper; hardwareError,
+// internalError and a missing answer are uncertain; every other code was sent
+// before anything moved, or after the printer threw the rest away.
 func outcomeOf(err error) Outcome {
 	var said *xfs4iot.Error
 	switch {
 	case err == nil:
 		return Printed
-	case errors.As(err, &said) && said.ErrorCode != "":
-		return NotPrinted
-	case client.SafeToRepeat(err):
-		return NotPrinted
+	case errors.Is(err, client.ErrUnknownOutcome):
+		return Unknown
+	case errors.As(err, &said) && (said.Code == xfs4iot.HardwareError || said.Code == xfs4iot.InternalError):
+		return Unknown
 	}
-	return Unknown
+	return NotPrinted
 }
 
-// OpenDrawer pulses the drawer on the printer.
-func (s *Set) OpenDrawer(ctx context.Context) (Outcome, error) {
-	return s.Print(ctx, paper.Doc{paper.Drawer{}})
+// OpenDrawer pulses the drawer on the printer, at most once for a job's id.
+func (s *Set) OpenDrawer(ctx context.Context, job string) (Outcome, error) {
+	return s.Print(ctx, job, paper.Doc{paper.Drawer{}})
 }
 
-func (s *Set) connection(ctx context.Context, l *link) (*client.Conn, error) {
+func (s *Set) connection(ctx context.Context, l *link, patience time.Duration) (*client.Conn, error) {
 	if l == nil {
 		return nil, ErrNoDevice
 	}
-	wait, cancel := context.WithTimeout(ctx, connectPatience)
+	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := l.session.Conn(wait)
 	if err != nil {
@@ -83,17 +119,23 @@ func (s *Set) connection(ctx context.Context, l *link) (*client.Conn, error) {
 	return conn, nil
 }
 
-// ErrorCode is the printer's own word for what went wrong, in the form of a
-// device's Code ("paper-out"), or "".
+// ErrorCode is the device's own word for what went wrong, in the form of a
+// Device's Code ("paper-out"), or "".
 func ErrorCode(err error) string {
 	var said *xfs4iot.Error
-	if !errors.As(err, &said) || said.ErrorCode == "" {
+	if !errors.As(err, &said) {
 		return ""
 	}
+	word := said.ErrorCode
+	if word == "" {
+		word = string(said.Code)
+	}
 	var b strings.Builder
-	for _, r := range said.ErrorCode {
+	for i, r := range word {
 		if r >= 'A' && r <= 'Z' {
-			b.WriteByte('-')
+			if i > 0 {
+				b.WriteByte('-')
+			}
 			r += 'a' - 'A'
 		}
 		b.WriteRune(r)

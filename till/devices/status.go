@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"github.com/plomb-pos/plomb/xfs4iot/auxiliaries"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/printer"
 )
@@ -54,6 +55,18 @@ func (l *link) changed(e *common.StatusChangedEvent) {
 		condition, code = paperCondition(e.Printer)
 	}
 	l.note(condition, code)
+	if e.Auxiliaries != nil {
+		l.door(e.Auxiliaries)
+	}
+}
+
+// door reads the drawer's switch, which the standard has among the doors of the
+// machine.
+func (l *link) door(a *auxiliaries.Status) {
+	if a.CabinetDoor == "" {
+		return
+	}
+	l.set.noteDrawer(func(d *Device) { d.Open = a.CabinetDoor == auxiliaries.CabinetDoorStateOpen })
 }
 
 func isPaper(code string) bool {

@@ -1,0 +1,465 @@
+package till
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plomb-pos/plomb/catalog"
+	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/sale"
+	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till/devices"
+	"github.com/plomb-pos/plomb/till/sqlite"
+)
+
+// Node is an open till. Its methods may be called concurrently.
+type Node struct {
+	opts       Options
+	dir        string // of the epoch
+	key        string // verifier key of the epoch's signatures
+	journal    *journal.Journal
+	vault      *sqlite.Vault
+	projection *sqlite.Projection
+	devices    *devices.Set
+	clock      *clock
+	pins       *pins
+	stream     Stream
+	printing   chan printJob
+	pings      chan devices.Device // what devices say, for the book
+	scans      chan string
+	signals    chan journal.Event
+
+	// How far what goes on behind has come.
+	searched     atomic.Uint64 // entries in the projection
+	verified     atomic.Uint64
+	verifying    atomic.Bool
+	verifyFailed atomic.Bool
+
+	waiters sync.Mutex    // guards came; never held with another lock
+	came    chan struct{} // closed when searched grows
+
+	// mu is the book: whoever writes, to the journal or the vault, holds it.
+	mu        sync.Mutex
+	state     *fiscal.State
+	snapshot  uint64 // index of the last snapshot entry
+	basket    *sale.Basket
+	original  *sale.Original // of the basket, when it is a return
+	suspended []*sale.Basket
+	waiting   map[sale.ID]time.Time // when each was suspended
+	people    map[staff.ID]sqlite.Person
+	sessions  sessions
+	lockout   *lockout
+	floods    *floods
+	counter   counter
+	flights   map[[16]byte]*flight
+	notices   notices
+	last      *LastReceipt
+	left      []fiscal.OpenIntent // under way when the last run ended
+	setupCode string
+	setupHash []byte
+	damaged   bool
+	closing   bool
+}
+
+// Open opens a till that Create made, ready to sell. It reads the last snapshot
+// and what follows, never the whole history; everything else runs behind once
+// Run is called. Errors to decide on are those of [journal.Open] and
+// [sqlite.OpenVault].
+func Open(ctx context.Context, o Options) (*Node, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		opts: o, pins: newPins(), sessions: sessions{}, lockout: newLockout(), floods: newFloods(), flights: map[[16]byte]*flight{},
+		waiting: map[sale.ID]time.Time{}, people: map[staff.ID]sqlite.Person{}, printing: make(chan printJob, maxJobs),
+		pings: make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256),
+	}
+	n.stream.version = uint64(max(0, o.Now().UnixMilli()))
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open till: %w", err), n.release(ctx))
+	}
+	return n, nil
+}
+
+// open goes step by step: journal, state, vault, what was under way, projection.
+func (n *Node) open(ctx context.Context) error {
+	found, err := n.openJournal(ctx)
+	if err != nil {
+		return err
+	}
+	folded, err := n.foldTail(ctx)
+	if err != nil {
+		return err
+	}
+	n.key = n.state.Key
+	n.left = slices.Clone(n.state.Intents)
+	n.clock = newClock(n.opts.Now, n.opts.Uptime, time.UnixMilli(n.state.Time))
+	if err := n.openVault(ctx); err != nil {
+		return err
+	}
+	if err := n.recordStart(ctx, found, folded); err != nil {
+		return err
+	}
+	if err := n.loadVault(ctx); err != nil {
+		return err
+	}
+	n.devices = devices.New(devices.Config{Address: n.opts.Devices, Log: n.opts.Log}, devices.Events{
+		Scanned: n.takeScan, Changed: n.takeDevice,
+	})
+	return n.openProjection(ctx)
+}
+
+func (n *Node) openJournal(ctx context.Context) (*journal.Recovery, error) {
+	dir, err := newestEpoch(n.opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	n.dir = dir
+	j, found, err := journal.Open(ctx, dir, journal.Options{
+		Keys: n.opts.Keys, Signer: n.opts.Signer, Anchors: n.opts.Anchors, Events: n.takeEvent,
+	})
+	n.journal = j
+	return found, err
+}
+
+// takeEvent is called from the journal's goroutines and must not block: what
+// does not fit is a signer or cache event that the next one makes good.
+func (n *Node) takeEvent(e journal.Event) {
+	select {
+	case n.signals <- e:
+	default:
+	}
+}
+
+// foldTail makes the state of the last snapshot and the entries after it. What
+// cannot be read, or does not fold, is named and left out; the state then says
+// "at least".
+func (n *Node) foldTail(ctx context.Context) (holes []fiscal.Hole, err error) {
+	n.state = new(fiscal.State)
+	from, ok := n.journal.Snapshot()
+	if ok {
+		if holes, err = n.foldFrom(ctx, from); err == nil && n.state.Key != "" {
+			n.snapshot = from
+			return holes, nil
+		}
+	}
+	// No snapshot yet, or it is damaged: the long way, from the first entry.
+	n.state = new(fiscal.State)
+	return n.foldFrom(ctx, 0)
+}
+
+func (n *Node) foldFrom(ctx context.Context, from uint64) (holes []fiscal.Hole, err error) {
+	next := from
+	for e, err := range n.journal.Entries(ctx, from, n.journal.Size()) {
+		if err != nil && !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrErased) {
+			return holes, fmt.Errorf("read the journal's tail: %w", err)
+		}
+		if err == nil {
+			err = n.state.Apply(e.Head, e.Body)
+		}
+		if err != nil {
+			holes = append(holes, fiscal.Hole{First: next, Last: next, Why: oneLine(err.Error())})
+			n.state.Missing(next + 1)
+		}
+		next++
+	}
+	return holes, nil
+}
+
+func (n *Node) openVault(ctx context.Context) error {
+	key, err := n.opts.DatabaseKey("vault")
+	if err != nil {
+		return err
+	}
+	n.vault, err = sqlite.OpenVault(ctx, filepath.Join(n.opts.Dir, vaultFile), key)
+	return err
+}
+
+// recordStart journals that the program started and what recovery found.
+func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes []fiscal.Hole) error {
+	running, err := n.vault.Setting(ctx, settingRunning)
+	if err != nil {
+		return err
+	}
+	bodies := []fiscal.Body{&fiscal.SoftwareStart{Version: software(), Clean: running == nil}}
+	if r := recoveryBody(found, holes); r != nil {
+		bodies = append(bodies, r)
+		n.damaged = len(r.Holes) > 0
+	}
+	if err := n.vault.Apply(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning, Value: []byte("yes")}}); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, err = n.append(ctx, [16]byte{}, bodies...)
+	return err
+}
+
+// recoveryBody says what opening found, nil where there was nothing.
+func recoveryBody(found *journal.Recovery, holes []fiscal.Hole) *fiscal.Recovery {
+	r := &fiscal.Recovery{Resigned: int64(len(found.Due)), Holes: holes}
+	for _, t := range found.Torn {
+		r.TornBytes += int64(t.Bytes)
+	}
+	if len(holes) == 0 {
+		for _, h := range found.Holes {
+			r.Holes = append(r.Holes, fiscal.Hole{First: h.From, Last: h.To - 1, Why: oneLine(h.Reason)})
+		}
+	}
+	if r.TornBytes == 0 && r.Resigned == 0 && len(r.Holes) == 0 {
+		return nil
+	}
+	if more := len(r.Holes) - maxHoles; more > 0 {
+		r.Holes, r.Note = r.Holes[:maxHoles], fmt.Sprintf("and %d more", more)
+	}
+	return r
+}
+
+// maxHoles bounds what one entry lists.
+const maxHoles = 1000
+
+// loadVault takes over what the vault kept: settled changes first, then people,
+// baskets, sessions, the catalogue.
+func (n *Node) loadVault(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, step := range []func(context.Context) error{n.settleStaged, n.loadPeople, n.loadCatalogue, n.loadBaskets, n.loadSessions, n.loadGuesses, n.prepareSetup} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	n.lastFromState()
+	return n.vault.ForgetAnswers(ctx, n.opts.Now().Add(-answerLife))
+}
+
+// settleStaged decides about changes that waited for an entry when the last run
+// ended: they take effect if the entry is there.
+func (n *Node) settleStaged(ctx context.Context) error {
+	staged, err := n.vault.Staged(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range staged {
+		made, err := n.madeEntry(ctx, s.Command, s.Size)
+		if err != nil {
+			return err
+		}
+		if err := n.vault.Settle(ctx, s.Command, made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// madeEntry reports whether an entry at or above from carries a command's id.
+func (n *Node) madeEntry(ctx context.Context, command string, from uint64) (bool, error) {
+	id, err := parseID(command)
+	if err != nil {
+		return false, err
+	}
+	for e, err := range n.journal.Entries(ctx, from, n.journal.Size()) {
+		switch {
+		case err == nil && e.Head.Command == id:
+			return true, nil
+		case err != nil && !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrErased):
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+func (n *Node) loadPeople(ctx context.Context) error {
+	people, err := n.vault.People(ctx)
+	for _, p := range people {
+		n.people[staff.ID(p.ID)] = p
+	}
+	return err
+}
+
+func (n *Node) loadCatalogue(ctx context.Context) error {
+	encoded, err := n.vault.Setting(ctx, settingCatalogue)
+	if err != nil {
+		return err
+	}
+	set, err := catalog.Decode(encoded)
+	if err != nil {
+		return fmt.Errorf("read catalogue: %w", err)
+	}
+	c, err := catalog.New(set)
+	if err != nil {
+		return fmt.Errorf("read catalogue: %w", err)
+	}
+	n.counter = counter{catalog: c, taxes: n.state.Shop.TaxTable, language: n.state.Shop.Language}
+	return nil
+}
+
+// loadBaskets takes up the open basket and the suspended ones. A basket whose
+// end is in the journal already was finished when the last run was cut off.
+func (n *Node) loadBaskets(ctx context.Context) error {
+	rows, err := n.vault.Baskets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		ended, err := n.basketEnded(ctx, row)
+		if err != nil {
+			return err
+		}
+		if ended {
+			if err := n.vault.Apply(ctx, sqlite.Change{DropBasket: row.ID}); err != nil {
+				return err
+			}
+			continue
+		}
+		b, err := sale.Decode(row.Body)
+		if err != nil {
+			return fmt.Errorf("take up basket %s: %w", row.ID, err)
+		}
+		n.takeUp(b, row)
+	}
+	return nil
+}
+
+func (n *Node) takeUp(b *sale.Basket, row sqlite.Basket) {
+	if row.Open {
+		n.basket = b
+		return
+	}
+	n.suspended = append(n.suspended, b)
+	n.waiting[b.ID] = row.At
+}
+
+// basketEnded reports whether a document or an abort of the basket is among the
+// entries made since the row was written.
+func (n *Node) basketEnded(ctx context.Context, row sqlite.Basket) (bool, error) {
+	for e, err := range n.journal.Entries(ctx, row.Size, n.journal.Size()) {
+		if err != nil && !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrErased) {
+			return false, err
+		}
+		if err == nil && endsBasket(e, sale.ID(row.ID)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func endsBasket(e journal.Entry, id sale.ID) bool {
+	switch e.Head.Kind {
+	case fiscal.KindReceipt, fiscal.KindReturn, fiscal.KindTraining, fiscal.KindAborted:
+	default:
+		return false
+	}
+	switch b, err := fiscal.Decode(e.Head.Kind, e.Body); b := b.(type) {
+	case *fiscal.Receipt:
+		return err == nil && b.Document.Basket == id
+	case *fiscal.Aborted:
+		return err == nil && b.Basket == id
+	}
+	return false
+}
+
+func (n *Node) loadSessions(ctx context.Context) error {
+	rows, err := n.vault.Sessions(ctx)
+	for _, row := range rows {
+		p, ok := n.people[staff.ID(row.Person)]
+		if !ok || !p.Active || len(row.Token) != sha256.Size {
+			continue
+		}
+		s := &session{person: personOf(p), at: row.At, kept: row.At, locked: row.Locked}
+		copy(s.hash[:], row.Token)
+		n.sessions[s.hash] = s
+	}
+	return err
+}
+
+func personOf(p sqlite.Person) staff.Person {
+	return staff.Person{ID: staff.ID(p.ID), Name: p.Name, Role: staff.Role(p.Role)}
+}
+
+func (n *Node) loadGuesses(ctx context.Context) error {
+	kept, err := n.vault.Setting(ctx, settingGuesses)
+	if err != nil || kept == nil {
+		return err
+	}
+	if err := json.Unmarshal(kept, &n.lockout.people); err != nil {
+		return fmt.Errorf("read wrong PINs: %w", err)
+	}
+	return nil
+}
+
+// Run keeps everything that goes on behind: devices, printing, projection,
+// verification, locks and clocks. It returns nil when ctx has ended and all is
+// put away, or the error that made the node stop; then the process has to end
+// and start again.
+func (n *Node) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, part := range []func(context.Context) error{
+		n.devices.Run, n.watchJournal, n.print, n.project, n.verify, n.tick, n.listen,
+	} {
+		group.Go(func() error { return part(ctx) })
+	}
+	group.Go(func() error { return n.resolveIntents(ctx) })
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	end, cancel := background(ctx, closePatience)
+	defer cancel()
+	return errors.Join(err, n.Close(end))
+}
+
+// closePatience is how long an orderly end may take.
+const closePatience = 10 * time.Second
+
+// watchJournal ends the node when the journal stops.
+func (n *Node) watchJournal(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-n.journal.Done():
+		return n.journal.Err()
+	}
+}
+
+// Close ends the node in order. Commands under way are finished or refused.
+func (n *Node) Close(ctx context.Context) error {
+	n.mu.Lock()
+	again := n.closing
+	n.closing = true
+	n.mu.Unlock()
+	if again {
+		return nil
+	}
+	var kept error
+	if n.vault != nil && n.journal.Err() == nil {
+		kept = n.vault.Apply(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning}})
+	}
+	return errors.Join(kept, n.release(ctx))
+}
+
+// release gives up what was opened, whatever it is.
+func (n *Node) release(ctx context.Context) error {
+	var errs []error
+	if n.projection != nil {
+		errs = append(errs, n.projection.Close())
+	}
+	if n.vault != nil {
+		errs = append(errs, n.vault.Close())
+	}
+	if n.journal != nil {
+		errs = append(errs, n.journal.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

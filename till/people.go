@@ -1,0 +1,181 @@
+package till
+
+import (
+	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till/sqlite"
+)
+
+// personArgs are what people are added and changed by.
+type personArgs struct {
+	ID     staff.ID `json:"id"`
+	Name   *string  `json:"name,omitzero"`
+	Role   *string  `json:"role,omitzero"`
+	PIN    *string  `json:"pin,omitzero"`
+	Active *bool    `json:"active,omitzero"`
+}
+
+// personOperation: who appoints administrators or the responsible person needs
+// another right than who changes anybody else.
+func personOperation(c *call) (staff.Name, error) {
+	in, err := args[personArgs](c)
+	if err != nil {
+		return staff.PeopleChange, err
+	}
+	high := func(r staff.Role) bool { return r == staff.Administrator || r == staff.Responsible }
+	if old, ok := c.n.people[in.ID]; ok && high(staff.Role(old.Role)) {
+		return staff.AppointAdmin, nil
+	}
+	if in.Role != nil {
+		if r, err := roleNamed(*in.Role); err == nil && high(r) {
+			return staff.AppointAdmin, nil
+		}
+	}
+	return staff.PeopleChange, nil
+}
+
+// pinOperation: one's own PIN, or somebody else's.
+func pinOperation(c *call) (staff.Name, error) {
+	in, err := args[personArgs](c)
+	if err != nil || in.ID == c.who.ID || in.ID == "" {
+		return staff.OwnPIN, err
+	}
+	return personOperation(c)
+}
+
+// hashPIN makes the hash of a new PIN, outside the book.
+func hashPIN(c *call, _ sessionKey) error {
+	in, err := args[personArgs](c)
+	if err != nil {
+		return err
+	}
+	if in.PIN == nil {
+		return refuse(Invalid, "pin-length")
+	}
+	if err := checkPIN(*in.PIN); err != nil {
+		return err
+	}
+	hash, err := c.n.pins.hash(c.ctx, *in.PIN)
+	c.ready = hash
+	return err
+}
+
+func addPerson(c *call) error {
+	in, err := args[personArgs](c)
+	if err != nil {
+		return err
+	}
+	if _, ok := c.n.people[in.ID]; ok {
+		return refuse(Conflict, "person-exists")
+	}
+	if len(c.n.people) >= maxPeople {
+		return refuse(Refused, "too-many-people")
+	}
+	p := sqlite.Person{ID: string(in.ID), PIN: c.ready.(string), Active: true}
+	if err := in.onto(&p); err != nil {
+		return err
+	}
+	return c.person(p, &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: "added", New: staff.Role(p.Role)})
+}
+
+// maxPeople bounds those that one till knows.
+const maxPeople = 500
+
+// onto puts what is named into a person.
+func (in personArgs) onto(p *sqlite.Person) error {
+	if in.Name != nil {
+		p.Name = *in.Name
+	}
+	if in.Role != nil {
+		r, err := roleNamed(*in.Role)
+		if err != nil {
+			return err
+		}
+		p.Role = string(r)
+	}
+	if in.Active != nil {
+		p.Active = *in.Active
+	}
+	return personOf(*p).Validate()
+}
+
+// changePerson changes name, role or whether somebody may sign in. Nobody is
+// ever deleted: the journal names them.
+func changePerson(c *call) error {
+	in, err := args[personArgs](c)
+	if err != nil {
+		return err
+	}
+	p, ok := c.n.people[in.ID]
+	if !ok {
+		return refuse(NotFound, "unknown-person")
+	}
+	if in.PIN != nil {
+		return refuse(Invalid, "malformed")
+	}
+	old := p
+	if err := in.onto(&p); err != nil {
+		return err
+	}
+	if c.n.lastAdministrator(old, p) {
+		return refuse(Refused, "last-administrator")
+	}
+	what := "changed"
+	if old.Active && !p.Active {
+		what = "removed"
+	}
+	b := &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: what, Old: staff.Role(old.Role), New: staff.Role(p.Role)}
+	c.endSessions(in.ID)
+	return c.person(p, b)
+}
+
+// lastAdministrator reports whether a change would leave the till without one.
+func (n *Node) lastAdministrator(old, next sqlite.Person) bool {
+	is := func(p sqlite.Person) bool { return p.Active && staff.Role(p.Role) == staff.Administrator }
+	if !is(old) || is(next) {
+		return false
+	}
+	for id, p := range n.people {
+		if string(id) != old.ID && is(p) {
+			return false
+		}
+	}
+	return true
+}
+
+func changePIN(c *call) error {
+	in, err := args[personArgs](c)
+	if err != nil {
+		return err
+	}
+	if in.ID == "" {
+		in.ID = c.who.ID
+	}
+	p, ok := c.n.people[in.ID]
+	if !ok {
+		return refuse(NotFound, "unknown-person")
+	}
+	p.PIN = c.ready.(string)
+	c.after(func() { c.n.lockout.right(string(in.ID)) })
+	return c.person(p, &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: "pin", Old: staff.Role(p.Role), New: staff.Role(p.Role)})
+}
+
+// person records and keeps somebody.
+func (c *call) person(p sqlite.Person, b *fiscal.UserChange) error {
+	c.record(b)
+	c.change(sqlite.Change{Person: &p})
+	c.after(func() { c.n.people[staff.ID(p.ID)] = p })
+	return nil
+}
+
+// endSessions ends the sessions of somebody whose rights change, but for the one
+// that makes the change.
+func (c *call) endSessions(id staff.ID) {
+	for hash, s := range c.n.sessions {
+		if s.person.ID != id || s == c.session {
+			continue
+		}
+		c.change(sqlite.Change{DropSession: s.hash[:]})
+		c.after(func() { delete(c.n.sessions, hash) })
+	}
+}

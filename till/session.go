@@ -1,0 +1,75 @@
+package till
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+
+	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till/sqlite"
+)
+
+// Token is a session's secret, the value of the cookie: 32 random bytes in
+// base64url. The till keeps a hash of it only.
+type Token string
+
+// A session that nobody used for so long is ended, whatever the lock says.
+const sessionLife = 14 * time.Hour
+
+// maxSessions bounds the signed-in screens; the one unused longest makes room.
+const maxSessions = 16
+
+// session is a signed-in screen. Owned by the book.
+type session struct {
+	hash   sessionKey
+	person staff.Person
+	at     time.Time // last use
+	kept   time.Time // last use as the vault has it
+	locked bool
+}
+
+// sessionKey is what a session is found by: the hash of its token.
+type sessionKey [sha256.Size]byte
+
+type sessions map[sessionKey]*session
+
+func newToken() Token { return Token(base64.RawURLEncoding.EncodeToString(randomBytes(32))) }
+
+func (t Token) key() sessionKey { return sha256.Sum256([]byte(t)) }
+
+// find returns the session of a token, nil when there is none or it has ended.
+// The map is keyed by hash, so looking it up tells nothing about the secret.
+func (s sessions) find(key sessionKey, now time.Time) *session {
+	found := s[key]
+	if found == nil || now.Sub(found.at) > sessionLife {
+		return nil
+	}
+	return found
+}
+
+// active is the session that a scanner's event belongs to: the one used last
+// among those that are not locked.
+func (s sessions) active(now time.Time) *session {
+	var best *session
+	for _, c := range s {
+		if !c.locked && now.Sub(c.at) <= sessionLife && (best == nil || c.at.After(best.at)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// oldest is the session unused longest.
+func (s sessions) oldest() *session {
+	var old *session
+	for _, c := range s {
+		if old == nil || c.at.Before(old.at) {
+			old = c
+		}
+	}
+	return old
+}
+
+func (c *session) row() *sqlite.Session {
+	return &sqlite.Session{Token: c.hash[:], Person: string(c.person.ID), At: c.at, Locked: c.locked}
+}

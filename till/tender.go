@@ -1,0 +1,193 @@
+package till
+
+import (
+	"context"
+	"errors"
+
+	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/money"
+	"github.com/plomb-pos/plomb/sale"
+	"github.com/plomb-pos/plomb/till/sqlite"
+)
+
+// tenderAnswer is how far a basket is paid, with the receipt if that completed it.
+type tenderAnswer struct {
+	Due     money.Amount `json:"due"`
+	Change  money.Amount `json:"change"`
+	Receipt *LastReceipt `json:"receipt,omitzero"`
+}
+
+// receiptAnswer names a receipt.
+type receiptAnswer struct {
+	Receipt *LastReceipt `json:"receipt"`
+}
+
+type tenderArgs struct {
+	Type     sale.TenderType `json:"type"`
+	Amount   *money.Amount   `json:"amount,omitzero"` // never negative; in Currency's minor units
+	Currency money.Currency  `json:"currency,omitzero"`
+	Tip      money.Amount    `json:"tip,omitzero"`
+	Complete bool            `json:"complete,omitzero"`
+}
+
+func tender(c *call) error {
+	in, err := args[tenderArgs](c)
+	if err != nil {
+		return err
+	}
+	p, err := c.payment(in)
+	if err != nil {
+		return err
+	}
+	b := c.edit()
+	if _, err := b.Tender(p, c.now); err != nil {
+		return err
+	}
+	t, err := b.Totals()
+	if err != nil {
+		return err
+	}
+	answer := tenderAnswer{Due: t.Due, Change: t.Change}
+	if in.Complete && t.Settled {
+		return c.completeBasket(b, func(r *LastReceipt) any {
+			answer.Receipt = r
+			return answer
+		})
+	}
+	c.result = answer
+	return c.keep(b)
+}
+
+// payment reads what was handed over; in a return the amount is paid out.
+func (c *call) payment(in tenderArgs) (sale.Payment, error) {
+	p := sale.Payment{Type: in.Type, Tip: in.Tip}
+	if in.Amount != nil && *in.Amount < 0 || in.Tip < 0 {
+		return p, refuse(Invalid, "bad-amount")
+	}
+	if in.Currency != "" && in.Currency != c.shop().Currency {
+		rate, ok := c.shop().Rate(in.Currency)
+		if !ok || in.Amount == nil {
+			return p, refuse(Refused, "foreign-tender-refused")
+		}
+		p.Foreign = &sale.Foreign{Currency: in.Currency, Amount: *in.Amount, Rate: rate}
+		return p, nil
+	}
+	if in.Amount != nil {
+		if *in.Amount == 0 {
+			return p, refuse(Invalid, "bad-amount")
+		}
+		p.Amount = *in.Amount
+	}
+	t, err := c.n.basket.Totals()
+	if err == nil && t.Total < 0 {
+		p.Amount = -p.Amount
+	}
+	return p, err
+}
+
+func untender(c *call) error {
+	in, err := args[struct {
+		Number int `json:"number"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	b := c.edit()
+	if _, err := b.Untender(in.Number); err != nil {
+		return err
+	}
+	return c.keep(b)
+}
+
+func complete(c *call) error {
+	return c.completeBasket(c.edit(), func(r *LastReceipt) any { return receiptAnswer{r} })
+}
+
+// completeBasket turns a paid basket into its receipt. The entry, the intent to
+// print it and the intent to open the drawer are one group. The basket leaves
+// the screen at once and the vault when the entry is durable; if the process
+// ends in between, the next start finds the basket's id in the entry.
+func (c *call) completeBasket(b *sale.Basket, answer func(*LastReceipt) any) error {
+	original, err := c.originalOf(b)
+	if err != nil {
+		return err
+	}
+	d, err := b.Complete(c.who.ID, c.now)
+	if err != nil {
+		return err
+	}
+	r, err := c.n.state.NewReceipt(d, original, nil)
+	if err != nil {
+		return err
+	}
+	return c.issue(r, b.ID, answer)
+}
+
+// issue records a receipt with its intents, and prints it behind.
+func (c *call) issue(r *fiscal.Receipt, basket sale.ID, answer func(*LastReceipt) any) error {
+	index := c.n.state.Size
+	jobs := c.n.jobsFor(index, r, c.now)
+	c.record(r)
+	for _, j := range jobs {
+		c.record(j.intent(c.actor()))
+	}
+	last := &LastReceipt{Index: index, Number: r.Number, Total: r.Document.Total, Change: r.Document.Change, Printed: PrintPending}
+	if len(jobs) == 0 {
+		last.Printed = PrintedNo
+	}
+	c.after(func() {
+		if basket != "" {
+			c.n.basket, c.n.original = nil, nil
+		}
+		c.n.last = last
+		c.n.showThanks(&r.Document)
+	})
+	c.finish = func(ctx context.Context, done *recorded) (any, error) {
+		return c.n.finishReceipt(ctx, done, jobs, basket, last, answer)
+	}
+	return nil
+}
+
+// finishReceipt waits for the disk, then for the signature (bounded), then hands
+// the receipt to the printer and answers.
+func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, basket sale.ID, last *LastReceipt, answer func(*LastReceipt) any) (any, error) {
+	if err := r.ticket.Wait(ctx); err != nil {
+		return nil, because(Unavailable, "stopping", err)
+	}
+	code := n.codeOf(ctx, r)
+	if basket != "" {
+		if err := n.vault.Apply(ctx, sqlite.Change{DropBasket: string(basket)}); err != nil {
+			n.opts.Log.Error("finished basket stays in the vault until the next start", "err", err)
+		}
+	}
+	n.mu.Lock()
+	last.Code = code
+	shown := *last
+	n.mu.Unlock()
+	for i, j := range jobs {
+		j.intentIndex = last.Index + 1 + uint64(i)
+		j.code = code
+		n.enqueue(j)
+	}
+	return answer(&shown), nil
+}
+
+// codeOf is the receipt code of the first entry of a group, "" if the signer did
+// not answer in time: the receipt then says that it is not signed yet.
+func (n *Node) codeOf(ctx context.Context, r *recorded) string {
+	wait, cancel := context.WithTimeout(ctx, n.opts.SignPatience)
+	defer cancel()
+	s, err := r.ticket.SignedAt(wait, 0)
+	if err != nil {
+		if !errors.Is(err, journal.ErrUnsigned) && !errors.Is(err, context.DeadlineExceeded) {
+			n.opts.Log.Error("receipt not signed", "err", err)
+		}
+		return ""
+	}
+	code, err := fiscal.Code(r.ticket.HeadBytes(0), s.Checkpoint, s.KeyHash, s.Sig)
+	if err != nil {
+		n.opts.Log.Error("receipt without code", "err", err)
+	}
+	return code
+}
