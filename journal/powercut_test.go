@@ -39,14 +39,24 @@ type referee struct {
 	judge  func(proof.Checkpoint) error
 
 	mu     sync.Mutex
-	roots  map[uint64]tlog.Hash
+	roots  map[uint64]tlog.Hash // guarded by rootsMu, since branches read their parents'
 	breach error
 	down   bool
 	dead   bool // the process is gone
 }
 
+var rootsMu sync.Mutex
+
 func newReferee(parent *referee) *referee {
 	return &referee{parent: parent, roots: make(map[uint64]tlog.Hash)}
+}
+
+// kill makes the referee one that signs and notes nothing.
+func (r *referee) kill() *referee {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dead = true
+	return r
 }
 
 func (r *referee) KeyHash() uint32 { return 0x706c6d62 }
@@ -57,26 +67,27 @@ func (r *referee) Sign(_ context.Context, c proof.Checkpoint) ([]byte, error) {
 	if r.dead {
 		return nil, errors.New("gone")
 	}
-	if old, ok := r.asked(c.Size); ok && old != c.Root && r.breach == nil {
+	if old, ok := r.record(c); ok && old != c.Root && r.breach == nil {
 		r.breach = fmt.Errorf("size %d handed to the signer with two roots", c.Size)
 	}
 	if r.judge != nil && r.breach == nil {
 		r.breach = r.judge(c)
 	}
-	r.roots[c.Size] = c.Root
 	if r.down {
 		return nil, errors.New("signer is down")
 	}
 	return append([]byte("signature with the length that an Ed25519 one has.."), c.Root[:13]...), nil
 }
 
-func (r *referee) asked(size uint64) (tlog.Hash, bool) {
-	for ; r != nil; r = r.parent {
-		if h, ok := r.roots[size]; ok {
-			return h, true
-		}
+// record notes a root and returns the one asked for before, here or in a parent.
+func (r *referee) record(c proof.Checkpoint) (old tlog.Hash, ok bool) {
+	rootsMu.Lock()
+	defer rootsMu.Unlock()
+	for p := r; p != nil && !ok; p = p.parent {
+		old, ok = p.roots[c.Size]
 	}
-	return tlog.Hash{}, false
+	r.roots[c.Size] = c.Root
+	return old, ok
 }
 
 // model is what a journal must be.
@@ -127,7 +138,9 @@ func (m *model) root(size int) tlog.Hash {
 
 // world is one till: its disk, what its journal must be, and its signer.
 type world struct {
-	rng     *rand.Rand
+	rng     *rand.Rand // of the workload
+	cuts    *rand.Rand // of the cuts, which happen in the journal's goroutine too
+	steps   int
 	keys    *journaltest.Keys
 	opts    func(journal.Options) journal.Options
 	disk    *powercut.Disk
@@ -153,8 +166,8 @@ func (w *world) breach(format string, args ...any) {
 	}
 }
 
-func (w *world) options(disk *powercut.Disk, signer *referee) journal.Options {
-	return w.opts(journal.Options{FS: disk, Keys: w.keys, Signer: signer, SegmentSize: segSize, Rand: randReader{w.rng}}.Serial())
+func (w *world) options(disk *powercut.Disk, signer *referee, salts *rand.Rand) journal.Options {
+	return w.opts(journal.Options{FS: disk, Keys: w.keys, Signer: signer, SegmentSize: segSize, Rand: randReader{salts}}.Serial())
 }
 
 // randReader makes salts repeatable. Each cut draws from its own source.
@@ -205,7 +218,7 @@ func (w *world) create() error {
 	drafts, bodies := w.drafts(1 + w.rng.IntN(2))
 	w.model = &model{whole: map[int]bool{}}
 	w.model.stage(bodies, nil)
-	j, err := journal.Create(contextBackground, cutDir, origin, drafts, w.options(w.disk, w.signer))
+	j, err := journal.Create(contextBackground, cutDir, origin, drafts, w.options(w.disk, w.signer, w.rng))
 	if err != nil {
 		return err
 	}
@@ -232,8 +245,8 @@ func (w *world) append() error {
 	var tickets []*journal.Ticket
 	var last int
 	for range 1 + w.rng.IntN(3) {
-		drafts, bodies := w.drafts(1 + w.rng.IntN(3))
 		w.mu.Lock()
+		drafts, bodies := w.drafts(1 + w.rng.IntN(3))
 		t, err := w.j.Stage(drafts...)
 		if err != nil {
 			w.mu.Unlock()
@@ -263,7 +276,7 @@ func (w *world) append() error {
 
 // open opens the journal, compares it with the model, and settles the model.
 func (w *world) open() {
-	j, report, err := journal.Open(contextBackground, cutDir, w.options(w.disk, w.signer))
+	j, report, err := journal.Open(contextBackground, cutDir, w.options(w.disk, w.signer, w.rng))
 	if errors.Is(err, journal.ErrNoJournal) && !w.created {
 		if err := w.create(); err != nil {
 			w.breach("create again: %w", err)
@@ -336,14 +349,10 @@ func (w *world) proveOne(size uint64) {
 func (w *world) branch(disk *powercut.Disk) {
 	*w.points++
 	b := &world{
-		rng: rand.New(rand.NewPCG(w.rng.Uint64(), 1)), keys: w.keys, opts: w.opts, disk: disk, model: w.model.clone(),
+		rng: rand.New(rand.NewPCG(w.cuts.Uint64(), 1)), cuts: rand.New(rand.NewPCG(w.cuts.Uint64(), 2)), keys: w.keys, opts: w.opts, disk: disk, model: w.model.clone(),
 		signer: newReferee(w.signer), created: w.created, depth: w.depth + 1, n: w.n, points: w.points, limit: w.limit, found: w.found,
 	}
 	b.signer.judge = b.judge
-	if !w.created {
-		b.model = w.model // nobody was told of anything
-		b.model = b.model.clone()
-	}
 	if b.depth < 3 {
 		disk.Before(b.cutNow(12 * b.depth))
 	}
@@ -356,8 +365,7 @@ func (w *world) branch(disk *powercut.Disk) {
 	b.leave()
 }
 
-// goOn appends after recovery and lets power fail at once, with nothing kept that
-// was not synced.
+// goOn appends after recovery and lets power fail at once.
 func (w *world) goOn() {
 	if *w.found != nil || w.depth > 2 || w.rng.IntN(3) > 0 {
 		return
@@ -368,14 +376,12 @@ func (w *world) goOn() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.branch(w.disk.Cut(w.rng, powercut.AnyKeep(w.rng)))
+	w.branch(w.disk.Cut(w.cuts, powercut.AnyKeep(w.cuts)))
 }
 
 // leave lets the process die.
 func (w *world) leave() {
-	w.signer.mu.Lock()
-	w.signer.dead = true
-	w.signer.mu.Unlock()
+	w.signer.kill()
 	w.disk.Before(nil)
 	w.disk.Heal()
 	w.j.Close(contextBackground)
@@ -388,25 +394,25 @@ func (w *world) leave() {
 // cutNow branches off before every one-in-n-th change of the disk.
 func (w *world) cutNow(n int) func(powercut.Op) {
 	return func(op powercut.Op) {
-		if op.N == 0 || w.stop() || w.rng.IntN(n) > 0 {
+		if op.N == 0 || w.stop() || w.cuts.IntN(n) > 0 {
 			return
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.rng.IntN(4) == 0 {
+		if w.cuts.IntN(4) == 0 {
 			w.branch(w.disk.Clone())
 			return
 		}
-		w.branch(w.disk.Cut(w.rng, powercut.AnyKeep(w.rng)))
+		w.branch(w.disk.Cut(w.cuts, powercut.AnyKeep(w.cuts)))
 	}
 }
 
 // judge lets nothing be signed that a cut could take away.
 func (w *world) judge(c proof.Checkpoint) error {
-	if w.rng.IntN(16) > 0 {
+	if w.cuts.IntN(16) > 0 {
 		return nil
 	}
-	j, _, err := journal.Open(contextBackground, cutDir, w.options(w.disk.Cut(w.rng, powercut.KeepNone), nil2()))
+	j, _, err := journal.Open(contextBackground, cutDir, w.options(w.disk.Cut(w.cuts, powercut.KeepNone), newReferee(nil).kill(), w.cuts))
 	if err != nil {
 		return fmt.Errorf("size %d handed to the signer, and then: %w", c.Size, err)
 	}
@@ -417,8 +423,6 @@ func (w *world) judge(c proof.Checkpoint) error {
 	return nil
 }
 
-func nil2() *referee { r := newReferee(nil); r.dead = true; return r }
-
 // live runs a random workload with cuts at every change of the disk.
 func (w *world) live() {
 	w.disk.Before(w.cutNow(2))
@@ -427,7 +431,7 @@ func (w *world) live() {
 		return
 	}
 	w.disk.Before(w.cutNow(4))
-	for range w.rng.IntN(40) {
+	for range w.rng.IntN(w.steps) {
 		if w.stop() {
 			break
 		}
@@ -492,11 +496,14 @@ func (w *world) failSync() {
 	w.restart(w.disk.Clone())
 }
 
+// usualSteps bounds the length of a till's life: short ones, so that there are many.
+const usualSteps = 40
+
 // cutPower runs worlds until limit cuts have been tried or one is a breach.
-func cutPower(seed uint64, limit int, opts func(journal.Options) journal.Options) (points int, err error) {
+func cutPower(seed uint64, limit, steps int, opts func(journal.Options) journal.Options) (points int, err error) {
 	for n := uint64(0); points < limit && err == nil; n++ {
 		w := &world{
-			rng: rand.New(rand.NewPCG(seed, n)), keys: journaltest.NewKeys(), opts: opts, disk: powercut.New(),
+			rng: rand.New(rand.NewPCG(seed, 2*n)), cuts: rand.New(rand.NewPCG(seed, 2*n+1)), steps: steps, keys: journaltest.NewKeys(), opts: opts, disk: powercut.New(),
 			signer: newReferee(nil), model: &model{whole: map[int]bool{}}, points: &points, limit: limit, found: &err,
 		}
 		w.signer.judge = w.judge
@@ -518,7 +525,7 @@ func seedFor(t *testing.T) uint64 {
 func TestPowerCutsLoseNothingThatWasAcknowledged(t *testing.T) {
 	seed := seedFor(t)
 	start := time.Now()
-	points, err := cutPower(seed, *cutPoints, func(o journal.Options) journal.Options { return o })
+	points, err := cutPower(seed, *cutPoints, usualSteps, func(o journal.Options) journal.Options { return o })
 	if err != nil {
 		t.Fatal(err)
 	}
