@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/plomb-pos/plomb/catalog"
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
@@ -184,7 +185,7 @@ func fillTill(ctx context.Context, dir, mark string, c *clock) error {
 		return err
 	}
 	opts := tillOptions(dir, box, signer, c)
-	opts.Name = name
+	opts.Name, opts.Catalogue = name, &catalog.Set{Currency: currency} // the articles are imported
 	if opts.Key, err = box.Verifier(till.Origin(name, 1)); err != nil {
 		return err
 	}

@@ -70,6 +70,23 @@ func (s *Step) Amount() (sum money.Amount) {
 	return sum
 }
 
+// line is the number of the line on which goods stand on a sale's receipt, and
+// how much of them: a till joins lines of the same article and price.
+func (s *Step) line(goods Item) (no int, quantity int64) {
+	seen := map[Item]int{}
+	for _, i := range s.Items {
+		key := Item{SKU: i.SKU, Price: i.Price}
+		if seen[key] == 0 {
+			seen[key] = len(seen) + 1
+		}
+		if i.SKU == goods.SKU && i.Price == goods.Price {
+			no = seen[key]
+			quantity += i.Quantity
+		}
+	}
+	return no, quantity
+}
+
 // Day is one trading day.
 type Day struct {
 	Date  string // as in the file, 2006-01-02

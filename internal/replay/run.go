@@ -257,31 +257,14 @@ func (a *answer) total() money.Amount {
 // unitPrice turns pence into millionths of a pound.
 func unitPrice(a money.Amount) money.UnitPrice { return money.UnitPrice(a) * 10_000 }
 
-// original is a receipt as the screen sees it when goods are brought back.
+// original is a receipt whose goods are brought back, as the screen sees it.
 type original struct {
-	Document struct {
-		Lines []struct {
-			No        int             `json:"no"`
-			SKU       string          `json:"sku"`
-			UnitPrice money.UnitPrice `json:"unitPrice"`
-		} `json:"lines"`
-	} `json:"document"`
-	Original struct {
-		Lines []struct {
-			No         int            `json:"no"`
-			Returnable money.Quantity `json:"returnable"`
-		} `json:"lines"`
-	} `json:"original"`
-}
-
-// returnable is how much of a line is left to be given back.
-func (o *original) returnable(line int) money.Quantity {
-	for _, l := range o.Original.Lines {
-		if l.No == line {
-			return l.Returnable
-		}
-	}
-	return 0
+	Lines []struct {
+		No         int             `json:"no"`
+		Quantity   money.Quantity  `json:"quantity"`
+		Returnable money.Quantity  `json:"returnable"`
+		UnitPrice  money.UnitPrice `json:"unitPrice"`
+	} `json:"lines"`
 }
 
 // giveBack begins the return of a receipt and takes the goods off its lines.
@@ -294,38 +277,36 @@ func (r *run) giveBack(ctx context.Context, s *Step, attempt int) (total money.A
 	if err != nil {
 		return 0, fmt.Errorf("receipt %d: %w", number, err)
 	}
-	var o original
-	if err := r.host.get(ctx, fmt.Sprintf("/api/receipts/%d", number), &o); err != nil {
-		return 0, fmt.Errorf("receipt %d: %w", number, err)
+	var begun struct {
+		Original original `json:"original"`
 	}
-	if err := json.Unmarshal(a.Result, &o); err != nil { // what was left when the return began
+	if err := json.Unmarshal(a.Result, &begun); err != nil {
 		return 0, err
 	}
 	for _, item := range s.Items {
-		if total, err = r.giveItemBack(ctx, s, attempt, o, item); err != nil {
+		if total, err = r.giveItemBack(ctx, s, attempt, begun.Original, item); err != nil {
 			return 0, fmt.Errorf("article %s of receipt %d: %w", item.SKU, number, err)
 		}
 	}
 	return total, nil
 }
 
+// giveItemBack gives goods back that stand on one line of the receipt, since the
+// till joins equal ones; that it is their line is made sure of by what it says.
 func (r *run) giveItemBack(ctx context.Context, s *Step, attempt int, o original, item Item) (total money.Amount, err error) {
-	want := money.Quantity(item.Quantity) * money.One
-	for _, l := range o.Document.Lines {
-		n := min(want, o.returnable(l.No))
-		if l.SKU != string(item.SKU) || l.UnitPrice != unitPrice(item.Price) || n <= 0 {
+	line, sold := s.Of.line(item)
+	quantity := money.Quantity(item.Quantity) * money.One
+	for _, l := range o.Lines {
+		if l.No != line || l.Quantity != money.Quantity(sold)*money.One || l.UnitPrice != unitPrice(item.Price) || l.Returnable < quantity {
 			continue
 		}
-		a, err := r.do(ctx, r.lineID(s, attempt, "back", strconv.Itoa(l.No)), "return.line", map[string]any{"line": l.No, "quantity": n})
+		a, err := r.do(ctx, r.lineID(s, attempt, "back", strconv.Itoa(line)), "return.line", map[string]any{"line": line, "quantity": quantity})
 		if err != nil {
 			return 0, err
 		}
-		total, want = a.total(), want-n
+		return a.total(), nil
 	}
-	if want != 0 {
-		return 0, fmt.Errorf("%s of it cannot be given back", want)
-	}
-	return total, nil
+	return 0, fmt.Errorf("line %d has not %d of it to give back", line, item.Quantity)
 }
 
 // complete has the document paid on account, which books it.
