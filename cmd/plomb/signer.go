@@ -11,11 +11,12 @@ import (
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/internal/supervise"
 	"github.com/plomb-pos/plomb/seal"
+	"github.com/plomb-pos/plomb/till"
 )
 
 type signerCommand struct {
 	Dir    string `required:"" type:"path" help:"Till's directory; its keys are in seal/ below it."`
-	Origin string `required:"" help:"Origin to sign for, as in the journal: till-1f2e3d4c/e1."`
+	Origin string `help:"Origin to sign for, as till-1f2e3d4c/e1; default: the till's latest epoch."`
 	Socket string `required:"" type:"path" help:"Unix socket to answer on, in a directory that only the till's user can enter."`
 	Child  bool   `hidden:"" help:"End when standard input ends."`
 }
@@ -32,7 +33,13 @@ func (c signerCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	signer, err := box.Signer(c.Origin)
+	origin := c.Origin
+	if origin == "" {
+		if origin, err = till.CurrentOrigin(c.Dir); err != nil {
+			return err
+		}
+	}
+	signer, err := box.Signer(origin)
 	if err != nil {
 		return err
 	}
@@ -43,7 +50,7 @@ func (c signerCommand) Run(ctx context.Context, s streams) error {
 	ctx, cancel := c.context(ctx, s.In)
 	defer cancel()
 	fmt.Fprintln(s.Out, "ready")
-	return seal.Serve(ctx, l, c.Origin, signer)
+	return seal.Serve(ctx, l, origin, signer)
 }
 
 func (c signerCommand) context(ctx context.Context, stdin io.Reader) (context.Context, context.CancelFunc) {

@@ -40,15 +40,21 @@ type Child struct {
 	Ready func(line string)
 }
 
-// Run keeps the child running until ctx ends, then ends it and returns nil. It
-// returns an error only if the child cannot be started at all.
+// Run keeps the child running until ctx ends, then ends it and returns nil. A
+// child that ends before it was ever ready is not started again: Run returns how
+// it ended, and what it said is in Log.
 func (c Child) Run(ctx context.Context, log *slog.Logger) error {
 	pause := firstPause
+	everReady := false
+	c.Ready = noting(&everReady, c.Ready)
 	for {
 		started := time.Now()
 		err := c.once(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if !everReady {
+			return fmt.Errorf("%s did not start: %w", c.Name, err)
 		}
 		if started.Add(longestPause).Before(time.Now()) {
 			pause = firstPause
@@ -60,6 +66,16 @@ func (c Child) Run(ctx context.Context, log *slog.Logger) error {
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// noting wraps a Ready function so that it notes that it was called.
+func noting(called *bool, ready func(string)) func(string) {
+	return func(line string) {
+		*called = true
+		if ready != nil {
+			ready(line)
+		}
 	}
 }
 
@@ -90,7 +106,7 @@ func (c Child) once(ctx context.Context) error {
 func (c Child) follow(stdout io.Reader) {
 	r := bufio.NewReader(stdout)
 	line, err := r.ReadString('\n')
-	if err == nil && c.Ready != nil {
+	if err == nil {
 		c.Ready(line[:len(line)-1])
 	}
 	io.Copy(c.Log, r)

@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 	case "crash":
 		fmt.Println("ready once")
 		os.Exit(3)
+	case "refuse":
+		os.Exit(2)
 	case "stay":
 		fmt.Println("ready to stay")
 		ctx, cancel := supervise.UntilOrphaned(context.Background(), os.Stdin)
@@ -86,5 +88,12 @@ func TestAChildEndsWithItsContext(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "orphaned") {
 		t.Errorf("the child saw its input end before it was told to stop: %q", log.String())
+	}
+}
+
+func TestAChildThatWasNeverReadyIsNotStartedAgain(t *testing.T) {
+	c := child(t, "refuse", io.Discard, func(line string) { t.Errorf("ready: %q", line) })
+	if err := c.Run(t.Context(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "exit status 2") {
+		t.Errorf("Run = %v, want how the child ended", err)
 	}
 }
