@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"driver/...":  {"xfs4iot/...", "receipt/paper"},
 
 	// programs
-	"till": {"money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
+	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
 		"journal", "journal/proof", "internal/durable", "till/..."},
 	"till/sqlite":   {"internal/durable", "journal/proof", "money", "fiscal", "till"},
 	"till/devices":  {"xfs4iot/...", "receipt/paper", "money", "sale", "receipt"},
@@ -66,5 +66,5 @@ var home = map[string][]string{
 	"github.com/coder/websocket":    {"xfs4iot"},
 	"go.bug.st/serial":              {"driver/escpos"},
 	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay"},
-	"math/big":                      {}, // amounts are integers; rationals only in tests
+	"math/big":                      {"xfs4iot"}, // amounts are integers; a JSON number may be any size
 }
