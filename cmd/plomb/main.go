@@ -31,9 +31,11 @@ type commands struct {
 	Signer  signerCommand  `cmd:"" help:"Run the signer alone: the one process that holds the signing key."`
 	Journal journalCommand `cmd:"" help:"Read, prove and check the journal."`
 	Receipt receiptCommand `cmd:"" help:"Show receipts and check their codes."`
+	Import  importCommand  `cmd:"" help:"Bring data into the till."`
 	Export  exportCommand  `cmd:"" help:"Take data out of the till."`
 	Keys    keysCommand    `cmd:"" help:"Hand out keys for reading."`
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
+	Replay  replayCommand  `cmd:"" help:"Ring up a real retail data set at a till of its own."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
