@@ -203,7 +203,7 @@ func (n *Node) originalAt(ctx context.Context, index uint64) (*sale.Original, er
 		if back.Document.Mode == sale.Voiding {
 			o.Voided = true
 		}
-		o.Returned = sale.AddReturned(o.Returned, &back.Document)
+		o.Returned, o.Last = sale.AddReturned(o.Returned, &back.Document), i
 	}
 	o = n.state.ReturnedOf(o)
 	return &o, nil

@@ -156,21 +156,37 @@ func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, 
 		return nil, because(Unavailable, "stopping", err)
 	}
 	code := n.codeOf(ctx, r)
-	if basket != "" {
-		if err := n.vault.Apply(ctx, sqlite.Change{DropBasket: string(basket)}); err != nil {
-			n.opts.Log.Error("finished basket stays in the vault until the next start", "err", err)
-		}
-	}
 	n.mu.Lock()
 	last.Code = code
 	shown := *last
 	n.mu.Unlock()
+	result := answer(&shown)
+	n.keepFinished(ctx, r, basket, result)
 	for i, j := range jobs {
 		j.intentIndex = last.Index + 1 + uint64(i)
 		j.code = code
 		n.enqueue(j)
 	}
-	return answer(&shown), nil
+	return result, nil
+}
+
+// keepFinished takes a finished basket out of the vault and keeps the answer. An
+// error changes nothing that matters: the next start finds the basket's id in
+// the entry, and the answer can be made from it.
+func (n *Node) keepFinished(ctx context.Context, r *recorded, basket sale.ID, result any) {
+	changes := []sqlite.Change{}
+	if basket != "" {
+		changes = append(changes, sqlite.Change{DropBasket: string(basket)})
+	}
+	body, err := encodeAnswer(result)
+	if err == nil {
+		id := idText(r.heads[0].Command)
+		changes = append(changes, sqlite.Change{Answer: &sqlite.Answer{Command: id, At: n.opts.Now(), Body: body}})
+		err = n.vault.Apply(ctx, changes...)
+	}
+	if err != nil {
+		n.opts.Log.Error("finished sale not tidied up", "err", err)
+	}
 }
 
 // codeOf is the receipt code of the first entry of a group, "" if the signer did
