@@ -354,4 +354,12 @@ func TestErasingAMonthsKeyErasesItsEntriesAndNothingElse(t *testing.T) {
 	if _, _, err := j.Prove(contextBackground, 0, 3); err != nil {
 		t.Errorf("proof of an erased entry: %v", err)
 	}
+	keys.Erase(202608)
+	j.ForgetKeys()
+	if _, err := j.Entry(contextBackground, 2); !errors.Is(err, journal.ErrErased) {
+		t.Errorf("Entry after its key was destroyed in a running process = %v, want ErrErased", err)
+	}
+	if _, err := j.Stage(august); !errors.Is(err, journal.ErrErased) {
+		t.Errorf("Stage without a key = %v, want ErrErased", err)
+	}
 }

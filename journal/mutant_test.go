@@ -19,12 +19,12 @@ func TestPowerCutsFindEveryStepLeftOut(t *testing.T) {
 	}{
 		{"sync of a group", journal.StepGroupSync, 2000, usualSteps},
 		{"sync of the directory after a new segment", journal.StepDirSync, 5000, usualSteps},
-		{"zeros behind the last group", journal.StepZeroTail, 80000, usualSteps},
-		{"sync of what recovery wrote", journal.StepTailSync, 80000, usualSteps},
-		{"last group written again", journal.StepRewriteLast, 80000, usualSteps},
+		{"zeros behind the last group", journal.StepZeroTail, 60000, usualSteps},
+		{"sync of what recovery wrote", journal.StepTailSync, 60000, usualSteps},
+		{"last group written again", journal.StepRewriteLast, 60000, usualSteps},
 		{"signing after the sync", journal.StepSignEarly, 5000, usualSteps},
 		{"sync of the first group", journal.StepCreateSync, 5000, 2},
-		{"sync of the names found by recovery", journal.StepAdoptSync, 80000, 2},
+		{"sync of the names found by recovery", journal.StepAdoptSync, 60000, 2},
 	}
 	seed := seedFor(t)
 	for _, m := range mutants {

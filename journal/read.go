@@ -42,6 +42,15 @@ func (j *Journal) Entries(ctx context.Context, from, to uint64) iter.Seq2[Entry,
 	}
 }
 
+// ForgetKeys drops the keys in memory, so that Keys is asked again. Whoever
+// destroys a month's key calls it: until then its entries can still be read.
+func (j *Journal) ForgetKeys() {
+	j.reader.forget()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	clear(j.frames)
+}
+
 // goesOn reports whether the entries behind a failed one can be read.
 func goesOn(err error) bool { return errors.Is(err, ErrDamaged) || errors.Is(err, ErrErased) }
 

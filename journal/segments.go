@@ -22,7 +22,12 @@ type segments struct {
 	ready   uint32        // the segment that stands ready, 0: none
 	running chan struct{} // closed when the preparation under way ends; nil: none
 	refused error         // a sync failed: no segment is made any more in this session
+	pause   int           // groups to let pass before another attempt
 }
+
+// retryAfter is how many groups pass after a failed attempt: a full disk is not
+// filled again at every sale. A segment that is needed is tried for at once.
+const retryAfter = 256
 
 func newSegments(j *Journal) *segments { return &segments{j: j} }
 
@@ -84,7 +89,8 @@ func (s *segments) wait() {
 func (s *segments) prepareNext() {
 	s.mu.Lock()
 	next := s.number + 1
-	if s.ready == next || s.running != nil || s.refused != nil {
+	s.pause = max(0, s.pause-1)
+	if s.pause > 0 || s.ready == next || s.running != nil || s.refused != nil {
 		s.mu.Unlock()
 		return
 	}
@@ -127,6 +133,8 @@ func (s *segments) prepare(n uint32) error {
 	}
 	if err == nil {
 		s.ready = n
+	} else {
+		s.pause = retryAfter
 	}
 	return err
 }

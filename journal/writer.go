@@ -181,7 +181,6 @@ func (j *Journal) start(p *proved) {
 	}
 	j.caretaker = startCaretaker(j)
 	j.signers.start()
-	go j.write()
 	if j.opts.Signer != nil {
 		var group *proof.Checkpoint
 		if !p.signed {
@@ -190,4 +189,5 @@ func (j *Journal) start(p *proved) {
 		j.signers.submit(append([]*receipt(nil), p.due...), group)
 	}
 	j.segments.prepareNext()
+	go j.write()
 }
