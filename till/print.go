@@ -272,9 +272,10 @@ func (n *Node) printedOf(ctx context.Context, index uint64) (Printed, error) {
 	return n.printedHeld(ctx, index)
 }
 
-// printedHeld is printedOf with the book held.
+// printedHeld is printedOf with the book held. It waits for what is staged: the
+// outcome of a print may be in the state and not yet on the disk.
 func (n *Node) printedHeld(ctx context.Context, index uint64) (Printed, error) {
-	if err := n.caughtUp(ctx, n.journal.Size()); err != nil {
+	if err := n.caughtUp(ctx, n.state.Size); err != nil {
 		return "", err
 	}
 	by, err := n.projection.Referring(ctx, index, uint16(fiscal.KindIntent), uint16(fiscal.KindPrinted), uint16(fiscal.KindPrintFailed))

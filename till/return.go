@@ -163,7 +163,7 @@ func (n *Node) keys() (note.Verifiers, error) {
 // indexOfNumber finds a receipt by its number. The projection has to have come
 // far enough: what it does not know yet may exist.
 func (n *Node) indexOfNumber(ctx context.Context, number uint64) (uint64, error) {
-	if err := n.caughtUp(ctx, n.journal.Size()); err != nil {
+	if err := n.caughtUp(ctx, n.state.Size); err != nil {
 		return 0, err
 	}
 	row, ok, err := n.projection.Receipt(ctx, false, number)
