@@ -30,7 +30,9 @@ func TestAPrinterWithoutPaperDoesNotStopTheSale(t *testing.T) {
 	}
 	r := anna.Sell("BRD-01")
 	s := anna.Until(func(s till.State) bool { return s.LastReceipt != nil && s.LastReceipt.Printed == till.PrintedNo })
-	if !slices.ContainsFunc(s.Notices, func(n till.Notice) bool { return n.Code == "not-printed" && strings.Contains(n.Text, "1") && n.Hint != "" }) {
+	if !slices.ContainsFunc(s.Notices, func(n till.Notice) bool {
+		return n.Code == "not-printed" && strings.Contains(n.Text, "1") && n.Hint != ""
+	}) {
 		t.Errorf("notices = %+v", s.Notices)
 	}
 	shop.Devices.Printer.Mend()

@@ -80,7 +80,6 @@ type Shop struct {
 	server      *httptest.Server
 	stop        context.CancelFunc
 	ran         chan error
-	once        sync.Once
 }
 
 // Signer is a signer that can be out of order.
@@ -276,14 +275,25 @@ func (s *Shop) SetUp() {
 // Client is a browser at the till.
 type Client struct {
 	s    *Shop
+	t    testing.TB
 	http *http.Client
+}
+
+// On is the same browser in another test, such as a fuzz target.
+func (c *Client) On(t testing.TB) *Client { return &Client{s: c.s, t: t, http: c.http} }
+
+func (c *Client) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // Client is a browser in which nobody has signed in.
 func (s *Shop) Client() *Client {
 	jar, err := cookiejar.New(nil)
 	s.must(err)
-	return &Client{s: s, http: &http.Client{Jar: jar, Timeout: 60 * time.Second}}
+	return &Client{s: s, t: s.T, http: &http.Client{Jar: jar, Timeout: 60 * time.Second}}
 }
 
 // As signs somebody of a role in.
@@ -345,11 +355,11 @@ func Args(pairs ...any) map[string]any {
 
 // Send sends a command as it is and gives what came back.
 func (c *Client) Send(command map[string]any) Answer {
-	c.s.T.Helper()
+	c.t.Helper()
 	status, body := c.post("/api/command", command)
 	var a Answer
 	if err := json.Unmarshal(body, &a); err != nil {
-		c.s.T.Fatalf("answer %d %s: %v", status, body, err)
+		c.t.Fatalf("answer %d %s: %v", status, body, err)
 	}
 	if a.Error != nil {
 		a.Error.Status = status
@@ -359,16 +369,16 @@ func (c *Client) Send(command map[string]any) Answer {
 
 // Try sends a command with a new id.
 func (c *Client) Try(do string, pairs ...any) Answer {
-	c.s.T.Helper()
+	c.t.Helper()
 	return c.Send(map[string]any{"id": NewID(time.Now()), "do": do, "args": Args(pairs...)})
 }
 
 // Do is Try for a command that has to succeed.
 func (c *Client) Do(do string, pairs ...any) Answer {
-	c.s.T.Helper()
+	c.t.Helper()
 	a := c.Try(do, pairs...)
 	if a.Error != nil {
-		c.s.T.Fatalf("%s: %+v", do, *a.Error)
+		c.t.Fatalf("%s: %+v", do, *a.Error)
 	}
 	return a
 }
@@ -376,22 +386,22 @@ func (c *Client) Do(do string, pairs ...any) Answer {
 // Approved is Do with the approval of somebody of a role; one's own role proves
 // oneself again.
 func (c *Client) Approved(by staff.Role, do string, pairs ...any) Answer {
-	c.s.T.Helper()
+	c.t.Helper()
 	a := c.Send(map[string]any{
 		"id": NewID(time.Now()), "do": do, "args": Args(pairs...), "approval": map[string]any{"person": IDs[by], "pin": PIN},
 	})
 	if a.Error != nil {
-		c.s.T.Fatalf("%s with approval: %+v", do, *a.Error)
+		c.t.Fatalf("%s with approval: %+v", do, *a.Error)
 	}
 	return a
 }
 
 // Refuse is Try for a command that has to be refused with a code.
 func (c *Client) Refuse(code, do string, pairs ...any) Fault {
-	c.s.T.Helper()
+	c.t.Helper()
 	a := c.Try(do, pairs...)
 	if a.Error == nil || a.Error.Code != code {
-		c.s.T.Fatalf("%s was answered %s %+v, want refusal %s", do, a.Result, a.Error, code)
+		c.t.Fatalf("%s was answered %s %+v, want refusal %s", do, a.Result, a.Error, code)
 	}
 	return *a.Error
 }
@@ -405,22 +415,22 @@ type Paid struct {
 
 // Pay tenders and completes; amount 0 is all that is due.
 func (c *Client) Pay(kind string, amount int64) till.LastReceipt {
-	c.s.T.Helper()
+	c.t.Helper()
 	pairs := []any{"type", kind, "complete", true}
 	if amount != 0 {
 		pairs = append(pairs, "amount", amount)
 	}
 	var p Paid
-	c.Do("basket.tender", pairs...).Into(c.s.T, &p)
+	c.Do("basket.tender", pairs...).Into(c.t, &p)
 	if p.Receipt == nil {
-		c.s.T.Fatalf("tender did not complete: %+v", p)
+		c.t.Fatalf("tender did not complete: %+v", p)
 	}
 	return *p.Receipt
 }
 
 // Sell rings up articles and completes the sale in cash.
 func (c *Client) Sell(skus ...string) till.LastReceipt {
-	c.s.T.Helper()
+	c.t.Helper()
 	for _, sku := range skus {
 		c.Do("basket.add", "sku", sku)
 	}
@@ -429,36 +439,36 @@ func (c *Client) Sell(skus ...string) till.LastReceipt {
 
 // Ask asks a question that has to be answered.
 func (c *Client) Ask(path string, v any) {
-	c.s.T.Helper()
+	c.t.Helper()
 	status, body := c.Fetch("GET", path, nil)
 	if status != http.StatusOK {
-		c.s.T.Fatalf("GET %s: %d %s", path, status, body)
+		c.t.Fatalf("GET %s: %d %s", path, status, body)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		c.s.T.Fatalf("GET %s: %v in %s", path, err, body)
+		c.t.Fatalf("GET %s: %v in %s", path, err, body)
 	}
 }
 
 // Fetch sends any request.
 func (c *Client) Fetch(method, path string, body []byte) (int, []byte) {
-	c.s.T.Helper()
-	req, err := http.NewRequestWithContext(c.s.T.Context(), method, c.s.URL+path, bytes.NewReader(body))
-	c.s.must(err)
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.s.URL+path, bytes.NewReader(body))
+	c.must(err)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)
-	c.s.must(err)
+	c.must(err)
 	defer resp.Body.Close()
 	out, err := io.ReadAll(resp.Body)
-	c.s.must(err)
+	c.must(err)
 	return resp.StatusCode, out
 }
 
 func (c *Client) post(path string, v any) (int, []byte) {
-	c.s.T.Helper()
+	c.t.Helper()
 	body, err := json.Marshal(v)
-	c.s.must(err)
+	c.must(err)
 	return c.Fetch("POST", path, body)
 }
 
@@ -467,7 +477,7 @@ func (c *Client) Post(path string, v any) (int, []byte) { return c.post(path, v)
 
 // State is the state that the event stream sends first.
 func (c *Client) State() till.State {
-	c.s.T.Helper()
+	c.t.Helper()
 	var out till.State
 	c.Until(func(s till.State) bool { out = s; return true })
 	return out
@@ -475,26 +485,26 @@ func (c *Client) State() till.State {
 
 // Until follows the event stream until a state is as wanted, 10 seconds at most.
 func (c *Client) Until(want func(till.State) bool) till.State {
-	c.s.T.Helper()
-	ctx, cancel := context.WithTimeout(c.s.T.Context(), 10*time.Second)
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", c.s.URL+"/api/events", nil)
-	c.s.must(err)
+	c.must(err)
 	resp, err := c.http.Do(req)
-	c.s.must(err)
+	c.must(err)
 	defer resp.Body.Close()
 	var last till.State
 	read := newEvents(resp.Body)
 	for {
 		name, data, err := read.next()
 		if err != nil {
-			c.s.T.Fatalf("the state never became what was waited for: %v; last %+v", err, last)
+			c.t.Fatalf("the state never became what was waited for: %v; last %+v", err, last)
 		}
 		if name != "state" {
 			continue
 		}
 		last = till.State{}
-		c.s.must(json.Unmarshal([]byte(data), &last))
+		c.must(json.Unmarshal([]byte(data), &last))
 		if want(last) {
 			return last
 		}
