@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -861,96 +860,4 @@ func TestMemoryDoesNotGrowWithTheJournal(t *testing.T) {
 	if large > small+512<<10 {
 		t.Errorf("at most %d bytes with 300 entries, %d with 3000", small, large)
 	}
-}
-
-// benchJournal is a journal of many segments (of 2 MiB) with bodies of 400 bytes.
-func benchJournal(b *testing.B, entries, groupSize int, sign bool) (d *powercut.Disk, bytesHashed int) {
-	f := &forgery{origin: forgeOrigin, segment: 2 << 20, next: 1}
-	signer, tree := forgeSigner(b, 1), new(proof.Frontier)
-	body := string(bytes.Repeat([]byte("x"), 400))
-	var due []signatureRecord
-	for n := 0; n < entries; {
-		g := forgedGroup{signatures: due}
-		due = nil
-		for range groupSize {
-			e := f.entry(b, uint64(n), forgeTime+int64(n), body)
-			bytesHashed += len(e.head) + len(e.body)
-			tree.Append(e.leaf)
-			if sign {
-				due = append(due, signTree(b, signer, tree, &e.leaf))
-			}
-			g.entries = append(g.entries, e)
-			n++
-		}
-		f.groups = append(f.groups, g)
-	}
-	f.groups = append(f.groups, forgedGroup{signatures: due})
-	return f.write(b), bytesHashed
-}
-
-// BenchmarkVerifyContents prints how fast contents and root are verified as a
-// ratio to plain SHA-256 over the same heads and bodies on one core.
-func BenchmarkVerifyContents(b *testing.B) {
-	for _, groupSize := range []int{1, 16} {
-		b.Run(fmt.Sprintf("groups of %d", groupSize), func(b *testing.B) {
-			const entries = 60000
-			d, size := benchJournal(b, entries, groupSize, false)
-			data := make([]byte, size/entries)
-			var plain, verify time.Duration // measured in turn: others use the machine too
-			opts := VerifyOptions{Keys: forgeMonths{forgeMonth: forgeKey}}
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				start := time.Now()
-				for range entries {
-					sha256.Sum256(data)
-				}
-				half := time.Now()
-				if r := verifyDisk(b, d, opts); !r.Consistent() || r.Contents != r.Size {
-					b.Fatal(r)
-				}
-				plain, verify = plain+half.Sub(start), verify+time.Since(half)
-			}
-			b.ReportMetric(float64(plain)/float64(verify), "of-SHA-256")
-		})
-	}
-}
-
-// BenchmarkVerifySignatures prints how fast every receipt's signature is
-// verified as a ratio to a bare Ed25519 loop on the same cores.
-func BenchmarkVerifySignatures(b *testing.B) {
-	const entries = 4000
-	d, _ := benchJournal(b, entries, 1, true)
-	var bare, verify time.Duration
-	opts := VerifyOptions{Policy: forgePolicy(b, 1)}
-	for b.Loop() {
-		bare += bareVerify(entries)
-		start := time.Now()
-		if r := verifyDisk(b, d, opts); !r.Consistent() || r.Signatures != entries {
-			b.Fatal(r)
-		}
-		verify += time.Since(start)
-	}
-	b.ReportMetric(float64(bare)/float64(verify), "of-bare-Ed25519")
-	b.ReportMetric(float64(entries)*float64(b.N)/verify.Seconds(), "signatures/s")
-}
-
-func bareVerify(n int) time.Duration {
-	key := ed25519.NewKeyFromSeed(make([]byte, 32))
-	msg := make([]byte, 150)
-	sig, pub := ed25519.Sign(key, msg), key.Public().(ed25519.PublicKey)
-	cores := runtime.GOMAXPROCS(0)
-	start := time.Now()
-	done := make(chan bool)
-	for range cores {
-		go func() {
-			for range n / cores {
-				ed25519.Verify(pub, msg, sig)
-			}
-			done <- true
-		}()
-	}
-	for range cores {
-		<-done
-	}
-	return time.Since(start)
 }
