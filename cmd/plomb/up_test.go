@@ -113,6 +113,19 @@ func (r *running) do(name string, args map[string]any) map[string]any {
 	return r.post("/api/command", map[string]any{"id": uuid.Must(uuid.NewV7()).String(), "do": name, "args": args})
 }
 
+// setUp names the shop and its people with the code of the first start.
+func (r *running) setUp() {
+	r.t.Helper()
+	r.post("/api/setup", map[string]any{
+		"code":          r.Setup,
+		"shop":          map[string]any{"name": "Test shop", "country": "DE", "currency": "EUR", "taxNumber": "DE123456789", "language": "en"},
+		"administrator": map[string]any{"id": "1", "name": "Ada", "pin": "246810"},
+		"people": []map[string]any{
+			{"id": "2", "name": "Otto", "role": "operator", "pin": "135790"}, {"id": "3", "name": "Sue", "role": "supervisor", "pin": "975310"},
+		},
+	})
+}
+
 func (r *running) signIn() {
 	r.t.Helper()
 	r.post("/api/sign-in", map[string]any{"person": "2", "pin": "135790"})
@@ -161,12 +174,7 @@ func TestFromAnEmptyFolderToASealedSale(t *testing.T) {
 	if r.Setup == "" {
 		t.Fatal("the first start gave no code for the set-up")
 	}
-	r.post("/api/setup", map[string]any{
-		"code":          r.Setup,
-		"shop":          map[string]any{"name": "Test shop", "country": "DE", "currency": "EUR", "taxNumber": "DE123456789", "language": "en"},
-		"administrator": map[string]any{"id": "1", "name": "Ada", "pin": "246810"},
-		"people":        []map[string]any{{"id": "2", "name": "Otto", "role": "operator", "pin": "135790"}},
-	})
+	r.setUp()
 	r.signIn()
 	r.do("drawer.open", map[string]any{"amount": 10000})
 	r.scanAnything(2)
