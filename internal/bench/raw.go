@@ -2,11 +2,10 @@ package bench
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"github.com/plomb-pos/plomb/internal/durable"
 )
 
 const (
@@ -18,7 +17,7 @@ const (
 // fdatasync for whatever queued while the last sync ran. No framing, no
 // checksum, no tree, no sealing, no recovery.
 type rawFile struct {
-	f   *os.File
+	f   durable.File
 	off int64
 
 	mu      sync.Mutex
@@ -30,7 +29,7 @@ type rawFile struct {
 }
 
 func openRaw(dir string) (*rawFile, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "raw"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := durable.OS{}.Create(filepath.Join(dir, "raw"))
 	if err != nil {
 		return nil, fmt.Errorf("reference file: %w", err)
 	}
@@ -99,7 +98,7 @@ func (r *rawFile) write(b []byte) error {
 		return err
 	}
 	r.off += int64(len(b))
-	return unix.Fdatasync(int(r.f.Fd()))
+	return r.f.Sync()
 }
 
 func (r *rawFile) close() error {
