@@ -241,7 +241,8 @@ func (p *Page) Dark(dark bool) {
 }
 
 // Click touches the visible element that carries exactly these words, as its
-// text or its label; failing that, the one that begins with them.
+// text or its label; failing that, and if they are more than two characters, the
+// one that begins with them.
 func (p *Page) Click(words string) {
 	p.t.Helper()
 	p.click("click "+words, fmt.Sprintf(`byWords(%q)`, words))
@@ -387,7 +388,8 @@ const said = (e) => (e.getAttribute('aria-label') ?? e.innerText ?? '').replace(
 const byTest = (name) => [...document.querySelectorAll('[data-test="' + name + '"]')].find(visible) ?? null;
 const byWords = (words) => {
   const all = [...top_().querySelectorAll('button, a, summary, label, input, select, [role="button"]')].filter(visible);
-  return all.find((e) => said(e) === words) ?? all.find((e) => said(e).startsWith(words)) ?? null;
+  const exact = all.find((e) => said(e) === words);
+  return exact ?? (words.length > 2 ? all.find((e) => said(e).startsWith(words)) : null) ?? null;
 };
 const shown = (words) => document.body.innerText.replace(/\s+/g, ' ').includes(words);
 const place = (e) => {

@@ -157,7 +157,7 @@ type list = []any
 
 func shopState() object {
 	may := object{}
-	for _, what := range strings.Fields("basket.remove basket.resume return.begin receipt.copy receipt.void drawer.open drawer.payin drawer.payout drawer.nosale drawer.count drawer.close report.x report.z training.start training.stop people.add people.change articles.import settings.change language.set") {
+	for _, what := range strings.Fields("basket.remove basket.resume return.begin receipt.copy receipt.void drawer.open drawer.payin drawer.payout drawer.nosale drawer.count drawer.close report.x report.z training.start training.stop people.add people.change articles.import settings.change language.set receipts.view reports.view journal.view journal.prove people.view settings.view") {
 		may[what] = "yes"
 	}
 	return object{

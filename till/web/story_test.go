@@ -148,11 +148,22 @@ func signIn(p *browsertest.Page, person string) {
 	p.SeeTest("tiles")
 }
 
+// typePIN answers the question for a PIN.
+func typePIN(p *browsertest.Page) {
+	p.SeeTest("approval")
+	for _, digit := range pin {
+		p.Click(string(digit))
+	}
+	p.ClickTest("approval-next")
+	p.GoneTest("approval")
+}
+
 // beginDrawer opens the drawer session with a float of 150.
 func beginDrawer(p *browsertest.Page) {
 	p.ClickTest("menu")
 	p.ClickTest("menu-drawer")
 	p.ClickTest("drawer.open")
+	p.SeeTest("drawer-amount")
 	for _, key := range []string{"1", "5", "0", "00"} {
 		p.Click(key)
 	}
@@ -288,11 +299,7 @@ func TestStoryADiscountIsApprovedAndTheTenderSplit(t *testing.T) {
 	picture(t, p, "story-approval")
 	p.Click("3")
 	p.ClickTest("approval-next")
-	for _, digit := range pin {
-		p.Click(string(digit))
-	}
-	p.ClickTest("approval-next")
-	p.GoneTest("approval")
+	typePIN(p)
 	p.GoneTest("discount")
 	p.See("Promotion")
 	p.ClickTest("pay")
@@ -345,6 +352,7 @@ func TestStoryASaleIsPutAsideAndTakenUpAgain(t *testing.T) {
 	p.ClickTest("article-BRD-01")
 	p.SeeTest("line-1")
 	p.Press(kb.F6)
+	p.SeeTest("suspend")
 	p.Type("blue coat")
 	p.ClickTest("suspend-take")
 	p.SeeTest("suspended")
@@ -389,6 +397,8 @@ func TestStoryTheDrawerIsCountedAndTheDayClosed(t *testing.T) {
 	p.Eval(`location.hash = '#/reports'`, nil)
 	p.ClickTest("report-z")
 	p.ClickTest("z-take")
+	p.Allow("403")
+	typePIN(p)
 	p.GoneTest("z-dialog")
 	p.See("Z report 1")
 	picture(t, p, "story-z")
@@ -415,7 +425,7 @@ func TestStoryTrainingIsKeptApart(t *testing.T) { // Requirement: POS-19
 func TestStoryAnyEntryIsFoundAndProven(t *testing.T) { // Requirement: POS-07
 	s := open(t)
 	s.furnish(t)
-	p := s.enter(t, browsertest.Till, "1")
+	p := s.enter(t, browsertest.Till, "3")
 	beginDrawer(p)
 	p.ClickTest("article-BRD-01")
 	p.SeeTest("line-1")

@@ -1,6 +1,6 @@
 /** What every part of the page knows: the node's state, the words, the formats, and how to act. */
 import { Refusal } from './node.js';
-import { createContext, useContext, useEffect, useState } from './vendor/htm-preact-standalone.module.js';
+import { createContext, useContext, useEffect, useRef, useState } from './vendor/htm-preact-standalone.module.js';
 
 /** @typedef {import('./contract.js').State} State */
 /** @typedef {{level: "info"|"warn"|"error", text: string, hint?: string}} Saying */
@@ -45,7 +45,10 @@ export function useAnswer(path, query = {}, key = '') {
   const [turn, setTurn] = useState(0);
   const [answer, setAnswer] = useState(/** @type {T|null} */ (null));
   const [problem, setProblem] = useState('');
-  const asked = JSON.stringify([path, query, key, turn, node.streams]);
+  // What was refused is not asked again because something else changed.
+  const kept = useRef(/** @type {unknown} */ (''));
+  if (!problem) kept.current = key;
+  const asked = JSON.stringify([path, query, kept.current, turn, node.streams]);
   useEffect(() => {
     if (!path) return undefined;
     let wanted = true;

@@ -6,16 +6,16 @@ import { languages } from '../words.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 
-/** @type {{view: string, icon: string, need: string, key?: string}[]} */
+/** @type {{view: string, icon: string, need: string[], key?: string}[]} need: one of these rights */
 const places = [
-  { view: 'return', icon: 'undo', need: 'return.begin', key: 'F7' },
-  { view: 'receipts', icon: 'receipt', need: '' },
-  { view: 'drawer', icon: 'drawer', need: '' },
-  { view: 'reports', icon: 'report', need: 'report.x' },
-  { view: 'journal', icon: 'journal', need: '' },
-  { view: 'people', icon: 'people', need: 'people.add' },
-  { view: 'articles', icon: 'box', need: 'articles.import' },
-  { view: 'settings', icon: 'gear', need: 'settings.change' },
+  { view: 'return', icon: 'undo', need: ['return.begin'], key: 'F7' },
+  { view: 'receipts', icon: 'receipt', need: ['receipts.view'] },
+  { view: 'drawer', icon: 'drawer', need: ['drawer.open', 'drawer.count', 'drawer.nosale'] },
+  { view: 'reports', icon: 'report', need: ['report.x', 'report.z', 'reports.view'] },
+  { view: 'journal', icon: 'journal', need: ['journal.view', 'journal.security'] },
+  { view: 'people', icon: 'people', need: ['people.view'] },
+  { view: 'articles', icon: 'box', need: ['articles.import'] },
+  { view: 'settings', icon: 'gear', need: ['settings.view'] },
 ];
 
 export function Menu() {
@@ -30,7 +30,7 @@ export function Menu() {
   return html`
     <${Dialog} title=${state.session?.person.name ?? t('menu')} onClose=${close} kind="side" test="menu-sheet">
       <nav class="menu">
-        ${places.filter((p) => !p.need || may(p.need)).map((p) => html`
+        ${places.filter((p) => p.need.some(may)).map((p) => html`
           <button type="button" key=${p.view} class="menu-item" data-test=${`menu-${p.view}`} onClick=${() => (close(), go(p.view))}>
             <${Icon} name=${p.icon} /><span>${t(`view.${p.view}`)}</span>${p.key && html`<kbd>${p.key}</kbd>`}</button>`)}
         <hr />

@@ -5,12 +5,12 @@ import { Icon } from './icons.js';
 
 /** The journal in one glance: how many entries, and whether they are sealed. */
 export function SealMark() {
-  const { state, t, f, go } = useTill();
+  const { state, t, f, go, may } = useTill();
   const { size, signed, signer, verifying } = state.journal;
   const open = signed < size;
   const words = signer === 'down' ? t('seal.down') : open ? t('seal.open', { count: size - signed }) : verifying ? t('seal.verifying') : t('seal.ok');
   return html`
-    <button type="button" class="seal ${signer === 'down' ? 'broken' : open ? 'open' : 'closed'}" title=${words} data-test="seal" onClick=${() => go('journal')}>
+    <button type="button" class="seal ${signer === 'down' ? 'broken' : open ? 'open' : 'closed'}" title=${words} data-test="seal" disabled=${!may('journal.view') && !may('journal.security')} onClick=${() => go('journal')}>
       <${Icon} name="seal" /><span><b>${f.count(size)}</b><small>${words}</small></span>
     </button>`;
 }

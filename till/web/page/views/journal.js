@@ -39,7 +39,7 @@ export function Journal() {
 
 /** @param {{index: number}} props */
 function Detail({ index }) {
-  const { t, f, go } = useTill();
+  const { t, f, go, may } = useTill();
   const { answer, problem } = useAnswer(`journal/${index}`);
   const [proving, setProving] = useState(false);
   /** @type {import('../contract.js').Entry|null} */
@@ -52,7 +52,7 @@ function Detail({ index }) {
         <header class="card-head"><h2><span class="entry-index big">${f.count(entry.index)}</span> ${entry.words || entry.kind}</h2><span>${f.moment(entry.time)} · ${entry.who}</span></header>
         ${proving
           ? html`<${Prove} index=${index} />`
-          : html`<button type="button" class="button big primary" data-test="prove" onClick=${() => setProving(true)}><${Icon} name="seal" />${t('prove')}</button>`}
+          : may('journal.prove') && html`<button type="button" class="button big primary" data-test="prove" onClick=${() => setProving(true)}><${Icon} name="seal" />${t('prove')}</button>`}
         <dl class="facts">${entry.facts.map((x, i) => html`<div key=${i}><dt>${x.label}</dt><dd>${x.value}</dd></div>`)}</dl>
         <details><summary>${t('journal.raw')}</summary>
           <h3>${t('journal.leaf')}</h3><code class="hash">${entry.leaf}</code>

@@ -13,7 +13,7 @@ export function Reports() {
   const number = Number(view[1] ?? 0);
   const [fresh, setFresh] = useState(/** @type {Report|null} */ (null));
   const [closing, setClosing] = useState(false);
-  const list = useList('reports/z', { limit: 30 }, (a) => a.reports, (/** @type {Row} */ r) => r.number);
+  const list = useList(may('reports.view') ? 'reports/z' : '', { limit: 30 }, (a) => a.reports, (/** @type {Row} */ r) => r.number);
   const kept = useAnswer(number ? `reports/z/${number}` : '');
   /** @param {any} said the report itself, or an answer that holds it @returns {Report|null} */
   const report = (said) => said?.report ?? said;
