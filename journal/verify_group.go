@@ -148,7 +148,9 @@ func (v *verification) appendGroup(at Finding, g *groupResult) {
 
 // checkRoot compares the root that a group's commit says with that of the tree.
 func (v *verification) checkRoot(at Finding, g *groupResult) {
-	bad := v.tree.Root() != g.root
+	root := v.tree.Root()
+	v.cur.know(root)
+	bad := root != g.root
 	if bad && !v.badRoots {
 		at.What, at.Detail = WhatRoot, fmt.Sprintf("the root stored at size %d is not that of the entries", g.size)
 		v.find(at)

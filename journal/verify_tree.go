@@ -76,13 +76,19 @@ type treeWindow struct {
 	left   [64]tlog.Hash // left[l] is the complete subtree of 1<<l leaves that ends before start, if bit l of start is set
 	leaves uint64
 	hashes []tlog.Hash
+	known  []knownRoot // of the groups' ends, ascending: most signatures are over one
+}
+
+type knownRoot struct {
+	size uint64
+	root tlog.Hash
 }
 
 // begin is a window from the tree on, in the memory of one that is not needed any more; nil has none.
 func (w *treeWindow) begin(tree *proof.Frontier) *treeWindow {
 	next := &treeWindow{start: tree.Size()}
 	if w != nil {
-		next.hashes = w.hashes[:0]
+		next.hashes, next.known = w.hashes[:0], w.known[:0]
 	}
 	rest := next.start
 	for _, h := range tree.Hashes() {
@@ -98,6 +104,9 @@ func (w *treeWindow) append(tree *proof.Frontier, leaf tlog.Hash) {
 	w.hashes = append(w.hashes, tree.Append(leaf)...)
 	w.leaves++
 }
+
+// know keeps the root that the tree has at its present end.
+func (w *treeWindow) know(root tlog.Hash) { w.known = append(w.known, knownRoot{w.end(), root}) }
 
 func (w *treeWindow) end() uint64 { return w.start + w.leaves }
 
@@ -122,23 +131,32 @@ func readTreeWindow(s *scanner) *treeWindow {
 	return w
 }
 
-// root is the tree's root at a size (RFC 6962 section 2.1), from the right.
+// root is the tree's root at a size.
 func (w *treeWindow) root(size uint64) (root tlog.Hash, ok bool) {
 	if size < w.start || size > w.end() {
 		return root, false
 	}
+	i, ok := slices.BinarySearchFunc(w.known, size, func(k knownRoot, size uint64) int { return cmp.Compare(k.size, size) })
+	if ok {
+		return w.known[i].root, true
+	}
+	return w.fold(size), true
+}
+
+// fold makes a root from its subtrees, from the right (RFC 6962 section 2.1).
+func (w *treeWindow) fold(size uint64) tlog.Hash {
 	if size == 0 {
-		return new(proof.Frontier).Root(), true
+		return new(proof.Frontier).Root()
 	}
 	l := bits.TrailingZeros64(size)
 	rest := size &^ (1 << l)
-	root = w.subtree(rest, l)
+	root := w.subtree(rest, l)
 	for rest != 0 {
 		l = bits.TrailingZeros64(rest)
 		rest &^= 1 << l
 		root = tlog.NodeHash(w.subtree(rest, l), root)
 	}
-	return root, true
+	return root
 }
 
 // at is root and last leaf at size.
