@@ -57,12 +57,11 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.host.setup == "" && len(r.host.booked.documents) > 0 {
 		return nil
 	}
-	if r.host.setup != "" {
-		if err := r.setUp(ctx); err != nil {
-			return err
-		}
+	begin := r.setUp // signs in, too
+	if r.host.setup == "" {
+		begin = func(ctx context.Context) error { return r.signIn(ctx, approval{Administrator, AdministratorPIN}) }
 	}
-	if err := r.signIn(ctx, approval{Administrator, AdministratorPIN}); err != nil {
+	if err := begin(ctx); err != nil {
 		return err
 	}
 	if err := r.settings(ctx); err != nil {
@@ -75,6 +74,7 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 func (r *run) setUp(ctx context.Context) error {
+	r.who = approval{Administrator, AdministratorPIN}
 	type person struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`

@@ -1,0 +1,4 @@
+package replay
+
+// Audit holds a journal against a plan.
+var Audit = audit
