@@ -53,7 +53,7 @@ var may = map[string][]string{
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
 	"internal/replay":           {"..."},
 	"internal/supervise":        nil,
-	"internal/bench":            {"journal", "journal/proof", "internal/durable"},
+	"internal/bench":            {"..."},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,
 }
@@ -65,6 +65,6 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot"},
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay", "internal/bench"},
 	"math/big":                      {"xfs4iot"}, // amounts are integers; a JSON number may be any size
 }
