@@ -169,10 +169,11 @@ func (n *Node) checkID(text string) ([16]byte, error) {
 	for _, b := range id[:6] {
 		ms = ms<<8 | int64(b)
 	}
-	switch age := n.opts.Now().Sub(time.UnixMilli(ms)); {
+	now := n.clock.peek()
+	switch age := now.wall.Sub(time.UnixMilli(ms)); {
 	case age > answerLife:
 		return id, refuse(Conflict, "id-too-old")
-	case age < -idAhead:
+	case age < -idAhead && !now.unsure: // in doubt the screen's clock may be the right one
 		return id, refuse(Conflict, "id-too-new")
 	}
 	return id, nil
