@@ -219,6 +219,9 @@ func articles() object {
 			all = append(all, object{"sku": fmt.Sprintf("%s-%d", id, j), "name": name, "group": id, "unit": unit, "unitPrice": 1990000 + 350000*j, "open": false, "letter": "B", "code": fmt.Sprint(4000000000000 + 100*i + j)})
 		}
 	}
+	for _, name := range []string{"Cheese counter", "Gifts", "Books", "Household", "Deposits", "Services", "Tobacco", "Groceries"} {
+		groups = append(groups, object{"id": name, "name": name, "articles": 1})
+	}
 	return object{"articles": all, "groups": groups, "more": false}
 }
 

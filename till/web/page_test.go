@@ -32,6 +32,11 @@ func fits(t *testing.T, p *browsertest.Page, where string) {
 	t.Helper()
 	var wide, small []string
 	p.Eval(`[...document.querySelectorAll('body *')].filter((e) => visible(e) && !e.closest('.groups, .paper, .raw, .keypad-input') && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + '.' + e.className)`, &wide)
+	var scrolls []string
+	p.Eval(`['.sell', '.view', '.page'].filter((c) => { const e = document.querySelector(c); return e && e.scrollWidth > e.clientWidth + 1 })`, &scrolls)
+	if len(scrolls) > 0 {
+		t.Errorf("%s: scrolls sideways: %v", where, scrolls)
+	}
 	var out []string
 	p.Eval(`[...document.querySelectorAll('.ticket *')].filter((e) => visible(e) && e.getBoundingClientRect().right > e.closest('.ticket').getBoundingClientRect().right + 1).map((e) => e.tagName + '.' + e.className)`, &out)
 	if len(out) > 0 {

@@ -36,7 +36,7 @@
  *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null|undefined,
  *   suspended: Suspended[], drawer: {session: "open"|"closed", since: string|null, physicallyOpen: boolean, counted: boolean},
  *   day: {zNumber: number, receipts: number}, devices: Device[], notices: Notice[], lastReceipt: LastReceipt|null,
- *   journal: {size: number, signed: number, verified: number, verifying: boolean, signer: "ok"|"down", origin: string},
+ *   journal: {size: number, signed: number, verified: number, verifying: boolean, searched?: number, signer: "ok"|"down", origin: string},
  *   clock: {now: string, unsure: boolean},
  * }} State
  *

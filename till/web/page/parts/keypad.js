@@ -1,5 +1,5 @@
 /** A keypad on the screen, with a field that a keyboard types into as well. Digits only. */
-import { html } from '../vendor/htm-preact-standalone.module.js';
+import { html, useRef } from '../vendor/htm-preact-standalone.module.js';
 import { useTill } from '../till.js';
 import { Icon } from './icons.js';
 
@@ -11,11 +11,15 @@ import { Icon } from './icons.js';
  */
 export function Keypad({ digits, onDigits, onEnter, show, label, most = 9, secret = false, children, test = 'keypad', double = true }) {
   const { t } = useTill();
+  const latest = useRef(onEnter);
+  latest.current = onEnter;
   /** @param {string} text */
   const set = (text) => onDigits(text.replace(/\D/g, '').slice(0, most));
   /** @param {KeyboardEvent} event */
   const down = (event) => {
-    if (event.key === 'Enter' && onEnter) (event.preventDefault(), onEnter());
+    if (event.key !== 'Enter' || !latest.current) return;
+    event.preventDefault();
+    setTimeout(() => latest.current?.()); // after the last digit has been taken in
   };
   const keys = ['7', '8', '9', '4', '5', '6', '1', '2', '3', ...(double ? ['00'] : ['']), '0'];
   return html`

@@ -6,6 +6,9 @@ import { Icon } from './icons.js';
 /** @param {string} hash its beginning, readable */
 const short = (hash) => `${hash.slice(0, 8)} ${hash.slice(8, 16)}`;
 
+/** The hash in a verifier key, name+hash+key (C2SP signed-note). @param {string} key */
+const keyHash = (key) => key.split('+')[1] ?? key;
+
 /** @param {{hash: string, kind: string, label: string}} props */
 function Hash({ hash, kind, label }) {
   return html`<span class="node ${kind}" title=${hash}><small>${label}</small><code>${short(hash)}</code></span>`;
@@ -26,7 +29,7 @@ export function Prove({ index }) {
         <span>${t('proof.words', { index: f.count(index), size: f.count(proof.size), count: steps.length })}</span></p>
       <ol class="path" reversed>
         <li class="root"><${Hash} hash=${proof.root} kind="top" label=${t('proof.root', { size: f.count(proof.size) })} />
-          <span class="signers">${(proof.signatures ?? []).map((s) => html`<span key=${s.name + s.key} class="signer"><${Icon} name="seal" />${s.name} <code>${s.key}</code></span>`)}</span></li>
+          <span class="signers">${(proof.signatures ?? []).map((s) => html`<span key=${s.name + s.key} class="signer"><${Icon} name="seal" />${s.name} <code>${keyHash(s.key)}</code></span>`)}</span></li>
         ${steps.map((s, i) => ({ ...s, below: i === 0 ? '' : steps[i - 1].node })).toReversed().map((s, i) => html`
           <li key=${i} class="step ${s.side} ${s.below ? '' : 'leaf'}">
             ${s.below ? html`<${Hash} hash=${s.below} kind="made" label=${t('proof.made')} />` : html`<${Hash} hash=${proof.leaf} kind="own" label=${t('proof.leaf', { index: f.count(index) })} />`}

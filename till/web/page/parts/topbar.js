@@ -28,7 +28,7 @@ export function TopBar({ query, setQuery, onEnter }) {
       ${selling
         ? html`<span class="brand"><${Icon} name="seal" /><b>${state.shop.name}</b></span>`
         : html`<button type="button" class="brand back" data-test="back" onClick=${() => go('sell')}><${Icon} name="back" /><b>${t('back')}</b></button>`}
-      <form class="scan" role="search" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), onEnter(query))}>
+      <form class="scan" role="search" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), onEnter(field.current?.value ?? query))}>
         <${Icon} name="scan" />
         <input ref=${field} data-typing data-test="scan" type="search" autocomplete="off" spellcheck=${false} enterkeyhint="go" aria-label=${t('scan.label')} placeholder=${t('scan.hint')}
           value=${query} onInput=${(/** @type {any} */ e) => setQuery(e.currentTarget.value)} />

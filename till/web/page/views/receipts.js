@@ -19,7 +19,7 @@ import { useAnswer, useTill } from '../till.js';
  */
 export function useList(path, query, rows, place) {
   const { state, ask } = useTill();
-  const first = useAnswer(path, query, state.journal.size);
+  const first = useAnswer(path, query, `${state.journal.size} ${state.journal.searched}`);
   const [more, setMore] = useState(/** @type {{of: string, rows: T[], more: boolean}} */ ({ of: '', rows: [], more: false }));
   /** @type {any} */
   const answer = first.answer;

@@ -33,7 +33,7 @@ export function Reports() {
           ${may('report.x') && html`<button type="button" class="tile-act" data-test="report-x" onClick=${x}><${Icon} name="report" /><b>${t('do.report.x')}</b><small>${t('do.report.x.hint')}</small></button>`}
           ${may('report.z') && html`<button type="button" class="tile-act" data-test="report-z" onClick=${() => setClosing(true)}><${Icon} name="seal" /><b>${t('do.report.z')}</b><small>${t('do.report.z.hint', { count: state.day.receipts })}</small></button>`}
         </div>
-        <h2>${t('reports.kept')}</h2>
+        ${may('reports.view') && html`<h2>${t('reports.kept')}</h2>`}
         ${list.problem && html`<p class="empty-words">${list.problem}</p>`}
         <ul class="rows">
           ${list.all.map((r) => html`<li key=${r.number}><button type="button" class="row" aria-current=${r.number === number} onClick=${() => go(`reports/${r.number}`)}>
@@ -46,7 +46,7 @@ export function Reports() {
         <section class="card detail" data-test="report">
           <button type="button" class="button only-small" onClick=${() => (setFresh(null), go('reports'))}><${Icon} name="back" />${t('back')}</button>
           <dl class="facts">${(shown.figures ?? []).map((x) => html`<div key=${x.label}><dt>${x.label}</dt><dd>${f.money(x.amount)}</dd></div>`)}</dl>
-          <article class="paper"><pre>${shown.text}</pre></article>
+          <article class="paper"><pre>${shown.text.replace(/\n\s*\[cut\]/g, '')}</pre></article>
         </section>`}
     </div>
     ${closing && html`
