@@ -70,6 +70,10 @@ func (n *Node) project(ctx context.Context) error {
 		next := n.searched.Load()
 		if next >= n.journal.Size() {
 			select {
+			case cause := <-n.broken:
+				if err := n.renew(ctx, cause); err != nil {
+					return err
+				}
 			case <-n.journal.Changed(next):
 			case <-n.journal.Done():
 				return nil
@@ -79,10 +83,31 @@ func (n *Node) project(ctx context.Context) error {
 			continue
 		}
 		if err := n.extend(ctx, next); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("projection: %w", err)
+			if err := n.renew(ctx, err); err != nil {
+				return err
+			}
 		}
 		n.progress()
 	}
+	return nil
+}
+
+// renew throws a damaged projection away and begins an empty one. Any other
+// trouble, such as a full disk, is waited out.
+func (n *Node) renew(ctx context.Context, cause error) error {
+	if err := n.stopped(); err != nil {
+		return err
+	}
+	if !sqlite.Damaged(cause) {
+		n.opts.Log.Error("the projection cannot be extended now", "err", cause)
+		wait(ctx, projectionPatience)
+		return nil
+	}
+	n.opts.Log.Error("the projection is made anew", "err", cause)
+	if err := n.projection.Renew(ctx); err != nil {
+		return fmt.Errorf("projection: %w", errors.Join(cause, err))
+	}
+	n.searched.Store(0)
 	return nil
 }
 
@@ -145,6 +170,27 @@ func (n *Node) caughtUp(ctx context.Context, size uint64) error {
 		}
 	}
 	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// searchFailed says that the search is not to be had now; a damaged projection is
+// made anew behind.
+func (n *Node) searchFailed(err error) error {
+	if sqlite.Damaged(err) {
+		select {
+		case n.broken <- err:
+		default:
+		}
+	}
+	return because(Unavailable, "searching", err)
 }
 
 // verify reads the whole journal once after each start, behind everything else,

@@ -161,7 +161,7 @@ func (n *Node) Entries(ctx context.Context, token Token, q ListQuery, kind strin
 	}
 	rows, err := n.projection.Entries(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, n.searchFailed(err)
 	}
 	out.More = len(rows) > q.limit()
 	for _, r := range rows[:min(len(rows), q.limit())] {

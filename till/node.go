@@ -39,6 +39,7 @@ type Node struct {
 	pings      chan devices.Device // what devices say, for the book
 	scans      chan string
 	signals    chan journal.Event
+	broken     chan error // what a question found wrong with the projection
 
 	// How far what goes on behind has come.
 	searched     atomic.Uint64 // entries in the projection
@@ -84,7 +85,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		opts: o, pins: newPins(), sessions: sessions{}, lockout: newLockout(), floods: newFloods(), flights: map[[16]byte]*flight{},
 		waiting: map[sale.ID]time.Time{}, people: map[staff.ID]sqlite.Person{}, printing: make(chan printJob, maxJobs),
-		pings: make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256),
+		pings: make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256), broken: make(chan error, 1),
 	}
 	n.stream.version = uint64(max(0, o.Now().UnixMilli()))
 	if err := n.open(ctx); err != nil {
@@ -341,9 +342,13 @@ func (n *Node) takeUp(b *sale.Basket, row sqlite.Basket) {
 	n.waiting[b.ID] = row.At
 }
 
-// basketEnded reports whether a document or an abort of the basket is among the
-// entries made since the row was written.
+// basketEnded reports whether a document of the open basket is among the entries
+// made since the row was written: few, since it was on the screen when the last
+// run ended. A suspended basket ends by a staged change and is never looked for.
 func (n *Node) basketEnded(ctx context.Context, row sqlite.Basket) (bool, error) {
+	if !row.Open {
+		return false, nil
+	}
 	for e, err := range n.journal.Entries(ctx, row.Size, n.journal.Size()) {
 		if err != nil && !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrErased) {
 			return false, err
@@ -411,6 +416,7 @@ func (n *Node) Run(ctx context.Context) error {
 		group.Go(func() error { return part(ctx) })
 	}
 	group.Go(func() error { return n.resolveIntents(ctx) })
+	group.Go(func() error { return n.recall(ctx) })
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil

@@ -259,6 +259,48 @@ func (n *Node) resolveIntents(ctx context.Context) error {
 	return nil
 }
 
+// recall finds out, once the projection is there, what a start does not read: the
+// last receipt's print and code, and the receipt that an open return is against.
+func (n *Node) recall(ctx context.Context) error {
+	size := n.journal.Size()
+	for n.searched.Load() < size && ctx.Err() == nil {
+		_ = n.caughtUp(ctx, size) // asked again until it is there
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	code, index := n.lastCode(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.basket != nil && n.basket.Original != nil && n.original == nil {
+		if o, err := n.originalAt(ctx, n.basket.Original.Index); err == nil {
+			n.original = o
+		}
+	}
+	if n.last != nil && n.last.Index == index && n.last.Code == "" {
+		n.last.Code = code
+	}
+	if n.last != nil && n.last.Printed == PrintedUnknown {
+		if printed, err := n.printedHeld(ctx, n.last.Index); err == nil {
+			n.last.Printed = printed
+		}
+	}
+	n.stream.changed()
+	return nil
+}
+
+// lastCode makes the last receipt's code again, outside the book: the signer may
+// take its time.
+func (n *Node) lastCode(ctx context.Context) (code string, index uint64) {
+	n.mu.Lock()
+	last := n.last
+	n.mu.Unlock()
+	if last == nil {
+		return "", 0
+	}
+	return n.codeAgain(ctx, last.Index), last.Index
+}
+
 func (n *Node) leftIntents() []fiscal.OpenIntent {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -280,7 +322,7 @@ func (n *Node) printedHeld(ctx context.Context, index uint64) (Printed, error) {
 	}
 	by, err := n.projection.Referring(ctx, index, uint16(fiscal.KindIntent), uint16(fiscal.KindPrinted), uint16(fiscal.KindPrintFailed))
 	if err != nil {
-		return "", err
+		return "", n.searchFailed(err)
 	}
 	state := PrintedNo
 	for _, i := range by {

@@ -198,7 +198,7 @@ func (n *Node) Receipts(ctx context.Context, token Token, q ListQuery) (*Receipt
 	}
 	rows, err := n.projection.Receipts(ctx, a.training, q.oneMore())
 	if err != nil {
-		return nil, err
+		return nil, n.searchFailed(err)
 	}
 	out := &ReceiptsAnswer{Receipts: []ReceiptRow{}, More: len(rows) > q.limit()}
 	for _, r := range rows[:min(len(rows), q.limit())] {
@@ -253,7 +253,7 @@ func (n *Node) Receipt(ctx context.Context, token Token, number uint64) (*Receip
 	}
 	r, ok, err := n.projection.Receipt(ctx, a.training, number)
 	if err != nil {
-		return nil, err
+		return nil, n.searchFailed(err)
 	}
 	if !ok {
 		return nil, refuse(NotFound, "unknown-receipt")
@@ -322,7 +322,7 @@ func (n *Node) Reports(ctx context.Context, token Token, q ListQuery) (*ReportsA
 	}
 	rows, err := n.projection.Zs(ctx, q.oneMore())
 	if err != nil {
-		return nil, err
+		return nil, n.searchFailed(err)
 	}
 	out := &ReportsAnswer{Reports: []ReportRow{}, More: len(rows) > q.limit()}
 	for _, z := range rows[:min(len(rows), q.limit())] {
@@ -338,7 +338,7 @@ func (n *Node) Report(ctx context.Context, token Token, number uint64) (*ReportA
 	}
 	z, ok, err := n.projection.Z(ctx, number)
 	if err != nil {
-		return nil, err
+		return nil, n.searchFailed(err)
 	}
 	if !ok {
 		return nil, refuse(NotFound, "no-report")

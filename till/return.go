@@ -168,7 +168,7 @@ func (n *Node) indexOfNumber(ctx context.Context, number uint64) (uint64, error)
 	}
 	row, ok, err := n.projection.Receipt(ctx, false, number)
 	if err != nil {
-		return 0, err
+		return 0, n.searchFailed(err)
 	}
 	if !ok {
 		return 0, refuse(NotFound, "unknown-receipt")
@@ -190,7 +190,7 @@ func (n *Node) originalAt(ctx context.Context, index uint64) (*sale.Original, er
 	o := sale.Original{Reference: sale.Reference{Origin: n.journal.Origin(), Index: index, Number: r.Number, At: at}, Document: r.Document}
 	by, err := n.projection.Referring(ctx, index, uint16(fiscal.KindReturn), uint16(fiscal.KindVoid))
 	if err != nil {
-		return nil, err
+		return nil, n.searchFailed(err)
 	}
 	for _, i := range by {
 		back, _, err := n.receiptAt(ctx, i)

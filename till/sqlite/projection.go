@@ -7,13 +7,20 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
 // Projection finds entries for questions. It is a copy: the node reads what it
 // answers from the journal itself. Its methods may be called concurrently; they
 // run one after the other.
-type Projection struct{ d *database }
+type Projection struct {
+	path, origin string
+	key          []byte
+
+	mu sync.RWMutex // guards d against Renew
+	d  *database
+}
 
 // Row is what the projection keeps of one entry.
 type Row struct {
@@ -64,8 +71,10 @@ type Query struct {
 }
 
 // OpenProjection opens the projection of a journal, or makes an empty one when
-// there is none, or none that can be used: damaged, under another key, of
-// another schema or origin. rebuilt says that it is empty.
+// there is none, or none that can be used: under another key, of another schema
+// or origin, damaged where it begins. It does not read through a long one: damage
+// further in shows when it is used, and Renew is the answer. rebuilt says that it
+// is empty.
 func OpenProjection(ctx context.Context, path string, key []byte, origin string) (p *Projection, rebuilt bool, err error) {
 	p, err = openProjection(ctx, path, key, origin)
 	if err == nil {
@@ -94,7 +103,7 @@ func openProjection(ctx context.Context, path string, key []byte, origin string)
 	if err != nil {
 		return nil, err
 	}
-	p := &Projection{d}
+	p := &Projection{path: path, origin: origin, key: key, d: d}
 	if err := p.claim(ctx, origin); err != nil {
 		d.close()
 		return nil, err
@@ -107,25 +116,45 @@ func (p *Projection) claim(ctx context.Context, origin string) error {
 	if err != nil {
 		return err
 	}
-	var have, check string
+	var have string
 	if err := p.d.db.QueryRowContext(ctx, "SELECT origin FROM cursor").Scan(&have); err != nil {
 		return err
 	}
-	if err := p.d.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&check); err != nil {
-		return err
-	}
-	if have != origin || check != "ok" {
-		return fmt.Errorf("projection of %s, quick_check %s", have, check)
+	if have != origin {
+		return fmt.Errorf("projection of %s", have)
 	}
 	return nil
 }
 
+// Renew throws everything away and begins with an empty projection: for one that
+// turns out to be damaged while it is open. Other calls wait.
+func (p *Projection) Renew(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.d.close() // it is thrown away; a damaged file may not close cleanly
+	if err := RemoveProjection(p.path); err != nil {
+		return err
+	}
+	fresh, err := openProjection(ctx, p.path, p.key, p.origin)
+	if err != nil {
+		return err
+	}
+	p.d = fresh.d
+	return nil
+}
+
 // Close gives up the lock.
-func (p *Projection) Close() error { return p.d.close() }
+func (p *Projection) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.d.close()
+}
 
 // Cursor is the first index that is not in the projection, and the leaf hash of
 // the entry before it: when the journal's differs, the projection is another's.
 func (p *Projection) Cursor(ctx context.Context) (next uint64, leaf [32]byte, err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	var b []byte
 	if err := p.d.db.QueryRowContext(ctx, "SELECT next, leaf FROM cursor").Scan(&next, &b); err != nil {
 		return 0, leaf, fmt.Errorf("read projection cursor: %w", err)
@@ -136,6 +165,8 @@ func (p *Projection) Cursor(ctx context.Context) (next uint64, leaf [32]byte, er
 
 // Apply adds entries that follow the cursor, in order, and moves it: all or none.
 func (p *Projection) Apply(ctx context.Context, rows []Row) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if len(rows) == 0 {
 		return nil
 	}
@@ -160,7 +191,7 @@ func move(ctx context.Context, tx *sql.Tx, rows []Row) error {
 		return err
 	}
 	if n, _ := res.RowsAffected(); n != 1 {
-		return fmt.Errorf("entry %d does not follow the cursor", rows[0].Index)
+		return fmt.Errorf("entry %d: %w", rows[0].Index, errCursor)
 	}
 	return nil
 }
@@ -198,6 +229,8 @@ func insertReceipt(ctx context.Context, tx *sql.Tx, r *Row) error {
 
 // Entries finds entries.
 func (p *Projection) Entries(ctx context.Context, q Query) ([]Row, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	where, args := q.where("idx")
 	list, err := all(ctx, p.d.db, func(scan func(...any) error) (r Row, err error) {
 		var at int64
@@ -213,6 +246,8 @@ func (p *Projection) Entries(ctx context.Context, q Query) ([]Row, error) {
 
 // Receipts finds receipts of the real or the training series.
 func (p *Projection) Receipts(ctx context.Context, training bool, q Query) ([]ReceiptRow, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	where, args := q.where("number")
 	list, err := all(ctx, p.d.db, scanReceipt,
 		"SELECT "+receiptColumns+" FROM (SELECT * FROM receipt WHERE series = ?)"+where+" ORDER BY number DESC LIMIT ?",
@@ -234,6 +269,8 @@ func scanReceipt(scan func(...any) error) (r ReceiptRow, err error) {
 
 // Receipt finds one receipt by its number.
 func (p *Projection) Receipt(ctx context.Context, training bool, number uint64) (r ReceiptRow, ok bool, err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if number > 1<<63-1 {
 		return r, false, nil
 	}
@@ -251,6 +288,8 @@ func (p *Projection) Receipt(ctx context.Context, training bool, number uint64) 
 // Referring lists the entries of some kinds (none: all) that are about the
 // entry at an index, oldest first.
 func (p *Projection) Referring(ctx context.Context, original uint64, kinds ...uint16) ([]uint64, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if original > 1<<63-1 {
 		return nil, nil
 	}
@@ -270,6 +309,8 @@ func (p *Projection) Referring(ctx context.Context, original uint64, kinds ...ui
 
 // Zs lists day closes, newest first.
 func (p *Projection) Zs(ctx context.Context, q Query) ([]ZRow, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	where, args := Query{Before: q.Before}.where("number")
 	list, err := all(ctx, p.d.db, scanZ, "SELECT number, idx, at, total FROM z"+where+" ORDER BY number DESC LIMIT ?", append(args, q.limit())...)
 	if err != nil {
@@ -280,6 +321,8 @@ func (p *Projection) Zs(ctx context.Context, q Query) ([]ZRow, error) {
 
 // Z finds one day's close.
 func (p *Projection) Z(ctx context.Context, number uint64) (z ZRow, ok bool, err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if number > 1<<63-1 {
 		return z, false, nil
 	}

@@ -52,6 +52,15 @@ var (
 	ErrKey = errors.New("not a database under this key")
 )
 
+// Damaged reports whether an error says that a database file is not as it was
+// written: not a full disk, not an ended context.
+func Damaged(err error) bool {
+	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.CONSTRAINT) || errors.Is(err, errCursor)
+}
+
+// errCursor says that entries do not follow what a projection has.
+var errCursor = errors.New("entries do not follow the cursor")
+
 //go:embed migrations
 var migrations embed.FS
 

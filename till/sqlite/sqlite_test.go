@@ -215,8 +215,14 @@ func TestProjectionThatCannotBeUsedIsMadeAnew(t *testing.T) {
 			}
 			origin, k := f(t, path)
 			p, rebuilt, err := sqlite.OpenProjection(t.Context(), path, k, origin)
-			if err != nil || !rebuilt {
-				t.Fatalf("rebuilt = %v, %v", rebuilt, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !rebuilt {
+				if _, err := p.Entries(t.Context(), sqlite.Query{Limit: 200}); err == nil {
+					t.Fatal("damage was neither found at open nor when reading")
+				}
+				must(t, p.Renew(t.Context()))
 			}
 			must(t, p.Apply(t.Context(), rows(3)))
 			must(t, p.Close())
