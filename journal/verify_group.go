@@ -24,7 +24,7 @@ func (v *verification) merge(r *segmentResult) {
 		v.find(Finding{Index: v.tree.Size(), Segment: r.number, What: WhatSegment, Detail: "the segment before holds nothing"})
 		v.ended = false
 	}
-	v.beginSegment(r.number, r.info)
+	v.beginSegment(r)
 	for i := range r.groups {
 		g := &r.groups[i]
 		if last := i == len(r.groups)-1; last && g.torn {
@@ -53,12 +53,12 @@ func (v *verification) checkFile(r *segmentResult) {
 }
 
 // beginSegment compares the tree that a segment says it begins with.
-func (v *verification) beginSegment(number uint32, info *segmentInfo) {
-	if info != nil {
-		v.adopt(number, info)
+func (v *verification) beginSegment(r *segmentResult) {
+	if r.info != nil {
+		v.adopt(r.number, r.info)
 	}
 	v.starts[len(v.starts)-1].size = v.tree.Size()
-	v.cur, v.prev = v.prev.begin(&v.tree), v.cur // nobody looks at the one before the last any more
+	v.cur, v.prev = v.prev.begin(&v.tree, r.leaves()), v.cur // nobody looks at the one before the last any more
 }
 
 // adopt takes a segment's word for the tree that it begins with.

@@ -49,6 +49,14 @@ type segmentResult struct {
 	info   *segmentInfo // nil: not whole
 }
 
+// leaves is how many entries the segment has, as far as is known.
+func (r *segmentResult) leaves() (n int) {
+	for i := range r.groups {
+		n += r.groups[i].leaves.count()
+	}
+	return n
+}
+
 // groupResult is one group, with what its contents alone say. Slices point
 // into the segment's bytes.
 type groupResult struct {

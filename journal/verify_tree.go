@@ -84,12 +84,14 @@ type knownRoot struct {
 	root tlog.Hash
 }
 
-// begin is a window from the tree on, in the memory of one that is not needed any more; nil has none.
-func (w *treeWindow) begin(tree *proof.Frontier) *treeWindow {
+// begin is a window from the tree on, for as many leaves, in the memory of one
+// that is not needed any more; nil has none.
+func (w *treeWindow) begin(tree *proof.Frontier, leaves int) *treeWindow {
 	next := &treeWindow{start: tree.Size()}
 	if w != nil {
 		next.hashes, next.known = w.hashes[:0], w.known[:0]
 	}
+	next.hashes = slices.Grow(next.hashes, 2*leaves)
 	rest := next.start
 	for _, h := range tree.Hashes() {
 		l := bits.Len64(rest) - 1
@@ -121,7 +123,7 @@ func readTreeWindow(s *scanner) *treeWindow {
 		return nil
 	}
 	var none *treeWindow
-	w := none.begin(tree)
+	w := none.begin(tree, 0)
 	for ; g != nil && g.Commit != nil && g.Commit.Before == w.end(); g = s.next() {
 		leaves := leafHashes(g.Commit.Leaves)
 		for i := range leaves.count() {

@@ -20,7 +20,7 @@ func TestAWindowKnowsEveryRootWithinItInAnyOrder(t *testing.T) {
 		for size := uint64(0); ; size++ {
 			roots[size] = tree.Root()
 			if size == start {
-				w = w.begin(tree)
+				w = w.begin(tree, int(end-start))
 			}
 			if size == end {
 				break
