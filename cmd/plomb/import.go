@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type importCommand struct {
 
 type importArticles struct {
 	File    string `arg:"" type:"existingfile" help:"Table of articles: CSV, UTF-8, columns named in the first line."`
-	URL     string `name:"url" default:"http://127.0.0.1:8480" xor:"till" help:"Address of the running till."`
+	URL     string `name:"url" xor:"till" help:"Address of the running till; http://127.0.0.1:8480 if nothing is said."`
 	Dir     string `type:"path" xor:"till" help:"Directory of a till that does not run: it is opened for the import."`
 	Person  string `required:"" help:"Who imports: an administrator's id."`
 	PINFile string `name:"pin-file" type:"existingfile" help:"File with the PIN; otherwise it is asked for on the terminal, without echo."`
@@ -126,10 +127,13 @@ func (c importArticles) pin(s streams) (string, error) {
 	return string(pin), nil
 }
 
+// usualAddress is where plomb up puts the screen unless told otherwise.
+const usualAddress = "http://127.0.0.1:8480"
+
 // connect reaches the running till, or opens one for as long as the import takes.
 func (c importArticles) connect(ctx context.Context, s streams) (*tillAPI, func() error, error) {
 	if c.Dir == "" {
-		api, err := newTillAPI(c.URL)
+		api, err := newTillAPI(cmp.Or(c.URL, usualAddress))
 		return api, func() error { return nil }, err
 	}
 	node, err := tillCommand{Dir: c.Dir}.open(ctx, s.Err)

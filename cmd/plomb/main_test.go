@@ -1,0 +1,132 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till/tilltest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"plomb": main})
+}
+
+// TestScripts runs testdata/script/*.txtar. $TILL is the directory of a till that
+// runs and holds its lock, at $URL; $CLOSED is that of one that was ended in
+// order. Both have sold receipts 1 to 3 and taken part of 2 back in receipt 4.
+func TestScripts(t *testing.T) {
+	running, closed := soldShop(t), soldShop(t)
+	closed.Close()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("TILL", running.Dir)
+			e.Setenv("URL", running.URL)
+			e.Setenv("CLOSED", closed.Dir)
+			day, err := filepath.Abs("../../internal/replay/testdata/online-retail-2010-12-01.csv")
+			e.Setenv("DAY", day)
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "copytree": copyTree, "flip": flip, "head": head},
+	})
+}
+
+func soldShop(t *testing.T) *tilltest.Shop {
+	t.Helper()
+	shop := tilltest.New(t, tilltest.WithoutDevices())
+	cashier := shop.As(staff.Supervisor)
+	for _, skus := range [][]string{{"BRD-01"}, {"BRD-01", "BRD-01"}, {"BRD-01"}} {
+		for _, sku := range skus {
+			cashier.Do("basket.add", "sku", sku)
+		}
+		cashier.Pay("card", 0)
+	}
+	cashier.Do("return.begin", "receipt", 2)
+	cashier.Do("return.line", "line", 1, "quantity", 1_000_000)
+	cashier.Pay("card", 0)
+	cashier.Approved(staff.Supervisor, "report.z")
+	return shop
+}
+
+// status CODE COMMAND... runs a command that has to end with an exit code.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want || neg {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// copytree FROM TO copies a directory.
+func copyTree(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[1]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chmod(path, 0o600)
+	}))
+}
+
+// flip FILE OFFSET changes one bit.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	at, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	defer f.Close()
+	var b [1]byte
+	_, err = f.ReadAt(b[:], at)
+	ts.Check(err)
+	b[0] ^= 1
+	_, err = f.WriteAt(b[:], at)
+	ts.Check(err)
+}
+
+// head FROM TO LINES copies the first lines of a file.
+func head(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	text, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	end := 0
+	for ; n > 0 && end < len(text); end++ {
+		if text[end] == '\n' {
+			n--
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text[:end], 0o600))
+}
+
+// plomb runs a command in this process.
+func plomb(t *testing.T, stdin io.Reader, args ...string) (stdout string, code int) {
+	t.Helper()
+	var out, words writer
+	code = run(t.Context(), args, streams{stdin, &out, &words})
+	if len(words) > 0 {
+		t.Logf("plomb %v: %s", args, words)
+	}
+	return string(out), code
+}
+
+// writer keeps what is written.
+type writer []byte
+
+func (w *writer) Write(p []byte) (int, error) { *w = append(*w, p...); return len(p), nil }
