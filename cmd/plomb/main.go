@@ -34,6 +34,7 @@ type commands struct {
 	Import  importCommand  `cmd:"" help:"Bring data into the till."`
 	Export  exportCommand  `cmd:"" help:"Take data out of the till."`
 	Keys    keysCommand    `cmd:"" help:"Hand out keys for reading."`
+	Epoch   epochCommand   `cmd:"" help:"Go on where a journal cannot: begin a new epoch."`
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
 	Replay  replayCommand  `cmd:"" help:"Ring up a real retail data set at a till of its own."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`

@@ -36,12 +36,12 @@ func (c signerCommand) Run(ctx context.Context, s streams) error {
 	origin := c.Origin
 	if origin == "" {
 		if origin, err = till.CurrentOrigin(c.Dir); err != nil {
-			return err
+			return explain(c.Dir, err)
 		}
 	}
 	signer, err := box.Signer(origin)
 	if err != nil {
-		return err
+		return explain(c.Dir, err)
 	}
 	l, err := listenUnix(c.Socket)
 	if err != nil {

@@ -69,12 +69,13 @@ func (c tillCommand) open(ctx context.Context, log io.Writer) (*till.Node, error
 	}
 	signer, err := c.signer(box)
 	if err != nil {
-		return nil, err
+		return nil, explain(c.Dir, err)
 	}
 	opts := tillOptions(c.Dir, box, signer)
 	opts.Devices = c.Devices
 	opts.Log = slog.New(slog.NewTextHandler(log, nil))
-	return till.Open(ctx, opts)
+	node, err := till.Open(ctx, opts)
+	return node, explain(c.Dir, err)
 }
 
 func (c tillCommand) signer(box *seal.Box) (proof.Signer, error) {
