@@ -482,3 +482,44 @@ func TestStoryLanguageAndThemeAreSwitched(t *testing.T) {
 	p.See("付款")
 	picture(t, p, "story-chinese")
 }
+
+func TestStoryABasketIsSeenOnEveryScreen(t *testing.T) {
+	s := open(t)
+	s.furnish(t)
+	p := s.enter(t, browsertest.Till, "3")
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.ClickTest("article-FRU-01")
+	p.SeeTest("weigh")
+	for _, key := range []string{"1", "2", "4", "0"} {
+		p.Click(key)
+	}
+	p.Press(kb.Enter)
+	p.See("1.24 kg × €2.49")
+	p.Scan("2900000010420")
+	p.SeeTest("line-3")
+	p.Type("4*20001018")
+	p.Press(kb.Enter)
+	p.See("4 × €1.25")
+	p.Scan("2900000012035")
+	p.SeeTest("line-5")
+	p.ClickTest("line-5")
+	p.Until(`byTest('line-5').getAttribute('aria-current') === 'true'`)
+	p.Press(kb.F4)
+	p.SeeTest("discount")
+	p.Click("10 %")
+	p.Click("Short date")
+	p.ClickTest("discount-take")
+	p.GoneTest("discount")
+	p.See("€0.75 Short date")
+	p.Press(kb.Escape)
+	p.See("€19.51")
+	for _, screen := range screens {
+		p.Resize(screen.size)
+		fits(t, p, screen.name)
+		picture(t, p, "shop-"+screen.name)
+		p.Dark(true)
+		picture(t, p, "shop-"+screen.name+"-dark")
+		p.Dark(false)
+	}
+}

@@ -18,9 +18,13 @@ export function Dialog({ title, onClose, children, kind = '', test = '' }) {
     if (first instanceof HTMLElement) first.focus();
     return () => dialog?.close();
   }, []);
+  // A touch on a button leaves the keyboard where it types, so that Enter still means "done".
+  const stay = (/** @type {MouseEvent} */ event) => {
+    if (event.target instanceof Element && event.target.closest('button') && box.current?.querySelector('[data-typing]')) event.preventDefault();
+  };
   const id = `title-${test || 'dialog'}`;
   return html`
-    <dialog ref=${box} class="dialog ${kind}" data-test=${test} aria-labelledby=${id}
+    <dialog ref=${box} class="dialog ${kind}" data-test=${test} aria-labelledby=${id} onMouseDown=${stay}
       onCancel=${(/** @type {Event} */ e) => (e.preventDefault(), onClose?.())}>
       <header class="dialog-head">
         <h2 id=${id}>${title}</h2>
