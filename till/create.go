@@ -13,7 +13,6 @@ import (
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
-	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/till/sqlite"
 )
 
@@ -91,7 +90,7 @@ func firstDrafts(o Options, c *catalog.Catalog) ([]journal.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	country, currency := money.Country("DE"), c.Currency()
+	country, currency := o.Country, c.Currency()
 	name := "plomb"
 	shop, err := newShop(Profile{Name: &name, Country: &country, Currency: &currency}, o.Name, o.Now())
 	if err != nil {

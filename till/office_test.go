@@ -243,3 +243,18 @@ func digits(n uint64) []byte {
 	}
 	return []byte(number(n))
 }
+
+func TestAScreenThatNobodyTouchesLocksItself(t *testing.T) {
+	var offset atomic.Int64
+	shop := tilltest.New(t, tilltest.WithoutDevices(), tilltest.With(func(o *till.Options) {
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+	}))
+	anna := shop.As(staff.Operator)
+	anna.Do("basket.add", "sku", "BRD-01")
+	offset.Store(int64(6 * time.Minute))
+	s := anna.Until(func(s till.State) bool { return s.Session != nil && s.Session.Locked })
+	if s.Basket != nil {
+		t.Error("the locked screen shows the basket")
+	}
+	wantKinds(t, shop, "lock")
+}

@@ -299,7 +299,8 @@ func (n *Node) setup(ctx context.Context, in Setup, people []sqlite.Person) (Tok
 	return n.begin(ctx, personOf(people[0]))
 }
 
-// setupShop is the entry that puts the shop's profile in force.
+// setupShop is the entry that puts the shop's profile in force. Country and
+// currency are those that the till was commissioned for.
 func (n *Node) setupShop(p Profile) (fiscal.Body, error) {
 	now := n.state.Shop
 	if p.Country == nil {
@@ -312,10 +313,12 @@ func (n *Node) setupShop(p Profile) (fiscal.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	if shop.Country == now.Country && shop.Currency == now.Currency {
-		return &fiscal.ConfigChange{Shop: shop}, nil
+	if shop.Country != now.Country || shop.Currency != now.Currency {
+		r := refuse(Refused, "country-fixed")
+		r.Values = []string{"country", string(now.Country), "currency", string(now.Currency)}
+		return nil, r
 	}
-	return &fiscal.TaxChange{Shop: shop}, nil
+	return &fiscal.ConfigChange{Shop: shop}, nil
 }
 
 // shopChanged takes a new profile into use. The book is held.

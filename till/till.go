@@ -49,6 +49,7 @@ import (
 	"github.com/plomb-pos/plomb/catalog"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/money"
 )
 
 // Options say with what a node is made or opened. Dir, Keys and DatabaseKey must
@@ -69,8 +70,10 @@ type Options struct {
 	DatabaseKey func(name string) ([]byte, error)
 	// Anchors remember how far the journal has come.
 	Anchors []journal.Anchor
-	// Catalogue is what a new till sells; nil: the sample shop.
+	// Catalogue is what a new till sells; nil: the sample shop. Country is where, and
+	// stays for the till's life as the catalogue's currency does; empty: "DE".
 	Catalogue *catalog.Set
+	Country   money.Country
 	// Devices is the address of the XFS4IoT services, "ws://host:port"; empty: none.
 	Devices string
 	// Now is the wall clock, nil: time.Now. Uptime is monotonic since boot and Boot
@@ -95,6 +98,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Boot == [16]byte{} {
 		o.Boot = bootID()
+	}
+	if o.Country == "" {
+		o.Country = "DE"
 	}
 	if o.SignPatience == 0 {
 		o.SignPatience = 2 * time.Second
