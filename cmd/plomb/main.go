@@ -35,6 +35,7 @@ type commands struct {
 	Export  exportCommand  `cmd:"" help:"Take data out of the till."`
 	Keys    keysCommand    `cmd:"" help:"Hand out keys for reading."`
 	Epoch   epochCommand   `cmd:"" help:"Go on where a journal cannot: begin a new epoch."`
+	Repair  repairCommand  `cmd:"" help:"Put damaged entries back from another copy of the journal."`
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
 	Replay  replayCommand  `cmd:"" help:"Ring up a real retail data set at a till of its own."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
