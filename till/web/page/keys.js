@@ -85,6 +85,11 @@ export function listen(onScan) {
   return () => removeEventListener('keydown', down, true);
 }
 
+/** Typing reaches the page's field, and what is scanned goes nowhere: where nobody is signed in. */
+export function useTyping() {
+  useEffect(() => listen(() => {}), []);
+}
+
 /** @param {KeyboardEvent} event */
 function swallow(event) {
   event.preventDefault();

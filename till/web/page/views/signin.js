@@ -3,6 +3,7 @@ import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { Refusal } from '../node.js';
 import { Keypad } from '../parts/keypad.js';
 import { Icon } from '../parts/icons.js';
+import { useTyping } from '../keys.js';
 import { useTill } from '../till.js';
 
 export function SignIn() {
@@ -13,6 +14,7 @@ export function SignIn() {
   const [problem, setProblem] = useState('');
   const [busy, setBusy] = useState(false);
 
+  useTyping();
   const enter = async () => {
     if (step === 'person') return person && setStep('pin');
     if (!pin || busy) return undefined;
@@ -47,6 +49,7 @@ export function SignIn() {
 export function Locked() {
   const { t, state, run } = useTill();
   const [pin, setPin] = useState('');
+  useTyping();
   const enter = async () => {
     if (!pin) return;
     await run('session.unlock', { pin });
