@@ -19,8 +19,8 @@ import { useEffect, useRef } from './vendor/htm-preact-standalone.module.js';
  */
 const layers = [];
 
-/** The longest pause between two characters of a scanner. */
-const burst = 45;
+/** The longest pause between two characters of a scanner, in ms; nobody types six digits in a row that fast. */
+const burst = 90;
 
 /** What a code looks like: digits, or plomb's own receipt code. */
 const code = /^(?:\d{6,}|PLOMB\d:.+)$/;
@@ -65,7 +65,7 @@ export function listen(onScan) {
   const down = (event) => {
     if (event.isComposing) return;
     const now = event.timeStamp;
-    if (event.key === 'Enter' && code.test(run) && now - last < 4 * burst) {
+    if (event.key === 'Enter' && code.test(run) && now - last < 3 * burst) {
       swallow(event);
       takeOut(run);
       onScan(run);
