@@ -171,17 +171,26 @@ func (n *Node) SetupCode() string {
 	return n.setupCode
 }
 
-// Watch follows the node's changes; nil when too many watch already. The
-// watcher must Leave.
-func (n *Node) Watch() *Watcher {
-	if n.stream.watched() >= maxWatchers {
+// Watch follows the node's changes for whoever holds a token; nil when too many
+// watch already. The watcher must Leave. Strangers get few of the places, so that
+// they cannot keep a till's own screen out.
+func (n *Node) Watch(token Token) *Watcher {
+	limit := maxWatchers
+	if !n.SignedIn(token) {
+		limit = maxStrangers
+	}
+	if n.stream.watched() >= limit {
 		return nil
 	}
 	return n.stream.Watch()
 }
 
-// maxWatchers bounds the event streams open at once.
-const maxWatchers = 32
+// maxWatchers bounds the event streams open at once, maxStrangers those at which
+// nobody without a session is let in any more.
+const (
+	maxWatchers  = 32
+	maxStrangers = 16
+)
 
 // stopped is what a node that takes nothing more answers.
 func (n *Node) stopped() error {

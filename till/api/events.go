@@ -19,7 +19,7 @@ const (
 // events streams the whole state at once and after each change, coalesced.
 func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
 	s := &stream{w: w, control: http.NewResponseController(w)}
-	watcher := h.node.Watch()
+	watcher := h.node.Watch(token(r))
 	if watcher == nil {
 		return errTooMany
 	}
