@@ -81,6 +81,26 @@ type battered struct {
 	answered atomic.Int64
 }
 
+// newBattered starts a shop in dir, which must not exist, ready to sell.
+func newBattered(t *testing.T, dir string) *battered {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	b := &battered{
+		t: t, exe: program(t), dir: dir, client: &http.Client{Jar: jar, Timeout: 20 * time.Second}, dice: rand.New(rand.NewPCG(seed, 1)),
+	}
+	b.r = up(t, b.exe, b.dir)
+	b.r.client = b.client
+	b.r.setUp()
+	b.r.signIn()
+	b.r.do("drawer.open", map[string]any{"amount": 10000})
+	return b
+}
+
 func (b *battered) current() *running {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -249,22 +269,7 @@ func TestKilledAtRandomNothingIsLostOrDoubled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills real processes for half a minute")
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	b := &battered{
-		t: t, exe: program(t), dir: filepath.Join(t.TempDir(), "shop"), client: &http.Client{Jar: jar, Timeout: 20 * time.Second},
-		dice: rand.New(rand.NewPCG(seed, 1)),
-	}
-	b.r = up(t, b.exe, b.dir)
-	b.r.client = b.client
-	b.r.setUp()
-	b.r.signIn()
-	b.r.do("drawer.open", map[string]any{"amount": 10000})
-
+	b := newBattered(t, filepath.Join(t.TempDir(), "shop"))
 	done, ended := make(chan struct{}), make(chan int, 1)
 	go func() { ended <- b.batter(done, 3) }()
 	var sales []sold
