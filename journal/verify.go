@@ -114,6 +114,10 @@ type VerifyOptions struct {
 	// Checkpoints of this journal that are known to be true from elsewhere,
 	// earlier or later ones, in any order: the caller has verified them.
 	Checkpoints []proof.Checkpoint
+	// Lost is the tree size up to which somebody has owned up to the loss of the
+	// journal's end, as the epoch after does: no checkpoint up to there counts as
+	// WhatTruncated. 0: nobody has.
+	Lost uint64
 	// Check is called for every entry that was opened, in order, from one
 	// goroutine; an error becomes a finding. Head and body are valid during the
 	// call only.
@@ -276,6 +280,9 @@ func (v *verification) conclude() *Report {
 	r.Size, r.Root = v.tree.Size(), v.tree.Root()
 	r.Torn = v.torn != nil
 	for _, c := range v.points {
+		if c.Size <= v.opts.Lost {
+			continue
+		}
 		v.find(Finding{Index: r.Size, What: WhatTruncated, Detail: fmt.Sprintf("the journal holds %d entries, the checkpoint %d: its tail was lost or an older copy restored", r.Size, c.Size)})
 	}
 	if v.opts.Policy == nil {

@@ -508,6 +508,20 @@ func TestCheckpointsFromElsewhereTellWhatIsGone(t *testing.T) {
 	}
 }
 
+// An epoch that goes on after a loss says how far the one before had come.
+func TestALossThatIsOwnedUpToIsNoTruncation(t *testing.T) {
+	whole, held := honest(t, 60), honest(t, 30)
+	point := whole.checkpoint(50)
+	for lost, want := range map[uint64]int{0: 1, 49: 1, 50: 0, 60: 0} {
+		opts := withKeys(t)
+		opts.Checkpoints, opts.Lost = []proof.Checkpoint{point, held.checkpoint(20)}, lost
+		r := verifyDisk(t, held.write(t), opts)
+		if len(r.Findings) != want || want == 1 && r.Findings[0].What != WhatTruncated {
+			t.Errorf("lost up to %d: %v", lost, r.Findings)
+		}
+	}
+}
+
 // Requirement: POS-08
 func TestAFlippedBitIsFoundWhereverItIs(t *testing.T) {
 	f := honest(t, 40)

@@ -79,29 +79,53 @@ func (s *session) directory(ctx context.Context, r *result, dir string) {
 		r.add(cannotRead(dir, kindJournal, err))
 		return
 	}
-	before := ""
+	var before *link
 	for i, e := range epochs {
-		it := s.journal(ctx, e.dir)
+		var after *claim
+		if i+1 < len(epochs) {
+			after = s.claimIn(ctx, epochs[i+1].dir)
+		}
+		it, end := s.epoch(ctx, e, before, after)
 		if want := i + 1; len(epochs) > 1 && e.number != want && (i == 0 || epochs[i-1].number != e.number-1) {
 			it.find(0, "epoch", fmt.Sprintf("epoch %d is not there", e.number-1))
 		}
-		it.linkOrigin(e, before)
-		if it.Origin != "" {
-			before = it.Origin
+		if end != nil {
+			before = end
 		}
 		r.add(it)
 	}
 }
 
+// epoch checks one epoch and how it goes on from the one before; its end is nil
+// if it cannot be read.
+func (s *session) epoch(ctx context.Context, e epoch, before *link, after *claim) (item, *link) {
+	c := s.newContents(ctx, e.dir)
+	rep, err := s.verify(ctx, e.dir, c, after)
+	if err != nil {
+		return cannotRead(e.dir, kindJournal, err), nil
+	}
+	it := journalItem(e.dir, rep, s.keys != nil, s.policy)
+	if c != nil {
+		c.remark(&it)
+	}
+	after.lost(&it, rep)
+	it.linkOrigin(e, before)
+	s.link(&it, e, c, before)
+	return it, linkOf(rep, c)
+}
+
 // linkOrigin compares an epoch's origin, "<till>/e<n>", with its directory and
 // with the epoch before.
-func (it *item) linkOrigin(e epoch, before string) {
+func (it *item) linkOrigin(e epoch, before *link) {
 	till, name := cutEpoch(it.Origin)
 	if n := epochNumber(name); it.Origin != "" && e.number != 0 && n != 0 && n != e.number {
 		it.find(0, "epoch", fmt.Sprintf("the journal of %s lies in the place of epoch %d", it.Origin, e.number))
 	}
-	if other, _ := cutEpoch(before); before != "" && it.Origin != "" && other != till {
-		it.find(0, "epoch", fmt.Sprintf("the epoch before is of %s", before))
+	if before == nil || it.Origin == "" {
+		return
+	}
+	if other, _ := cutEpoch(before.origin); other != till {
+		it.find(0, "epoch", fmt.Sprintf("the epoch before is of %s", before.origin))
 	}
 }
 
@@ -113,22 +137,29 @@ func cutEpoch(origin string) (till, name string) {
 	return origin[:i], origin[i+1:]
 }
 
-// journal checks one epoch.
-func (s *session) journal(ctx context.Context, dir string) item {
+// verify verifies one epoch's journal against all that is known of it.
+func (s *session) verify(ctx context.Context, dir string, c *contents, after *claim) (*journal.Report, error) {
 	opts := journal.VerifyOptions{Keys: s.keys, Policy: s.policy, Progress: s.meter.progress(dir)}
-	origin, err := journal.ReadOrigin(durable.OS{}, dir)
+	if c != nil {
+		opts.Check = c.entry
+	}
+	if origin, err := journal.ReadOrigin(durable.OS{}, dir); err == nil {
+		opts.Checkpoints = s.pointsOf(origin)
+		after.hold(&opts, origin)
+	}
+	defer s.meter.clear()
+	return journal.Verify(ctx, dir, opts)
+}
+
+// pointsOf are the checkpoints of an origin that are known from elsewhere.
+func (s *session) pointsOf(origin string) (list []proof.Checkpoint) {
 	for i := range s.points {
-		if p := &s.points[i]; err == nil && p.Origin == origin {
+		if p := &s.points[i]; p.Origin == origin {
 			p.used = true
-			opts.Checkpoints = append(opts.Checkpoints, p.Checkpoint)
+			list = append(list, p.Checkpoint)
 		}
 	}
-	rep, err := journal.Verify(ctx, dir, opts)
-	s.meter.clear()
-	if err != nil {
-		return cannotRead(dir, kindJournal, err)
-	}
-	return journalItem(dir, rep, s.keys != nil, s.policy)
+	return list
 }
 
 func journalItem(dir string, rep *journal.Report, keys bool, policy *proof.Policy) item {
@@ -148,7 +179,7 @@ func journalItem(dir string, rep *journal.Report, keys bool, policy *proof.Polic
 func (it *item) remark(rep *journal.Report, keys, policy bool) {
 	say := func(when bool, format string, args ...any) {
 		if when {
-			it.Remarks = append(it.Remarks, fmt.Sprintf(format, args...))
+			it.say(format, args...)
 		}
 	}
 	say(!keys, "contents not checked: no --keys")

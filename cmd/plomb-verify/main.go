@@ -8,8 +8,17 @@
 // object. The exit code says it in short: 0 whole, 1 tampered, 2 cannot read,
 // 3 consistent, but nobody vouches for the origin.
 //
-// It is small on purpose: the standard library, golang.org/x/mod, the journal
-// and what that needs. A test lists all of it.
+// With keys it also checks what the law asks of the contents: numbers without
+// gaps, grand totals that go on, sums, Z figures, and that an epoch goes on from
+// the end of the one before. That is package fiscal, the very fold by which
+// tills record, on journal and files alone; an objection to an entry is a
+// finding "content". Entries of kinds that a newer version made are named, and
+// are no tampering.
+//
+// It is small on purpose: the standard library, golang.org/x/mod, the journal,
+// package fiscal (which is pure: it neither reads nor writes anything) with the
+// words of the trade it is written in, and what these need. A test lists all of
+// it.
 package main
 
 import (
@@ -19,6 +28,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -35,7 +45,9 @@ flags, before DIR or FILE:
   --policy FILE      who may sign: a c2sp.org/tlog-policy file. It must come from
                      somewhere else than the journal, for example the authority.
                      Without it nobody vouches for the origin (exit code 3).
-  --keys FILE        month keys, to check the contents too. Lines of text:
+  --keys FILE        month keys, to check the contents too: each entry, document
+                     numbers, sums, grand totals, Z reports, and how an epoch
+                     goes on from the one before. Lines of text:
                        plomb-keys 1
                        month 202611 BASE64-OF-32-BYTES
   --checkpoint FILE  a signed checkpoint seen earlier or elsewhere: tells a tail
@@ -65,7 +77,12 @@ examples:
       plomb-verify --policy shop.policy sale-4711.tlog-proof
 `
 
+// garbage is how many bytes of it may lie about for 100 in use, which are nearly
+// all buffers of whole segments: so a long journal takes as much memory as a short one.
+const garbage = 5
+
 func main() {
+	debug.SetGCPercent(garbage)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

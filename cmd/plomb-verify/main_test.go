@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,7 +30,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"verify": verifyCommand, "sell": sellCommand, "policy": policyCommand, "flip": flipCommand, "edit": editCommand,
+			"verify": verifyCommand, "sell": sellCommand, "forge": forgeCommand, "strange": strangeCommand, "epoch": epochCommand,
+			"policy": policyCommand, "flip": flipCommand, "edit": editCommand,
 		},
 		RequireExplicitExec: true,
 	})
@@ -51,53 +50,6 @@ func verifyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
-}
-
-const firstSale = 1_795_000_000_000 // 18 November 2026
-
-// sell DIR ORIGIN N records N sales with receipts in a journal, which it makes if
-// there is none, and closes it. Beside DIR it leaves: .vkey, .checkpoint (of the
-// whole), .receipt and .tlog-proof (of the last sale), .keys.
-func sellCommand(ts *testscript.TestScript, _ bool, args []string) {
-	dir, origin := ts.MkAbs(args[0]), args[1]
-	n, err := strconv.Atoi(args[2])
-	ts.Check(err)
-	ts.Check(os.MkdirAll(filepath.Dir(dir), 0o700))
-	signer := journaltest.NewSigner(origin)
-	j := openOrCreate(ts, dir, origin, signer)
-	ctx := context.Background()
-	var last *journal.Ticket
-	for range n {
-		last, err = j.Append(ctx, sale(j.Size()))
-		ts.Check(err)
-	}
-	signed, err := last.Signed(ctx)
-	ts.Check(err)
-	writeReceipt(ts, dir, last.HeadBytes(0), signed)
-	writeProof(ctx, ts, dir, j, last, signer)
-	ts.Check(j.Close(ctx))
-	write(ts, dir+".vkey", signer.Verifier().String())
-	key, err := journaltest.NewKeys().Month(ctx, 202611)
-	ts.Check(err)
-	write(ts, dir+".keys", "plomb-keys 1\nmonth 202611 "+base64.StdEncoding.EncodeToString(key[:])+"\n")
-}
-
-func sale(n uint64) journal.Draft {
-	return journal.Draft{
-		Kind: 1, Time: time.UnixMilli(firstSale + int64(n)*1000), Body: fmt.Appendf(nil, `{"sale":%d}`, n), Sign: true,
-		Numbers: []proof.Number{{Tag: 1, Value: int64(n) * 100}},
-	}
-}
-
-func openOrCreate(ts *testscript.TestScript, dir, origin string, signer proof.Signer) *journal.Journal {
-	ctx := context.Background()
-	opts := journal.Options{Keys: journaltest.NewKeys(), Signer: signer, SegmentSize: 16 << 10}
-	j, _, err := journal.Open(ctx, dir, opts)
-	if errors.Is(err, journal.ErrNoJournal) {
-		j, err = journal.Create(ctx, dir, origin, []journal.Draft{sale(0)}, opts)
-	}
-	ts.Check(err)
-	return j
 }
 
 func writeReceipt(ts *testscript.TestScript, dir string, head []byte, signed journal.Signed) {
@@ -168,13 +120,31 @@ func TestTheVerifierDependsOnLittle(t *testing.T) {
 	got := strings.Fields(string(out))
 	slices.Sort(got)
 	want := []string{
+		"github.com/go-json-experiment/json", // bodies of entries: refuses doubled fields
+		"github.com/go-json-experiment/json/internal",
+		"github.com/go-json-experiment/json/internal/jsonflags",
+		"github.com/go-json-experiment/json/internal/jsonopts",
+		"github.com/go-json-experiment/json/internal/jsonwire",
+		"github.com/go-json-experiment/json/jsontext",
+		"github.com/plomb-pos/plomb/catalog",
 		"github.com/plomb-pos/plomb/cmd/plomb-verify",
+		"github.com/plomb-pos/plomb/drawer",
+		"github.com/plomb-pos/plomb/fiscal",
 		"github.com/plomb-pos/plomb/internal/durable",
 		"github.com/plomb-pos/plomb/journal",
 		"github.com/plomb-pos/plomb/journal/proof",
+		"github.com/plomb-pos/plomb/money",
+		"github.com/plomb-pos/plomb/receipt",
+		"github.com/plomb-pos/plomb/receipt/paper",
+		"github.com/plomb-pos/plomb/sale",
+		"github.com/plomb-pos/plomb/staff",
+		"github.com/plomb-pos/plomb/tax",
 		"golang.org/x/mod/sumdb/note",
 		"golang.org/x/mod/sumdb/tlog",
-		"golang.org/x/sys/unix", // locks and fdatasync of internal/durable
+		"golang.org/x/sys/unix",          // locks and fdatasync of internal/durable
+		"golang.org/x/text/transform",    // of norm
+		"golang.org/x/text/unicode/norm", // names in catalogues
+		"golang.org/x/text/width",        // columns on paper
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dependencies (-want +got):\n%s", diff)

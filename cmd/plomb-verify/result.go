@@ -79,6 +79,11 @@ func (it *item) find(index uint64, what, detail string) {
 	it.Findings = append(it.Findings, finding{Path: it.Path, Index: index, What: what, Detail: detail})
 }
 
+// say remarks on what is not wrong and has to be known.
+func (it *item) say(format string, args ...any) {
+	it.Remarks = append(it.Remarks, fmt.Sprintf(format, args...))
+}
+
 // describe shows what the head says; it counts as far as the signature does.
 func (it *item) describe(head []byte) {
 	h, err := proof.ParseHead(head)
