@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/plomb-pos/plomb/journal"
 )
@@ -15,7 +16,7 @@ const MemoryChild = "bench-verify"
 
 // garbage is how many bytes of it a verifying process allows itself for 100 in
 // use: the buffers of whole segments make up nearly all of those.
-const garbage = 10
+const garbage = 5
 
 // Memory measures the peak resident memory of a process that verifies a
 // journal, at two lengths. exe is this program; it must answer MemoryChild with VerifyOne.
