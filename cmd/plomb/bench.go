@@ -14,11 +14,13 @@ import (
 
 type benchCommand struct {
 	Journal benchJournal `cmd:"" help:"Durable appends, verification and opening, as ratios to the bare disk and to bare hashing and signing."`
+	Sale    benchSale    `cmd:"" help:"Sales over HTTP against durable appends, and what a long history costs a till."`
+	Till    benchTill    `cmd:"" help:"Make a till with a long history, to look at or to measure."`
 }
 
 // benchOptions are common to all measurements.
 type benchOptions struct {
-	Dir    string        `type:"path" help:"Where to measure: a directory on the disk in question, not in memory. Default: a temporary one."`
+	Dir    string        `default:"." type:"path" help:"Where to measure: a directory on the disk in question, not in memory."`
 	Rounds int           `default:"7" help:"Paired rounds; the median counts."`
 	Time   time.Duration `default:"2s" help:"Length of one measurement."`
 	JSON   bool          `name:"json" help:"One line of JSON a case."`
@@ -95,6 +97,41 @@ func (o benchOptions) print(w io.Writer, results []bench.Result) error {
 	}
 	return t.Flush()
 }
+
+type benchSale struct {
+	benchOptions
+	Entries int `default:"100000" help:"Length of the long history; 0: leave out what depends on it."`
+}
+
+func (b benchSale) Run(ctx context.Context, s streams) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	c := b.config(s)
+	results, err := bench.Sale(ctx, c, exe)
+	if err == nil && b.Entries > 0 {
+		var more []bench.Result
+		more, err = bench.History(ctx, c, exe, b.Entries)
+		results = append(results, more...)
+	}
+	if err := b.print(s.Out, results); err != nil {
+		return err
+	}
+	return err
+}
+
+type benchTill struct {
+	Dir     string `arg:"" type:"path" help:"Directory, missing or empty."`
+	Entries int    `default:"100000" help:"Entries in its journal."`
+}
+
+// Help says who may sign in.
+func (benchTill) Help() string {
+	return "The till is set up, with administrator 1 and supervisor 2, both with PIN " + bench.PIN + ". plomb up --dir DIR runs it."
+}
+
+func (b benchTill) Run(ctx context.Context) error { return bench.FillTill(ctx, b.Dir, b.Entries) }
 
 // benchVerify is a process whose memory is measured.
 type benchVerify struct {

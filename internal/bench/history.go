@@ -17,7 +17,6 @@ import (
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/sale"
-	"github.com/plomb-pos/plomb/staff"
 )
 
 const (
@@ -31,7 +30,7 @@ const (
 )
 
 // FillTill makes a till in dir, an empty or missing directory, whose journal has
-// the given number of entries, and closes it. It is set up with one operator
+// the given number of entries, and closes it. It is set up with two people
 // and holds what a till writes: signed receipts with their prints, a Z report
 // and a snapshot after each thousand receipts. Entries are drafted from and
 // folded into fiscal.State as a node does, but go to the journal many at a
@@ -111,7 +110,7 @@ func (h *history) prepare(ctx context.Context) error {
 	if h.items, err = plainItems(&h.state.Shop, h.now); err != nil {
 		return err
 	}
-	return h.add(&fiscal.ShiftOpen{Actor: fiscal.Actor{By: Operator}, Session: h.state.Session.Number + 1, At: h.now})
+	return h.add(&fiscal.ShiftOpen{Actor: fiscal.Actor{By: Seller}, Session: h.state.Session.Number + 1, At: h.now})
 }
 
 // plainItems are articles that need neither weighing nor a price nor a deposit.
@@ -178,7 +177,7 @@ func (h *history) sell(size uint64) error {
 	h.command = uuidAt(h.now, at)
 	defer func() { h.command = [16]byte{} }()
 	const printer = "ReceiptPrinter"
-	bodies := []fiscal.Body{r, &fiscal.Intent{Actor: fiscal.Actor{By: Operator}, Action: "print", Device: printer, Entry: &at, Key: string(d.Basket)}}
+	bodies := []fiscal.Body{r, &fiscal.Intent{Actor: fiscal.Actor{By: Seller}, Action: "print", Device: printer, Entry: &at, Key: string(d.Basket)}}
 	if err := h.addUpTo(size, bodies...); err != nil {
 		return err
 	}
@@ -189,7 +188,7 @@ func (h *history) sell(size uint64) error {
 // document is a sale of two articles, paid in cash or by card in turn.
 func (h *history) document() (d sale.Document, err error) {
 	id := uuidAt(h.now, uint64(h.sales)|1<<60)
-	b, err := sale.New(sale.ID(uuidText(id)), sale.Sale, Operator, h.state.Shop.Terms(), h.now)
+	b, err := sale.New(sale.ID(uuidText(id)), sale.Sale, Seller, h.state.Shop.Terms(), h.now)
 	if err != nil {
 		return d, err
 	}
@@ -202,12 +201,12 @@ func (h *history) document() (d sale.Document, err error) {
 	if _, err := b.Tender(sale.Payment{Type: by}, h.now); err != nil {
 		return d, err
 	}
-	return b.Complete(Operator, h.now)
+	return b.Complete(Seller, h.now)
 }
 
 // close ends the day, with the snapshot that follows a Z report.
 func (h *history) close(size uint64) error {
-	z, err := h.state.NewZReport(fiscal.Actor{By: Operator}, h.now)
+	z, err := h.state.NewZReport(fiscal.Actor{By: Seller}, h.now)
 	if err != nil {
 		return err
 	}
@@ -284,6 +283,3 @@ func uuidAt(t time.Time, n uint64) (id [16]byte) {
 func uuidText(id [16]byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
-
-// Operator is who sells in a made till.
-const Operator staff.ID = "1"

@@ -14,11 +14,16 @@ import (
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/seal"
+	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till"
 )
 
-// pin is the operator's: nothing that is measured is a secret.
-const pin = "258025"
+// Seller is the supervisor of a made till, who may do all that is measured;
+// PIN is hers and the administrator's: nothing that is measured is a secret.
+const (
+	Seller staff.ID = "2"
+	PIN             = "258025"
+)
 
 // tillKeys are what opens a made till.
 type tillKeys struct {
@@ -80,7 +85,7 @@ func createTill(ctx context.Context, dir string, now func() time.Time) error {
 	return setUp(ctx, o)
 }
 
-// setUp names the shop and its only person.
+// setUp names the shop and its people.
 func setUp(ctx context.Context, o till.Options) error {
 	node, err := till.Open(ctx, o)
 	if err != nil {
@@ -89,7 +94,8 @@ func setUp(ctx context.Context, o till.Options) error {
 	name, currency := "Bench", money.Currency("EUR")
 	_, err = node.Setup(ctx, till.Setup{
 		Code: node.SetupCode(), Shop: till.Profile{Name: &name, Currency: &currency},
-		Administrator: till.NewPerson{ID: Operator, Name: "Operator", PIN: pin},
+		Administrator: till.NewPerson{ID: "1", Name: "Administrator", PIN: PIN},
+		People:        []till.NewPerson{{ID: Seller, Name: "Seller", Role: string(staff.Supervisor), PIN: PIN}},
 	})
 	return errors.Join(err, node.Close(ctx))
 }

@@ -1,0 +1,334 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plomb-pos/plomb/seal"
+	"github.com/plomb-pos/plomb/till"
+	"github.com/plomb-pos/plomb/till/api"
+)
+
+// running is a till that answers over HTTP.
+type running struct {
+	*screen
+	ready time.Duration // from its start until it could sell
+	pid   int           // of the till's process; 0: this one
+	stop  func() error
+}
+
+// startUp runs plomb up: devices, signer and till.
+func startUp(ctx context.Context, exe, dir string) (*running, error) {
+	p, err := start(ctx, exe, "up", "--json", "--dir", dir, "--listen", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	r := &running{ready: p.ready, stop: p.stop}
+	if r.pid, err = p.childNamed("till"); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	r.screen, err = newScreen(p.line)
+	return r, err
+}
+
+// startTill runs plomb signer and plomb till, without devices.
+func startTill(ctx context.Context, exe, dir string) (*running, error) {
+	socket, err := os.MkdirTemp("", "plomb")
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(socket, "signer.sock")
+	signer, err := start(ctx, exe, "signer", "--dir", dir, "--socket", file)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(socket))
+	}
+	stopSigner := func() error { return errors.Join(signer.stop(), os.RemoveAll(socket)) }
+	p, err := start(ctx, exe, "till", "--dir", dir, "--listen", "127.0.0.1:0", "--signer", file)
+	if err != nil {
+		return nil, errors.Join(err, stopSigner())
+	}
+	r := &running{ready: p.ready, pid: p.cmd.Process.Pid, stop: func() error { return errors.Join(p.stop(), stopSigner()) }}
+	r.screen, err = newScreen(p.line)
+	return r, err
+}
+
+// startHere runs the till in this process, with its signing key.
+func startHere(ctx context.Context, dir string) (*running, error) {
+	started := time.Now()
+	k, err := openKeys(dir)
+	if err != nil {
+		return nil, err
+	}
+	k.signer = seal.NewGuard(k.signer)
+	node, err := till.Open(ctx, k.options(dir, nil))
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, node.Close(ctx))
+	}
+	r := &running{ready: time.Since(started)}
+	server := &http.Server{Handler: api.Handler(node, http.NotFoundHandler()), ReadHeaderTimeout: 10 * time.Second}
+	ctx, cancel := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- node.Run(ctx) }()
+	go server.Serve(l) // ends with Close
+	r.stop = func() error { err := server.Close(); cancel(); return errors.Join(err, <-ran) }
+	r.screen, err = newScreen(`{"till":"http://` + l.Addr().String() + `/"}`)
+	return r, err
+}
+
+// process is a part of plomb that has said that it is ready.
+type process struct {
+	cmd   *exec.Cmd
+	log   bytes.Buffer
+	line  string
+	ready time.Duration
+}
+
+func start(ctx context.Context, exe string, args ...string) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, exe, args...)}
+	p.cmd.Stderr = &p.log
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if p.line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		return nil, errors.Join(fmt.Errorf("plomb %s ended before it was ready: %w", args[0], err), p.stop())
+	}
+	p.ready = time.Since(started)
+	return p, nil
+}
+
+// stop ends the process as Ctrl-C does.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	if err := p.cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(p.cmd.Args, " "), err, p.log.String())
+	}
+	return nil
+}
+
+// childNamed finds the child that runs a command of plomb.
+func (p *process) childNamed(command string) (int, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, task := range tasks {
+		list, err := os.ReadFile(task)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		for _, pid := range strings.Fields(string(list)) {
+			line, err := os.ReadFile("/proc/" + pid + "/cmdline")
+			if err == nil && bytes.Contains(line, []byte("\x00"+command+"\x00")) {
+				return strconv.Atoi(pid)
+			}
+		}
+	}
+	return 0, fmt.Errorf("this system does not show a %s among the children of plomb up", command)
+}
+
+// resident is the memory of a process that is in use, and its peak, in MiB as Linux counts.
+func resident(pid int) (now, peak float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib float64
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			fmt.Sscan(rest, &kib)
+			now = kib / 1024
+		}
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Sscan(rest, &kib)
+			peak = kib / 1024
+		}
+	}
+	return now, peak, nil
+}
+
+// screen is a signed-in client of a till.
+type screen struct {
+	url    string
+	client *http.Client
+	cookie string
+}
+
+// newScreen signs the seller in at the till of a ready line.
+func newScreen(ready string) (*screen, error) {
+	var line struct {
+		Till string `json:"till"`
+	}
+	if err := json.Unmarshal([]byte(ready), &line); err != nil {
+		return nil, fmt.Errorf("the till said %q when it was ready: %w", ready, err)
+	}
+	s := &screen{url: strings.TrimSuffix(line.Till, "/"), client: &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute,
+	}}
+	body, _ := json.Marshal(map[string]string{"person": string(Seller), "pin": PIN})
+	resp, err := s.client.Post(s.url+"/api/sign-in", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	defer resp.Body.Close()
+	for _, c := range resp.Cookies() {
+		s.cookie = c.String()
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("sign in: %s (%v)", resp.Status, err)
+	}
+	return s, nil
+}
+
+// refusal is a command's error.
+type refusal struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+func (r *refusal) Error() string { return r.Code + ": " + r.Text }
+
+// answer is what a command is answered, as far as it is looked at.
+type answer struct {
+	Result struct {
+		Receipt struct {
+			Number uint64 `json:"number"`
+			Code   string `json:"code"`
+		} `json:"receipt"`
+	} `json:"result"`
+	Error *refusal `json:"error"`
+}
+
+// command is answered with raw JSON.
+func (s *screen) command(do string, args map[string]any) ([]byte, error) {
+	return s.send(map[string]any{"id": uuidText(newUUID()), "do": do, "args": args})
+}
+
+// proved sends a command for which one proves again who one is.
+func (s *screen) proved(do string) error {
+	_, err := s.send(map[string]any{"id": uuidText(newUUID()), "do": do, "approval": map[string]string{"person": string(Seller), "pin": PIN}})
+	return err
+}
+
+func (s *screen) send(command map[string]any) ([]byte, error) {
+	body, err := json.Marshal(command)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequest(http.MethodPost, s.url+"/api/command", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Cookie", s.cookie)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		a := answer{Error: &refusal{Code: resp.Status, Text: string(text)}}
+		err = errors.Join(json.Unmarshal(text, &a), a.Error)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", command["do"], err)
+	}
+	return text, nil
+}
+
+// do sends a command and reads its answer.
+func (s *screen) do(do string, args map[string]any) (a answer, err error) {
+	text, err := s.command(do, args)
+	if err == nil {
+		err = json.Unmarshal(text, &a)
+	}
+	return a, err
+}
+
+// settled waits until verification and projection have caught up, and says how long that took.
+func (s *screen) settled(ctx context.Context) (time.Duration, error) {
+	started := time.Now()
+	for {
+		verifying, err := s.verifying(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if !verifying && s.searchable() {
+			return time.Since(started), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// verifying asks the event stream for its first state.
+func (s *screen) verifying(ctx context.Context) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/events", nil)
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Cookie", s.cookie)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewReader(resp.Body); ; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return false, fmt.Errorf("events: %w", err)
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok {
+			continue
+		}
+		var state struct {
+			Journal struct {
+				Size      uint64 `json:"size"`
+				Verified  uint64 `json:"verified"`
+				Verifying bool   `json:"verifying"`
+			} `json:"journal"`
+		}
+		err = json.Unmarshal([]byte(data), &state)
+		return state.Journal.Verifying || state.Journal.Verified == 0, err
+	}
+}
+
+// searchable reports whether the projection knows the newest entries: a copy asks for it.
+func (s *screen) searchable() bool {
+	_, err := s.command("receipt.copy", map[string]any{"number": 1 << 40})
+	r, ok := errors.AsType[*refusal](err)
+	return ok && r.Code != "searching"
+}
+
+// newUUID is a command's id.
+func newUUID() [16]byte { return uuidAt(time.Now(), rand.Uint64()) }
