@@ -6,9 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/plomb-pos/plomb/staff"
@@ -113,6 +118,62 @@ func head(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text[:end], 0o600))
+}
+
+// TestTheCommandsPageIsWhatTheProgramDoes holds docs/commands.md against the
+// command line, both ways.
+func TestTheCommandsPageIsWhatTheProgramDoes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/commands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, s := range strings.Split(string(page), "\n### ")[1:] {
+		name, text, _ := strings.Cut(s, "\n")
+		text, _, _ = strings.Cut(text, "\n## ")
+		sections[name] = text
+	}
+	model := kong.Must(&commands{}, kong.Name("plomb")).Model
+	for _, n := range model.Leaves(true) {
+		name := "plomb " + strings.TrimSpace(strings.TrimPrefix(n.Path(), "plomb"))
+		text, ok := sections[name]
+		if !ok {
+			t.Errorf("docs/commands.md has no section %q", name)
+			continue
+		}
+		delete(sections, name)
+		if diff := cmp.Diff(flagsOf(n), flagsIn(text)); diff != "" {
+			t.Errorf("flags of %s (-program +page):\n%s", name, diff)
+		}
+		if slices.Contains(flagsOf(n), "--json") && !strings.Contains(text, "{\"") && !strings.HasPrefix(name, "plomb bench") && name != "plomb journal show" {
+			t.Errorf("docs/commands.md does not show the JSON of %s", name)
+		}
+	}
+	for name := range sections {
+		t.Errorf("docs/commands.md has a section %q, the program no such command", name)
+	}
+}
+
+func flagsOf(n *kong.Node) (names []string) {
+	for _, f := range n.Flags {
+		if !f.Hidden && f.Name != "help" {
+			names = append(names, "--"+f.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+var flagPattern = regexp.MustCompile("`(--[a-z-]+)`")
+
+func flagsIn(text string) (names []string) {
+	for _, m := range flagPattern.FindAllStringSubmatch(text, -1) {
+		if m[1] != "--keys" { // of plomb-verify
+			names = append(names, m[1])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // plomb runs a command in this process.

@@ -140,7 +140,8 @@ func ensureTill(ctx context.Context, p *Plan, o Options, c *clock) error {
 		return createTill(ctx, p, o, c)
 	}
 	text, err := os.ReadFile(filepath.Join(o.Dir, markFile))
-	if err != nil || string(text) != mark(p, o) {
+	_, later := os.Stat(filepath.Join(o.Dir, "e2")) // a replay makes one epoch
+	if err != nil || later == nil || string(text) != mark(p, o) {
 		return fmt.Errorf("%s: %w", o.Dir, ErrOtherTill)
 	}
 	return nil
@@ -185,7 +186,7 @@ func fillTill(ctx context.Context, dir, mark string, c *clock) error {
 		return err
 	}
 	opts := tillOptions(dir, box, signer, c)
-	opts.Name, opts.Catalogue = name, &catalog.Set{Currency: currency} // the articles are imported
+	opts.Name, opts.Country, opts.Catalogue = name, country, &catalog.Set{Currency: currency} // the articles are imported
 	if opts.Key, err = box.Verifier(till.Origin(name, 1)); err != nil {
 		return err
 	}
