@@ -161,7 +161,7 @@ func TestTheScannerWorksWhereverTheFocusIs(t *testing.T) {
 	p.SeeTest("sell")
 	p.Type("3*4711")
 	p.Press(kb.Enter)
-	p.Until(`document.querySelector('[data-test=scan]').value === ''`)
+	s.wait(t, 5)
 	var codes []string
 	for _, c := range s.sent() {
 		codes = append(codes, fmt.Sprintf("%s %v %v", c.Do, c.Args["code"], c.Args["quantity"]))
