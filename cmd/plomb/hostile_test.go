@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till"
 	"github.com/plomb-pos/plomb/till/api"
 	"github.com/plomb-pos/plomb/till/tilltest"
 )
@@ -471,5 +472,111 @@ func copyDir(t *testing.T, to, from string) {
 	t.Helper()
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestASignerThatHangsHoldsNoSaleUpForLong stops the signer's process without ending it.
+//
+// Requirement: POS-02
+func TestASignerThatHangsHoldsNoSaleUpForLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program and starts it")
+	}
+	b := newBattered(t, filepath.Join(t.TempDir(), "shop"))
+	if s := b.sell(); s.code == "" {
+		t.Fatal("a sale with a good signer has no code")
+	}
+	signer := b.current().childProcess("signer")
+	if err := syscall.Kill(signer, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	silent := b.sell()
+	if took := time.Since(began); took > 10*time.Second || silent.code != "" {
+		t.Errorf("with a hanging signer a sale took %s and has the code %q", took, silent.code)
+	}
+	eventually(t, "the operator is told", func() bool { return strings.Contains(b.current().seen(), "signer-down") })
+	if err := syscall.Kill(signer, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	sales := []sold{silent}
+	eventually(t, "receipts are signed again", func() bool {
+		sales = append(sales, b.sell())
+		return sales[len(sales)-1].code != ""
+	})
+	b.current().stop()
+	wholeSays(t, b.exe, b.dir, sales[len(sales)-1].code)
+}
+
+// hands are a clock and an uptime that a test moves.
+type hands struct {
+	mu           sync.Mutex
+	wall, uptime time.Duration
+	began        time.Time
+}
+
+func (h *hands) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Add(h.wall)
+}
+
+func (h *hands) up() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.began) + time.Hour + h.uptime
+}
+
+func (h *hands) set(wall time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wall = wall
+}
+
+// TestTheClockMayJumpAndTheRecordStays sells while the clock shows last century,
+// next year, and the right time again.
+//
+// Requirement: POS-14
+func TestTheClockMayJumpAndTheRecordStays(t *testing.T) {
+	h := &hands{began: time.Now()}
+	shop := tilltest.New(t, tilltest.WithoutDevices(), tilltest.With(func(o *till.Options) { o.Now, o.Uptime = h.now, h.up }))
+	year := 365 * 24 * time.Hour
+	newest := h.now() // the time of ids, as a screen makes them whose clock is as far as the record
+	send := func(c *tilltest.Client, do string, pairs ...any) tilltest.Answer {
+		t.Helper()
+		if now := h.now(); now.After(newest) {
+			newest = now
+		}
+		a := c.Send(map[string]any{"id": tilltest.NewID(newest), "do": do, "args": tilltest.Args(pairs...)})
+		if a.Error != nil {
+			t.Fatalf("%s at %s: %+v", do, h.now(), *a.Error)
+		}
+		return a
+	}
+	send(shop.As(staff.Operator), "drawer.open", "amount", 10000)
+	for i, jump := range []time.Duration{0, -20 * year, -time.Since(time.Unix(0, 0)) + time.Minute, 0, year, 0} {
+		h.set(jump)
+		operator := shop.As(staff.Operator)
+		send(operator, "basket.add", "sku", sku)
+		a := send(operator, "basket.tender", "type", "cash", "complete", true)
+		var paid tilltest.Paid
+		a.Into(t, &paid)
+		if paid.Receipt == nil || paid.Receipt.Number != int64(i+1) {
+			t.Errorf("receipt with the clock at %s = %+v, want number %d", h.now(), paid.Receipt, i+1)
+		}
+		if jumped := i > 0; a.State.Clock.Unsure != jumped {
+			t.Errorf("clock at %s: unsure = %t, want %t", h.now(), a.State.Clock.Unsure, jumped)
+		}
+	}
+	shop.Restart()
+	shop.As(staff.Operator).Until(func(s till.State) bool {
+		return !s.Journal.Verifying && s.Journal.Verified > 0
+	})
+	var list till.EntriesAnswer
+	shop.As(staff.Administrator).Ask("/api/journal?limit=200", &list)
+	for i := 1; i < len(list.Entries); i++ {
+		if newer, older := list.Entries[i-1], list.Entries[i]; newer.Time.Before(older.Time) {
+			t.Errorf("entry %d of %s comes after entry %d of %s", newer.Index, newer.Time, older.Index, older.Time)
+		}
 	}
 }
