@@ -118,10 +118,7 @@ func (n *Node) doFor(ctx context.Context, key sessionKey, c Command) (any, error
 	}
 	f, mine := n.takeOff(id)
 	if mine {
-		work, cancel := background(ctx, commandLimit)
-		defer cancel()
-		f.result, f.err = n.fly(work, key, id, c)
-		n.land(id, f)
+		n.carryOut(ctx, f, key, id, c)
 	}
 	select {
 	case <-f.done:
@@ -132,6 +129,15 @@ func (n *Node) doFor(ctx context.Context, key sessionKey, c Command) (any, error
 		return nil, toRefusal(f.err)
 	}
 	return f.result, nil
+}
+
+// carryOut flies one flight and lands it whatever happens: nobody waits for ever.
+func (n *Node) carryOut(ctx context.Context, f *flight, key sessionKey, id [16]byte, c Command) {
+	work, cancel := background(ctx, commandLimit)
+	defer cancel()
+	defer n.land(id, f)
+	f.err = refuse(Internal, "internal")
+	f.result, f.err = n.fly(work, key, id, c)
 }
 
 // admit checks what can be said before the id is looked up: a known command, a

@@ -8,6 +8,7 @@ import (
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/sale"
 	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till/devices"
 )
 
 // State is what the screen of a session shows. Without a session it holds only
@@ -130,12 +131,18 @@ func (n *Node) May(token Token, do string) bool {
 }
 
 func (n *Node) drawerState() DrawerState {
-	d := DrawerState{Session: "closed", PhysicallyOpen: n.state.DrawerOpen, Counted: n.state.Session.Found != nil}
+	d := DrawerState{Session: "closed", PhysicallyOpen: n.drawerStandsOpen(), Counted: n.state.Session.Found != nil}
 	if n.state.Session.Open {
 		since := n.state.Session.OpenedAt.UTC()
 		d.Session, d.Since = "open", &since
 	}
 	return d
+}
+
+// drawerStandsOpen asks the drawer's own switch: a drawer without one never says
+// that it was closed.
+func (n *Node) drawerStandsOpen() bool {
+	return slices.ContainsFunc(n.devices.Devices(), func(d devices.Device) bool { return d.Kind == devices.Drawer && d.Open })
 }
 
 func (n *Node) deviceStates() []DeviceState {

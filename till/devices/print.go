@@ -32,21 +32,11 @@ const (
 	askPatience = 10 * time.Second
 )
 
-// The receipt printer's forms and fields: DOC is a print document, JOB the
-// client's id for it. A job is printed at most once; the form PLOMB_JOB prints
-// nothing and completes as the job did.
-const (
-	form     = "PLOMB_DOC"
-	jobForm  = "PLOMB_JOB"
-	fieldDoc = "DOC"
-	fieldJob = "JOB"
-)
-
 // ErrNoDevice says that the till has no such device, or none is connected now.
 var ErrNoDevice = errors.New("device is not there")
 
-// Print puts a document on paper, at most once for a job's id (1 to 64 printable
-// ASCII characters), and says what became of it. Where the answer got lost it
+// Print puts a document on paper (form paper.Form), at most once for a job's id (1
+// to 64 printable ASCII characters without blanks), and says what became of it. Where the answer got lost it
 // asks for the job's outcome. The error says why it is not Printed; its text is
 // for the log.
 func (s *Set) Print(ctx context.Context, job string, doc paper.Doc) (Outcome, error) {
@@ -58,7 +48,7 @@ func (s *Set) Print(ctx context.Context, job string, doc paper.Doc) (Outcome, er
 	if err != nil {
 		return NotPrinted, fmt.Errorf("print: %w", err)
 	}
-	err = s.order(ctx, conn, form, map[string]xfs4iot.Strings{fieldDoc: {string(data)}, fieldJob: {job}})
+	err = s.order(ctx, conn, paper.Form, map[string]xfs4iot.Strings{paper.FieldDoc: {string(data)}, paper.FieldJob: {job}})
 	if errors.Is(err, client.ErrUnknownOutcome) {
 		return s.Ask(ctx, job)
 	}
@@ -72,11 +62,22 @@ func (s *Set) Ask(ctx context.Context, job string) (Outcome, error) {
 	if err != nil {
 		return Unknown, fmt.Errorf("ask for print %s: %w", job, err)
 	}
-	err = s.order(ctx, conn, jobForm, map[string]xfs4iot.Strings{fieldJob: {job}})
-	if ErrorCode(err) == "sequence-invalid" {
-		return Unknown, fmt.Errorf("ask for print %s: %w", job, err)
+	err = s.order(ctx, conn, paper.JobForm, map[string]xfs4iot.Strings{paper.FieldJob: {job}})
+	return answerOf(err), err
+}
+
+// answerOf reads the answer to a question for a job: only success, and an error
+// of the command itself, speak of the job. A job that the printer does not know
+// may have been forgotten; any other completion is about the question.
+func answerOf(err error) Outcome {
+	var said *xfs4iot.Error
+	switch {
+	case err == nil:
+		return Printed
+	case errors.As(err, &said) && said.Code == xfs4iot.CommandErrorCode && said.ErrorCode != string(printer.PrintFormErrorCodeSequenceInvalid):
+		return NotPrinted
 	}
-	return outcomeOf(err), err
+	return Unknown
 }
 
 func (s *Set) order(ctx context.Context, conn *client.Conn, name string, fields map[string]xfs4iot.Strings) error {
