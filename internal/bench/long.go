@@ -159,7 +159,7 @@ func (h *histories) busy(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	still, err := h.long.up.verifying(ctx)
+	still, err := h.long.up.behind(ctx)
 	if err != nil {
 		return nil, err
 	}

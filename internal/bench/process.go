@@ -275,12 +275,9 @@ func (s *screen) do(do string, args map[string]any) (a answer, err error) {
 func (s *screen) settled(ctx context.Context) (time.Duration, error) {
 	started := time.Now()
 	for {
-		verifying, err := s.verifying(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if !verifying && s.searchable() {
-			return time.Since(started), nil
+		behind, err := s.behind(ctx)
+		if err != nil || !behind {
+			return time.Since(started), err
 		}
 		select {
 		case <-ctx.Done():
@@ -290,8 +287,9 @@ func (s *screen) settled(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// verifying asks the event stream for its first state.
-func (s *screen) verifying(ctx context.Context) (bool, error) {
+// behind asks the event stream's first state whether anything is still being
+// verified or made searchable.
+func (s *screen) behind(ctx context.Context) (bool, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/events", nil)
 	if err != nil {
 		return false, err
@@ -307,27 +305,24 @@ func (s *screen) verifying(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("events: %w", err)
 		}
-		data, ok := strings.CutPrefix(line, "data: ")
-		if !ok {
-			continue
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			return behindIn(data)
 		}
-		var state struct {
-			Journal struct {
-				Size      uint64 `json:"size"`
-				Verified  uint64 `json:"verified"`
-				Verifying bool   `json:"verifying"`
-			} `json:"journal"`
-		}
-		err = json.Unmarshal([]byte(data), &state)
-		return state.Journal.Verifying || state.Journal.Verified == 0, err
 	}
 }
 
-// searchable reports whether the projection knows the newest entries: a copy asks for it.
-func (s *screen) searchable() bool {
-	_, err := s.command("receipt.copy", map[string]any{"number": 1 << 40})
-	r, ok := errors.AsType[*refusal](err)
-	return ok && r.Code != "searching"
+func behindIn(data string) (bool, error) {
+	var state struct {
+		Journal struct {
+			Size      uint64 `json:"size"`
+			Searched  uint64 `json:"searched"`
+			Verified  uint64 `json:"verified"`
+			Verifying bool   `json:"verifying"`
+		} `json:"journal"`
+	}
+	err := json.Unmarshal([]byte(data), &state)
+	j := state.Journal
+	return j.Verifying || j.Verified == 0 || j.Searched < j.Size, err
 }
 
 // newUUID is a command's id.
