@@ -229,6 +229,14 @@ func (r *renewal) compare(ctx context.Context) error {
 	if err != nil && !errors.Is(err, journal.ErrDamaged) {
 		return err
 	}
+	if tree != nil && tree.Size() > 0 {
+		root, err := tree.Root(tree.Size())
+		if err != nil {
+			return err
+		}
+		// The new origin's key vouches for what of the old epoch was there, its unsigned end included.
+		r.witness(evidence{by: "held", checkpoint: proof.Checkpoint{Origin: r.report.Old, Size: tree.Size(), Root: root}})
+	}
 	best := r.lastSigned(ctx, tree)
 	for _, e := range r.evidence {
 		if e.checkpoint.Origin == r.report.Old && e.note != "" && e.checkpoint.Size > best.checkpoint.Size {

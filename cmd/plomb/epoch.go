@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -178,7 +179,7 @@ func explain(dir string, err error) error {
 		return hint{err, "a newer plomb has written this journal; nothing is lost and nothing was changed: start that version again"}
 	case isRollback:
 		return hint{err, rolledBack(dir, rollback)}
-	case errors.Is(err, journal.ErrNoJournal):
+	case errors.Is(err, journal.ErrNoJournal), missing(err, "JOURNAL"):
 		return hint{err, fmt.Sprintf(`the till's journal is not there. Nothing was changed, and no sale is possible without it.
 plomb: 1. Put the newest backup of %[1]s in its place, with all that is in it.
 plomb: 2. If only the file JOURNAL is missing:  plomb repair --dir %[1]s --from BACKUP
@@ -195,6 +196,12 @@ plomb:    and go on:                 plomb epoch new --dir %[1]s --reason "WHY" 
 		return hint{err, "a part of " + dir + " is missing: put the newest backup in its place, with all that is in it"}
 	}
 	return err
+}
+
+// missing reports whether an error is about a file of this name that is not there.
+func missing(err error, name string) bool {
+	at, ok := errors.AsType[*fs.PathError](err)
+	return ok && errors.Is(err, fs.ErrNotExist) && filepath.Base(at.Path) == name
 }
 
 func rolledBack(dir string, e *journal.RollbackError) string {

@@ -242,7 +242,7 @@ func (c repairCommand) print(w io.Writer, results []repairedEpoch) error {
 	for _, r := range results {
 		fmt.Fprintf(w, "%s: %d damaged entries\n", r.Origin, len(r.Entries))
 		if r.Manifest {
-			fmt.Fprintf(w, "  the file JOURNAL: %s; call again to see its entries\n", mended)
+			fmt.Fprintf(w, "  the file JOURNAL: %s\n", mended)
 		}
 		for _, e := range r.Entries {
 			became := mended
