@@ -161,18 +161,22 @@ func (n *Node) foldTail(ctx context.Context) (holes []fiscal.Hole, err error) {
 	return n.foldFrom(ctx, 0)
 }
 
+// foldFrom folds as verifiers do: behind an entry that is missing the next ones
+// are believed, so that no number is given out twice.
 func (n *Node) foldFrom(ctx context.Context, from uint64) (holes []fiscal.Hole, err error) {
-	next := from
+	check, next := fiscal.NewCheck(nil), from
+	defer func() { n.state = check.State().Clone() }()
 	for e, err := range n.journal.Entries(ctx, from, n.journal.Size()) {
 		if err != nil && !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrErased) {
 			return holes, fmt.Errorf("read the journal's tail: %w", err)
 		}
-		if err == nil {
-			err = n.state.Apply(e.Head, e.Body)
-		}
 		if err != nil {
 			holes = append(holes, fiscal.Hole{First: next, Last: next, Why: oneLine(err.Error())})
-			n.state.Missing(next + 1)
+			check.Missing(next + 1)
+		} else {
+			for _, f := range check.Entry(e.Head, e.Body) {
+				holes = append(holes, fiscal.Hole{First: next, Last: next, Why: oneLine(f.Text)})
+			}
 		}
 		next++
 	}

@@ -63,7 +63,9 @@ func TestADamagedEntryIsNamedRecordedAndGivenBack(t *testing.T) {
 	if !strings.Contains(shown.out, "holes") {
 		t.Errorf("the till did not record the hole")
 	}
-	call(t, exe, "", "journal", "verify", "--dir", dir).want(t, 1, "damaged")
+	if v := call(t, exe, "", "journal", "verify", "--dir", dir).want(t, 1, "damaged"); strings.Contains(v.out, "where 5 follows") {
+		t.Error("behind the damage a document number was given out twice")
+	}
 
 	type repaired struct {
 		Epochs []struct {
