@@ -73,13 +73,12 @@ const (
 )
 
 var (
-	everyone   = Roles()
-	people     = []Role{Operator, Supervisor, FinancialManager, Administrator, Service, Inspector, Responsible}
-	sellers    = []Role{Operator, Supervisor}
-	buyers     = []Role{Customer, Operator, Supervisor}
-	approvers  = []Role{Supervisor, Responsible}
-	readers    = []Role{FinancialManager, Administrator, Inspector, Responsible}
-	bookkeeper = []Role{FinancialManager, Responsible}
+	everyone  = Roles()
+	people    = []Role{Operator, Supervisor, FinancialManager, Administrator, Service, Inspector, Responsible}
+	sellers   = []Role{Operator, Supervisor}
+	buyers    = []Role{Customer, Operator, Supervisor}
+	approvers = []Role{Supervisor, Responsible}
+	readers   = []Role{FinancialManager, Administrator, Inspector, Responsible}
 )
 
 var table = []Operation{
@@ -147,11 +146,16 @@ var table = []Operation{
 // Table returns a copy of the table: what it holds cannot be changed at run
 // time.
 func Table() []Operation {
-	out := slices.Clone(table)
-	for i := range out {
-		out[i].Roles, out[i].StepUp, out[i].Asks = slices.Clone(out[i].Roles), slices.Clone(out[i].StepUp), slices.Clone(out[i].Asks)
+	out := make([]Operation, len(table))
+	for i, o := range table {
+		out[i] = o.clone()
 	}
 	return out
+}
+
+func (o Operation) clone() Operation {
+	o.Roles, o.StepUp, o.Asks = slices.Clone(o.Roles), slices.Clone(o.StepUp), slices.Clone(o.Asks)
+	return o
 }
 
 // Find returns the row of an operation.
@@ -160,5 +164,5 @@ func Find(op Name) (Operation, bool) {
 	if i < 0 {
 		return Operation{}, false
 	}
-	return Table()[i], true
+	return table[i].clone(), true
 }

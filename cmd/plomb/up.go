@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -63,26 +64,33 @@ func (c upCommand) Run(ctx context.Context, s streams) error {
 	return c.runParts(ctx, s, screen.(*net.TCPListener), run)
 }
 
-// runParts starts devices, signer and till in this order and keeps them until ctx ends.
+// runParts starts devices, signer and till in this order, and ends them in the
+// opposite one: the till asks for its last signatures and puts its last paper
+// out while it ends.
 func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListener, run string) error {
-	group, ctx := errgroup.WithContext(ctx)
+	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRest()
+	group, rest := errgroup.WithContext(rest)
+	ctx, stopTill := context.WithCancel(ctx)
+	defer stopTill()
+	context.AfterFunc(rest, stopTill) // signer or devices failed
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
-	devices, err := startDevices(ctx, group, "127.0.0.1:0", "127.0.0.1:0", c.printerFlags)
+
+	devices, err := startDevices(rest, group, "127.0.0.1:0", "127.0.0.1:0", c.printerFlags)
 	if err != nil {
 		return err
 	}
 	socket := filepath.Join(run, "signer.sock")
-	signerReady := make(chan string, 1)
-	signer, err := c.child(s.Err, "signer", signerReady, "--dir", c.Dir, "--socket", socket)
+	signer, signerReady, err := c.child(s.Err, "signer", "--dir", c.Dir, "--socket", socket)
 	if err != nil {
 		return err
 	}
-	group.Go(func() error { return signer.Run(ctx, log) })
+	group.Go(func() error { return signer.Run(rest, log) })
 	if _, err := first(ctx, signerReady); err != nil {
+		stopRest()
 		return group.Wait()
 	}
-	tillReady := make(chan string, 1)
-	child, err := c.child(s.Err, "till", tillReady, "--dir", c.Dir, "--listen-fd", "3", "--signer", socket, "--devices", devices.service)
+	till, tillReady, err := c.child(s.Err, "till", "--dir", c.Dir, "--listen-fd", "3", "--signer", socket, "--devices", devices.service)
 	if err != nil {
 		return err
 	}
@@ -91,24 +99,28 @@ func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListe
 		return fmt.Errorf("hand the listener to the till: %w", err)
 	}
 	defer file.Close()
-	child.Files = []*os.File{file}
-	group.Go(func() error { return child.Run(ctx, log) })
-	line, err := first(ctx, tillReady)
-	if err != nil {
-		return group.Wait()
-	}
-	if err := c.announce(s, line, devices); err != nil {
-		return err
+	till.Files = []*os.File{file}
+	group.Go(func() error {
+		defer stopRest()
+		return till.Run(ctx, log)
+	})
+	if line, err := first(ctx, tillReady); err == nil {
+		err = c.announce(s, line, devices)
+		if err != nil {
+			stopTill()
+			return errors.Join(err, group.Wait())
+		}
 	}
 	return group.Wait()
 }
 
-// child describes a part of plomb as a process of its own.
-func (c upCommand) child(log io.Writer, name string, ready chan string, args ...string) (supervise.Child, error) {
+// child describes a part of plomb as a process of its own; the channel gets its first ready line.
+func (c upCommand) child(log io.Writer, name string, args ...string) (supervise.Child, chan string, error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return supervise.Child{}, fmt.Errorf("find this program: %w", err)
+		return supervise.Child{}, nil, fmt.Errorf("find this program: %w", err)
 	}
+	ready := make(chan string, 1)
 	return supervise.Child{
 		Name: name, Path: exe, Args: append([]string{name, "--child"}, args...), Log: log,
 		Ready: func(line string) {
@@ -117,7 +129,7 @@ func (c upCommand) child(log io.Writer, name string, ready chan string, args ...
 			default: // a later start: nobody waits
 			}
 		},
-	}, nil
+	}, ready, nil
 }
 
 func first(ctx context.Context, ready chan string) (string, error) {

@@ -84,6 +84,7 @@ func (c Child) once(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopWithin
+	cmd.SysProcAttr = apart()
 	cmd.ExtraFiles = c.Files
 	cmd.Stderr = c.Log
 	stdout, err := cmd.StdoutPipe()
