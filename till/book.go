@@ -338,14 +338,17 @@ func (c *call) authorise(row command) error {
 }
 
 // may refuses an operation unless the person may do it, alone or with who has
-// approved.
+// approved. Where the table asks whoever may do it alone to prove again who they
+// are, only their own PIN does. Where somebody has to approve, the approver's PIN
+// is that proof: it was given at once and for this very command, and by the
+// person who answers for it.
 func (c *call) may(op staff.Name) error {
 	roles := c.n.state.Shop.Roles
 	d := roles.Allowed(c.who.Role, op)
 	switch {
 	case d.Answer == staff.No:
 		return refuse(Forbidden, "forbidden")
-	case d.Answer == staff.Yes && d.Reauth && c.approver == "":
+	case d.Answer == staff.Yes && d.Reauth && c.approver != c.who.ID:
 		return &Refusal{Kind: ApprovalNeeded, Code: "needs-proof", Roles: []staff.Role{c.who.Role}}
 	case d.Answer == staff.Yes:
 		return nil
