@@ -405,6 +405,7 @@ func (n *Node) loadGuesses(ctx context.Context) error {
 	if err := json.Unmarshal(kept, &n.lockout.people); err != nil {
 		return fmt.Errorf("read wrong PINs: %w", err)
 	}
+	n.lockout.cut(n.opts.Now())
 	return nil
 }
 

@@ -69,15 +69,66 @@ func TestGuessingGetsSlowerAndIsForgotten(t *testing.T) {
 	}
 }
 
+func TestRightPINsDoNotShutTheTill(t *testing.T) {
+	l, now := newLockout(), time.Unix(1_800_000_000, 0)
+	for range 3 * guessesInAll {
+		if w := l.wait("2", now); w != 0 {
+			t.Fatalf("after right PINs only the wait is %v", w)
+		}
+		l.wrong("2", now)
+		l.takeBack("2", now)
+	}
+}
+
+func TestStrangersDoNotShutOutWhoIsSignedIn(t *testing.T) {
+	l, now := newLockout(), time.Unix(1_800_000_000, 0)
+	for range guessesInAll {
+		l.wrong("2", now)
+	}
+	for _, g := range []guesser{{by: "2", of: "2"}, {by: "2", of: "3"}} {
+		if w := l.wait(g.key(), now); w != 0 {
+			t.Errorf("%+v has to wait %v", g, w)
+		}
+	}
+	for range guessesInAll {
+		l.wrong(guesser{by: "2"}.key(), now)
+	}
+	if l.wait(guesser{by: "2", of: "3"}.key(), now) == 0 || l.wait(guesser{by: "3", of: "3"}.key(), now) != 0 {
+		t.Error("thirty wrong PINs by one person in a minute have to stop this person and nobody else")
+	}
+	l.wrong(guesser{by: "4", of: "2"}.key(), now)
+	l.forget("2")
+	for key := range l.people {
+		if guesserOf(key).of == "2" {
+			t.Errorf("guesses under %q outlived the PIN", key)
+		}
+	}
+}
+
+func TestAWaitIsNeverLongerThanTheLongest(t *testing.T) {
+	l, ahead := newLockout(), time.Unix(1_800_000_000, 0).AddDate(30, 0, 0)
+	for range freeGuesses + 12 {
+		l.wrong("2", ahead)
+	}
+	now := time.Unix(1_800_000_000, 0)
+	l.cut(now) // as at a start
+	if w := l.wait("2", now); w != longestWait {
+		t.Errorf("wait = %v", w)
+	}
+	if w := l.wait("2", now.Add(longestWait)); w != 0 {
+		t.Errorf("after the longest wait it is still %v", w)
+	}
+}
+
 func TestSprayingOverManyPeopleIsSlowedToo(t *testing.T) {
 	l, now := newLockout(), time.Unix(1_800_000_000, 0)
 	for i := range guessesInAll {
 		l.wrong(string(rune('A'+i)), now)
 	}
-	if l.wait("somebody new", now) == 0 {
+	if l.wait("newcomer", now) == 0 {
 		t.Error("thirty wrong PINs in a minute, and no pause")
 	}
-	if l.wait("somebody new", now.Add(guessWindow)) != 0 {
+	if l.wait("newcomer", now.Add(guessWindow)) != 0 {
 		t.Error("the pause does not end")
 	}
 }

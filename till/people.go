@@ -156,7 +156,7 @@ func changePIN(c *call) error {
 		return refuse(NotFound, "unknown-person")
 	}
 	p.PIN = c.ready.(string)
-	c.after(func() { c.n.lockout.right(string(in.ID)) })
+	c.after(func() { c.n.lockout.forget(in.ID) })
 	return c.person(p, &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: "pin", Old: staff.Role(p.Role), New: staff.Role(p.Role)})
 }
 

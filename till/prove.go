@@ -2,6 +2,7 @@ package till
 
 import (
 	"context"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -10,48 +11,62 @@ import (
 	"github.com/plomb-pos/plomb/till/sqlite"
 )
 
-// prove checks a person's PIN. purpose is "sign-in", "unlock", "step-up" or
-// "reauth". A try counts as wrong until it has turned out right, so that many
-// tries at once are no more than one after the other. The book is not held.
-func (n *Node) prove(ctx context.Context, id staff.ID, pin, purpose string) (staff.Person, error) {
-	p, stored, tries, err := n.tryPIN(id)
+// prove checks the PIN of who is guessed at. purpose is "sign-in", "unlock",
+// "step-up" or "reauth". A try counts as wrong until it has turned out right, so
+// that many tries at once are no more than one after the other. The book is not
+// held.
+func (n *Node) prove(ctx context.Context, who guesser, pin, purpose string) (staff.Person, error) {
+	try, err := n.tryPIN(who)
+	p := try.person
 	if err != nil {
-		n.flood("auth-fail", &fiscal.AuthFail{Claimed: p.ID, For: purpose, Failures: tries, Blocked: true})
+		n.flood("auth-fail", &fiscal.AuthFail{Claimed: p.ID, For: purpose, Failures: try.wrong, Blocked: true})
 		return p, err
 	}
-	ok, err := n.pins.check(ctx, stored, pin)
+	ok, err := n.pins.check(ctx, try.stored, pin)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if ok {
-		n.lockout.right(string(p.ID))
+		n.lockout.takeBack(try.key, try.at)
 		n.keepGuesses(ctx)
 		return p, nil
 	}
 	if err != nil {
 		return p, err
 	}
-	blocked := n.lockout.wait(string(p.ID), n.opts.Now()) > 0
-	n.floodHeld("auth-fail", &fiscal.AuthFail{Claimed: p.ID, For: purpose, Failures: tries, Blocked: blocked})
+	blocked := n.lockout.wait(try.key, n.opts.Now()) > 0
+	n.floodHeld("auth-fail", &fiscal.AuthFail{Claimed: p.ID, For: purpose, Failures: try.wrong, Blocked: blocked})
 	n.keepGuesses(ctx)
 	return p, refuse(Unauthenticated, "wrong-pin")
 }
 
+// pinTry is one try of a PIN, counted.
+type pinTry struct {
+	person staff.Person
+	stored string // hash of the PIN, "" for nobody
+	key    string // of the guesser
+	at     time.Time
+	wrong  int // tries so far
+}
+
 // tryPIN finds whose PIN is tried and counts the try. Somebody unknown or shut
 // out has the empty id and no hash: checking takes as long and is never right.
-func (n *Node) tryPIN(id staff.ID) (p staff.Person, stored string, tries int, err error) {
+func (n *Node) tryPIN(who guesser) (pinTry, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if row, ok := n.people[id]; ok && row.Active {
-		p, stored = personOf(row), row.PIN
+	try := pinTry{at: n.opts.Now()}
+	row, ok := n.people[who.of]
+	if ok && row.Active {
+		try.person, try.stored = personOf(row), row.PIN
 	}
-	now := n.opts.Now()
-	if wait := n.lockout.wait(string(p.ID), now); wait > 0 {
-		if g := n.lockout.people[string(p.ID)]; g != nil {
-			tries = g.Wrong
+	try.key = guesser{by: who.by, of: try.person.ID}.key()
+	if wait := n.lockout.wait(try.key, try.at); wait > 0 {
+		if g := n.lockout.people[try.key]; g != nil {
+			try.wrong = g.Wrong
 		}
-		return p, "", tries, tooMany(wait)
+		return try, tooMany(wait)
 	}
-	return p, stored, n.lockout.wrong(string(p.ID), now).Wrong, nil
+	try.wrong = n.lockout.wrong(try.key, try.at).Wrong
+	return try, nil
 }
 
 // keepGuesses makes the wrong PINs survive a restart: without that a restart
@@ -80,7 +95,7 @@ func (c *call) checkApproval(key sessionKey) error {
 	if a.Person == who.ID {
 		purpose = "reauth"
 	}
-	p, err := c.n.prove(c.ctx, a.Person, a.PIN, purpose)
+	p, err := c.n.prove(c.ctx, guesser{by: who.ID, of: a.Person}, a.PIN, purpose)
 	if err != nil {
 		return err
 	}
@@ -100,7 +115,7 @@ func proveOneself(c *call, key sessionKey) error {
 	if !ok {
 		return refuse(Unauthenticated, "not-signed-in")
 	}
-	p, err := c.n.prove(c.ctx, who.ID, in.PIN, "unlock")
+	p, err := c.n.prove(c.ctx, guesser{by: who.ID, of: who.ID}, in.PIN, "unlock")
 	if err != nil {
 		return err
 	}

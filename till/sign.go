@@ -25,7 +25,7 @@ func (n *Node) SignIn(ctx context.Context, in SignIn) (Token, error) {
 	if n.setupNeeded() {
 		return "", refuse(Refused, "setup-needed")
 	}
-	p, err := n.prove(ctx, in.Person, in.PIN, "sign-in")
+	p, err := n.prove(ctx, guesser{of: in.Person}, in.PIN, "sign-in")
 	if err != nil {
 		return "", toRefusal(err)
 	}
