@@ -13,7 +13,6 @@ import (
 // sale, or a sale written by hand and recorded late. Its kind follows from the
 // document's mode.
 type Receipt struct {
-	plain
 	Number   int64             `json:"number"` // document number; training number on a training sale
 	Document sale.Document     `json:"document"`
 	Issuer   Issuer            `json:"issuer"`

@@ -12,7 +12,6 @@ import (
 type Ticket struct {
 	first    uint64
 	prepared []prepared
-	heads    []byte
 	fate     *fate
 	receipts []*receipt // one for each draft with Sign, in order
 	one      [1]prepared

@@ -6,7 +6,6 @@ import (
 
 	"github.com/plomb-pos/plomb/catalog"
 	"github.com/plomb-pos/plomb/fiscal"
-	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/sale"
 	"github.com/plomb-pos/plomb/staff"
@@ -372,6 +371,3 @@ func abort(c *call) error {
 	c.after(func() { c.n.basket, c.n.original = nil, nil; c.n.showBasket() })
 	return nil
 }
-
-// kindsOfReceipt are the entries that are fiscal documents or stand for one.
-var kindsOfReceipt = []proof.Kind{fiscal.KindReceipt, fiscal.KindReturn, fiscal.KindVoid, fiscal.KindTraining, fiscal.KindLate}

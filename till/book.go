@@ -11,7 +11,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/plomb-pos/plomb/fiscal"
-	"github.com/plomb-pos/plomb/sale"
 	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till/sqlite"
 )
@@ -75,9 +74,6 @@ func (c *call) change(changes ...sqlite.Change) { c.changes = append(c.changes, 
 func (c *call) after(f func())                  { c.then = append(c.then, f) }
 func (c *call) actor() fiscal.Actor             { return fiscal.Actor{By: c.who.ID, Approver: c.secondPerson()} }
 func (c *call) shop() *fiscal.Shop              { return &c.n.state.Shop }
-func (c *call) refer(index uint64) sale.Reference {
-	return sale.Reference{Origin: c.n.journal.Origin(), Index: index}
-}
 
 // secondPerson is who approved, if it was somebody else.
 func (c *call) secondPerson() staff.ID {

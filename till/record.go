@@ -16,9 +16,6 @@ type recorded struct {
 	heads  []*proof.Head
 }
 
-// first is the index of the first entry.
-func (r *recorded) first() uint64 { return r.ticket.First() }
-
 // stage gives bodies their place in the journal and makes them the state. The
 // book is held. Bodies are tried on a copy first, so an error means that nothing
 // has happened. A snapshot follows in the same group when one is due, and a

@@ -262,15 +262,6 @@ func (s *screen) send(command map[string]any) ([]byte, error) {
 	return text, nil
 }
 
-// do sends a command and reads its answer.
-func (s *screen) do(do string, args map[string]any) (a answer, err error) {
-	text, err := s.command(do, args)
-	if err == nil {
-		err = json.Unmarshal(text, &a)
-	}
-	return a, err
-}
-
 // settled waits until verification and projection have caught up, and says how long that took.
 func (s *screen) settled(ctx context.Context) (time.Duration, error) {
 	started := time.Now()

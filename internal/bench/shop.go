@@ -22,7 +22,7 @@ import (
 // PIN is hers and the administrator's: nothing that is measured is a secret.
 const (
 	Seller staff.ID = "2"
-	PIN             = "258025"
+	PIN    string   = "258025"
 )
 
 // tillKeys are what opens a made till.

@@ -66,10 +66,6 @@ func (h *host) post(ctx context.Context, path string, body any) (*answer, error)
 	return a, err
 }
 
-func (h *host) get(ctx context.Context, path string, v any) error {
-	return h.ask(ctx, http.MethodGet, path, nil, v)
-}
-
 // ask sends one request. A refusal is an error of type *refusal.
 func (h *host) ask(ctx context.Context, method, path string, body io.Reader, v any) error {
 	h.requests++

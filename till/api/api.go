@@ -211,5 +211,3 @@ func statusOf(k till.RefusalKind) int {
 	}
 	return http.StatusInternalServerError
 }
-
-var errNoFlush = errors.New("connection cannot stream")

@@ -196,7 +196,7 @@ func (e *Emulator) perform(c *conn, cmd escpos.Command) {
 	case escpos.StatusRequest:
 		c.reply(escpos.RequestReply{Byte: e.requested(cmd.What)})
 	case escpos.ProcessID:
-		c.reply(escpos.ProcessIDReply{ID: cmd.ID})
+		c.reply(escpos.ProcessIDReply(cmd))
 	case escpos.Unknown:
 		e.problem(&escpos.UnknownError{Bytes: cmd.Bytes})
 	default:
