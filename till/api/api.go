@@ -16,7 +16,6 @@
 package api
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/http"
