@@ -157,6 +157,7 @@ func changePIN(c *call) error {
 	}
 	p.PIN = c.ready.(string)
 	c.after(func() { c.n.lockout.forget(in.ID) })
+	c.endSessions(in.ID) // whoever knew the old PIN is out
 	return c.person(p, &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: "pin", Old: staff.Role(p.Role), New: staff.Role(p.Role)})
 }
 
@@ -168,8 +169,8 @@ func (c *call) person(p sqlite.Person, b *fiscal.UserChange) error {
 	return nil
 }
 
-// endSessions ends the sessions of somebody whose rights change, but for the one
-// that makes the change.
+// endSessions ends the sessions of somebody whose rights or PIN change, but for
+// the one that makes the change.
 func (c *call) endSessions(id staff.ID) {
 	for hash, s := range c.n.sessions {
 		if s.person.ID != id || s == c.session {
