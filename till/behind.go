@@ -268,7 +268,7 @@ func (n *Node) lookAround(ctx context.Context) {
 		return
 	}
 	now := n.opts.Now()
-	n.lockIdle(ctx, now)
+	n.lockIdle(ctx, n.opts.Uptime())
 	if bodies := n.floods.ended(now); len(bodies) > 0 {
 		n.note(bodies...)
 	}
@@ -346,7 +346,7 @@ func (n *Node) drawerUnderWay() bool {
 // heardScan rings up what was scanned, as whoever is at the till.
 func (n *Node) heardScan(ctx context.Context, code string) {
 	n.mu.Lock()
-	s := n.sessions.active(n.opts.Now())
+	s := n.sessions.active(n.opts.Uptime())
 	if s == nil {
 		n.floodHeld("refused", &fiscal.Refused{Operation: staff.Sell, Reason: "nobody-signed-in"})
 		n.mu.Unlock()

@@ -146,7 +146,7 @@ func (n *Node) admit(key sessionKey, c Command) error {
 }
 
 func (n *Node) admitted(key sessionKey, c Command) (*session, error) {
-	s := n.sessions.find(key, n.opts.Now())
+	s := n.sessions.find(key, n.opts.Uptime())
 	cmd, known := commands[c.Do]
 	switch {
 	case n.closing:
@@ -310,7 +310,7 @@ func (c *call) act(key sessionKey) (*recorded, error) {
 	if row.basket && c.n.basket == nil {
 		return nil, refuse(Refused, "no-basket")
 	}
-	c.n.touch(s, c.now)
+	c.n.touch(s)
 	if err := row.run(c); err != nil {
 		return nil, err
 	}
@@ -453,12 +453,12 @@ func (c *call) settle() {
 }
 
 // touch notes that a session is used; the vault hears of it once a minute.
-func (n *Node) touch(s *session, now time.Time) {
-	s.at = now
-	if now.Sub(s.kept) < time.Minute {
+func (n *Node) touch(s *session) {
+	s.at, s.used = n.opts.Now(), n.opts.Uptime()
+	if s.used-s.kept < time.Minute {
 		return
 	}
-	s.kept = now
+	s.kept = s.used
 	if err := n.vault.Apply(context.Background(), sqlite.Change{Session: s.row()}); err != nil {
 		n.opts.Log.Error("session not kept", "err", err)
 	}

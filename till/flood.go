@@ -83,7 +83,7 @@ func (n *Node) refused(key sessionKey, c Command, r *Refusal) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s := n.sessions.find(key, n.opts.Now()); s != nil {
+	if s := n.sessions.find(key, n.opts.Uptime()); s != nil {
 		b.By, b.Role = s.person.ID, s.person.Role
 	}
 	n.floodHeld("refused", b)

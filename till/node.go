@@ -386,7 +386,9 @@ func (n *Node) loadSessions(ctx context.Context) error {
 		if !ok || !p.Active || len(row.Token) != sha256.Size {
 			continue
 		}
-		s := &session{person: personOf(p), at: row.At, kept: row.At, locked: row.Locked}
+		s := &session{person: personOf(p), at: row.At, locked: row.Locked}
+		s.used = n.opts.Uptime() - max(0, n.opts.Now().Sub(row.At))
+		s.kept = s.used
 		copy(s.hash[:], row.Token)
 		n.sessions[s.hash] = s
 	}

@@ -127,7 +127,7 @@ func proveOneself(c *call, key sessionKey) error {
 func (n *Node) signedIn(key sessionKey) (staff.Person, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.sessions.find(key, n.opts.Now())
+	s := n.sessions.find(key, n.opts.Uptime())
 	if s == nil {
 		return staff.Person{}, false
 	}

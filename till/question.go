@@ -44,7 +44,7 @@ var questionRights = map[string]staff.Name{
 func (n *Node) ask(token Token, rights ...staff.Name) (asker, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.sessions.find(token.key(), n.opts.Now())
+	s := n.sessions.find(token.key(), n.opts.Uptime())
 	switch {
 	case n.closing:
 		return asker{}, refuse(Unavailable, "stopping")
@@ -53,7 +53,7 @@ func (n *Node) ask(token Token, rights ...staff.Name) (asker, error) {
 	case s.locked:
 		return asker{}, refuse(Locked, "session-locked")
 	}
-	n.touch(s, n.opts.Now())
+	n.touch(s)
 	a := asker{person: s.person, language: n.state.Shop.Language, currency: n.state.Shop.Currency, training: n.state.Training}
 	a.security = n.state.Shop.Roles.Allowed(s.person.Role, staff.SecurityView).Answer == staff.Yes
 	for _, r := range rights {

@@ -23,8 +23,9 @@ const maxSessions = 16
 type session struct {
 	hash   sessionKey
 	person staff.Person
-	at     time.Time // last use
-	kept   time.Time // last use as the vault has it
+	used   time.Duration // uptime at the last use: the wall clock may jump
+	at     time.Time     // the same on the wall clock, for the vault
+	kept   time.Duration // uptime at the last use that the vault heard of
 	locked bool
 }
 
@@ -39,9 +40,9 @@ func (t Token) key() sessionKey { return sha256.Sum256([]byte(t)) }
 
 // find returns the session of a token, nil when there is none or it has ended.
 // The map is keyed by hash, so looking it up tells nothing about the secret.
-func (s sessions) find(key sessionKey, now time.Time) *session {
+func (s sessions) find(key sessionKey, uptime time.Duration) *session {
 	found := s[key]
-	if found == nil || now.Sub(found.at) > sessionLife {
+	if found == nil || uptime-found.used > sessionLife {
 		return nil
 	}
 	return found
@@ -49,10 +50,10 @@ func (s sessions) find(key sessionKey, now time.Time) *session {
 
 // active is the session that a scanner's event belongs to: the one used last
 // among those that are not locked.
-func (s sessions) active(now time.Time) *session {
+func (s sessions) active(uptime time.Duration) *session {
 	var best *session
 	for _, c := range s {
-		if !c.locked && now.Sub(c.at) <= sessionLife && (best == nil || c.at.After(best.at)) {
+		if !c.locked && uptime-c.used <= sessionLife && (best == nil || c.used > best.used) {
 			best = c
 		}
 	}
@@ -63,7 +64,7 @@ func (s sessions) active(now time.Time) *session {
 func (s sessions) oldest() *session {
 	var old *session
 	for _, c := range s {
-		if old == nil || c.at.Before(old.at) {
+		if old == nil || c.used < old.used {
 			old = c
 		}
 	}

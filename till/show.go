@@ -17,7 +17,7 @@ func (n *Node) State(token Token) State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.publicState()
-	if session := n.sessions.find(token.key(), n.opts.Now()); session != nil {
+	if session := n.sessions.find(token.key(), n.opts.Uptime()); session != nil {
 		n.fillState(&s, session)
 	}
 	return s
@@ -125,7 +125,7 @@ func (n *Node) mayAll(role staff.Role) map[string]staff.Answer {
 func (n *Node) May(token Token, do string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.sessions.find(token.key(), n.opts.Now())
+	s := n.sessions.find(token.key(), n.opts.Uptime())
 	c, ok := commands[do]
 	return ok && s != nil && !s.locked && n.state.Shop.Roles.Allowed(s.person.Role, c.op).Answer == staff.Yes
 }

@@ -44,8 +44,8 @@ func (n *Node) begin(ctx context.Context, p staff.Person) (Token, error) {
 		return "", refuse(Unavailable, "stopping")
 	}
 	t := newToken()
-	s := &session{hash: t.key(), person: p, at: n.opts.Now()}
-	s.kept = s.at
+	s := &session{hash: t.key(), person: p, at: n.opts.Now(), used: n.opts.Uptime()}
+	s.kept = s.used
 	changes := []sqlite.Change{{Session: s.row()}}
 	var gone *session
 	if len(n.sessions) >= maxSessions {
@@ -90,10 +90,10 @@ func unlock(c *call) error {
 	}
 	s := c.session
 	row := *s
-	row.locked, row.at = false, c.now
+	row.locked = false
 	c.record(&fiscal.Unlock{Actor: fiscal.Actor{By: s.person.ID}, Method: "pin"})
 	c.change(sqlite.Change{Session: row.row()})
-	c.after(func() { s.locked, s.at = false, c.now })
+	c.after(func() { s.locked = false })
 	return nil
 }
 
@@ -107,13 +107,13 @@ func signOut(c *call) error {
 
 // lockIdle locks sessions that nobody has used for the shop's time and ends
 // those that are too old. The book is held.
-func (n *Node) lockIdle(ctx context.Context, now time.Time) {
+func (n *Node) lockIdle(ctx context.Context, uptime time.Duration) {
 	limit := time.Duration(n.state.Shop.LockAfter) * time.Second
 	if limit == 0 {
 		limit = defaultLock * time.Second
 	}
 	for hash, s := range n.sessions {
-		idle := now.Sub(s.at)
+		idle := uptime - s.used
 		var err error
 		switch {
 		case idle > sessionLife:
@@ -268,57 +268,33 @@ func (n *Node) newPerson(ctx context.Context, p NewPerson) (sqlite.Person, error
 	return sqlite.Person{ID: string(p.ID), Name: p.Name, Role: string(role), PIN: hash, Active: true}, err
 }
 
-// setup makes the entries, then the people. A crash in between leaves a till
-// that asks for its setup again. The book is held.
+// setup stages people and catalogue, makes the entries, and lets what was staged
+// take effect, so that a crash leaves a till that is set up or one that asks for
+// its setup again. The book is held.
 func (n *Node) setup(ctx context.Context, in Setup, people []sqlite.Person) (Token, error) {
 	if n.setupHash == nil {
 		return "", refuse(Refused, "setup-done")
 	}
-	shop, err := n.setupShop(in.Shop)
+	by := staff.ID(people[0].ID)
+	placed, err := n.place(in.Shop, by)
 	if err != nil {
 		return "", err
 	}
-	bodies := []fiscal.Body{shop}
-	changes := []sqlite.Change{{Setting: &sqlite.Setting{Key: settingSetup}}}
-	by := staff.ID(people[0].ID)
+	bodies := placed.bodies
+	changes := append(placed.changes, sqlite.Change{Setting: &sqlite.Setting{Key: settingSetup}})
 	for _, p := range people {
 		bodies = append(bodies, &fiscal.UserChange{Actor: fiscal.Actor{By: by}, Person: staff.ID(p.ID), What: "added", New: staff.Role(p.Role)})
 		changes = append(changes, sqlite.Change{Person: &p})
 	}
-	if _, err := n.append(ctx, [16]byte{}, bodies...); err != nil {
-		return "", err
-	}
-	if err := n.vault.Apply(ctx, changes...); err != nil {
+	if err := n.both(ctx, newID(n.opts.Now()), bodies, changes); err != nil {
 		return "", err
 	}
 	for _, p := range people {
 		n.people[staff.ID(p.ID)] = p
 	}
-	n.setupCode, n.setupHash = "", nil
+	n.setupCode, n.setupHash, n.counter.catalog = "", nil, placed.catalog
 	n.shopChanged()
 	return n.begin(ctx, personOf(people[0]))
-}
-
-// setupShop is the entry that puts the shop's profile in force. Country and
-// currency are those that the till was commissioned for.
-func (n *Node) setupShop(p Profile) (fiscal.Body, error) {
-	now := n.state.Shop
-	if p.Country == nil {
-		p.Country = &now.Country
-	}
-	if p.Currency == nil {
-		p.Currency = &now.Currency
-	}
-	shop, err := newShop(p, n.Name(), n.opts.Now())
-	if err != nil {
-		return nil, err
-	}
-	if shop.Country != now.Country || shop.Currency != now.Currency {
-		r := refuse(Refused, "country-fixed")
-		r.Values = []string{"country", string(now.Country), "currency", string(now.Currency)}
-		return nil, r
-	}
-	return &fiscal.ConfigChange{Shop: shop}, nil
 }
 
 // shopChanged takes a new profile into use. The book is held.
