@@ -346,6 +346,9 @@ func (r *renewal) place(context.Context) error {
 // begin has the new epoch's first root signed and remembered. A crash before
 // leaves that to the till's next start.
 func (r *renewal) begin(ctx context.Context) error {
+	if err := r.dropEnded(ctx); err != nil {
+		return err
+	}
 	signer, err := r.req.Keys.Signer(r.report.New)
 	if err != nil {
 		return err

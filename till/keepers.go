@@ -295,3 +295,17 @@ func (r *renewal) settleVault(ctx context.Context) error {
 	}
 	return r.vault.Apply(ctx, changes...)
 }
+
+// dropEnded takes the returns that the first entries end out of the vault. After
+// a crash before it the till's start does that for the open one; a suspended one
+// is still shown then, gives nothing back and can be aborted.
+func (r *renewal) dropEnded(ctx context.Context) error {
+	if len(r.ended) == 0 {
+		return nil
+	}
+	var changes []sqlite.Change
+	for _, b := range r.ended {
+		changes = append(changes, sqlite.Change{DropBasket: string(b.Basket)})
+	}
+	return r.vault.Apply(ctx, changes...)
+}
