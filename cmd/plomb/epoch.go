@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/seal"
 	"github.com/plomb-pos/plomb/staff"
@@ -146,24 +144,6 @@ func (p *prompt) approval(id string) (till.Approval, error) {
 		return till.Approval{}, fmt.Errorf("read the PIN of person %s: %w", id, err)
 	}
 	return till.Approval{Person: staff.ID(id), PIN: strings.TrimRight(line, "\r\n")}, nil
-}
-
-// quiet switches a terminal's echo off until restore is called.
-func quiet(in io.Reader) (restore func()) {
-	f, ok := in.(*os.File)
-	if !ok {
-		return func() {}
-	}
-	was, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	if err != nil {
-		return func() {} // no terminal
-	}
-	silent := *was
-	silent.Lflag &^= unix.ECHO
-	if unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &silent) != nil {
-		return func() {}
-	}
-	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, was) } // the shell puts it right as well
 }
 
 // explain tells, for an error of opening the till in dir, what has happened in a
