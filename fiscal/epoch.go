@@ -79,16 +79,30 @@ func (s *State) begin(shop *Shop, software, key string, next Next, grand drawer.
 }
 
 // checkShop says whether a profile can take the place of the one in force: the
-// currency and the country of a till never change, and nothing else does while
-// a document's figures depend on it.
+// currency and the country of a till never change once anything was recorded
+// that depends on them; see [ConfigChange].
 func (s *State) checkShop(next *Shop) error {
 	if err := next.Validate(); err != nil {
 		return err
 	}
-	if next.Currency != s.Shop.Currency || next.Country != s.Shop.Country {
+	if s.moves(next) {
 		return refuse(CodeShop, "currency and country stay; a till that moves is commissioned anew")
 	}
 	return nil
+}
+
+// moves reports whether a profile is of another country or currency.
+func (s *State) moves(next *Shop) bool {
+	return next.Currency != s.Shop.Currency || next.Country != s.Shop.Country
+}
+
+// untouched reports whether the till has never recorded a document, a movement
+// of the drawer or training: no amount stands in the journal yet.
+func (s *State) untouched() bool {
+	f := &s.Day.Figures
+	none := drawer.Tally{}
+	return !s.AtLeast && !s.Training && s.Next == (Next{Document: 1, Z: 1, Training: 1}) && s.Grand == (drawer.Grand{}) &&
+		s.Session.Number == 0 && f.Aborted == none && f.Removed == none && f.Suspended == 0
 }
 
 func sameTax(a, b *Shop) bool {

@@ -134,7 +134,10 @@ func (b *TaxChange) apply(s *State, _ *proof.Head) error {
 }
 
 // ConfigChange is any other change of the shop's profile. Shop is the whole
-// profile after it; tax table and policy are those before.
+// profile after it; tax table and policy are those before. A till that has
+// recorded no document, drawer movement or training yet may get another country
+// and currency, and the tax table and policy with them: that is how the first
+// person at a new till chooses where it stands.
 type ConfigChange struct {
 	plain
 	Actor
@@ -144,6 +147,9 @@ type ConfigChange struct {
 // Kind is config-change.
 func (*ConfigChange) Kind() proof.Kind { return KindConfigChange }
 func (b *ConfigChange) check(s *State) error {
+	if s.moves(&b.Shop) && s.untouched() {
+		return b.Shop.Validate()
+	}
 	if err := s.checkShop(&b.Shop); err != nil {
 		return err
 	}
