@@ -70,8 +70,9 @@ type Options struct {
 	DatabaseKey func(name string) ([]byte, error)
 	// Anchors remember how far the journal has come.
 	Anchors []journal.Anchor
-	// Catalogue is what a new till sells; nil: the sample shop. Country is where, and
-	// stays for the till's life as the catalogue's currency does; empty: "DE".
+	// Catalogue is what a new till sells; nil: the sample shop. Country is where;
+	// empty: "DE". With the sample shop setup may choose another country and
+	// currency, otherwise both stay for the till's life.
 	Catalogue *catalog.Set
 	Country   money.Country
 	// Devices is the address of the XFS4IoT services, "ws://host:port"; empty: none.
