@@ -383,7 +383,7 @@ func (c *call) commitVault() error {
 		if err := c.keepAnswer(); err != nil {
 			return err
 		}
-		if err := c.n.vault.Apply(c.ctx, c.changes...); err != nil {
+		if err := c.n.changeVault(c.ctx, c.changes...); err != nil {
 			return err
 		}
 	}
@@ -421,7 +421,11 @@ func (c *call) commitBoth() (*recorded, error) {
 	if err := c.keepAnswer(); err != nil {
 		return nil, err
 	}
-	if err := c.n.vault.Stage(c.ctx, sqlite.Staged{Command: id, Size: c.n.state.Size, Changes: c.changes}); err != nil {
+	changes, err := c.n.withFinished(c.ctx, c.changes)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.n.vault.Stage(c.ctx, sqlite.Staged{Command: id, Size: c.n.state.Size, Changes: changes}); err != nil {
 		return nil, err
 	}
 	r, err := c.n.append(c.ctx, c.id, c.bodies...)
@@ -434,6 +438,7 @@ func (c *call) commitBoth() (*recorded, error) {
 	if err := c.n.vault.Settle(c.ctx, id, true); err != nil {
 		return nil, err
 	}
+	c.n.finished = nil
 	c.settle()
 	return r, nil
 }

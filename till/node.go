@@ -56,6 +56,7 @@ type Node struct {
 	snapshot  uint64 // index of the last snapshot entry
 	basket    *sale.Basket
 	original  *sale.Original // of the basket, when it is a return
+	finished  []finished     // baskets that the vault does not know to be over
 	suspended []*sale.Basket
 	waiting   map[sale.ID]time.Time // when each was suspended
 	people    map[staff.ID]sqlite.Person
@@ -457,7 +458,9 @@ func (n *Node) Close(ctx context.Context) error {
 	}
 	var kept error
 	if n.vault != nil && n.journal.Err() == nil {
-		kept = n.vault.Apply(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning}})
+		n.mu.Lock()
+		kept = n.changeVault(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning}})
+		n.mu.Unlock()
 	}
 	return errors.Join(kept, n.release(ctx))
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/sale"
-	"github.com/plomb-pos/plomb/till/sqlite"
 )
 
 // tenderAnswer is how far a basket is paid, with the receipt if that completed it.
@@ -106,8 +105,9 @@ func complete(c *call) error {
 
 // completeBasket turns a paid basket into its receipt. The entry, the intent to
 // print it and the intent to open the drawer are one group. The basket leaves
-// the screen at once and the vault when the entry is durable; if the process
-// ends in between, the next start finds the basket's id in the entry.
+// the screen at once and the vault with the next change there, when the entry is
+// durable; if the process ends in between, the next start finds the basket's id
+// in the entry. The answer is made again from the entry, so it is not kept.
 func (c *call) completeBasket(b *sale.Basket, answer func(*LastReceipt) any) error {
 	original, err := c.originalOf(b)
 	if err != nil {
@@ -139,19 +139,20 @@ func (c *call) issue(r *fiscal.Receipt, basket sale.ID, answer func(*LastReceipt
 	c.after(func() {
 		if basket != "" {
 			c.n.basket, c.n.original = nil, nil
+			c.n.finished = append(c.n.finished, finished{basket, index})
 		}
 		c.n.last = last
 		c.n.showThanks(&r.Document)
 	})
 	c.finish = func(ctx context.Context, done *recorded) (any, error) {
-		return c.n.finishReceipt(ctx, done, jobs, basket, last, answer)
+		return c.n.finishReceipt(ctx, done, jobs, last, answer)
 	}
 	return nil
 }
 
 // finishReceipt waits for the disk, then for the signature (bounded), then hands
 // the receipt to the printer and answers.
-func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, basket sale.ID, last *LastReceipt, answer func(*LastReceipt) any) (any, error) {
+func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, last *LastReceipt, answer func(*LastReceipt) any) (any, error) {
 	if err := r.ticket.Wait(ctx); err != nil {
 		return nil, because(Unavailable, "stopping", err)
 	}
@@ -161,32 +162,12 @@ func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, 
 	shown := *last
 	n.mu.Unlock()
 	result := answer(&shown)
-	n.keepFinished(ctx, r, basket, result)
 	for i, j := range jobs {
 		j.intentIndex = last.Index + 1 + uint64(i)
 		j.code = code
 		n.enqueue(j)
 	}
 	return result, nil
-}
-
-// keepFinished takes a finished basket out of the vault and keeps the answer. An
-// error changes nothing that matters: the next start finds the basket's id in
-// the entry, and the answer can be made from it.
-func (n *Node) keepFinished(ctx context.Context, r *recorded, basket sale.ID, result any) {
-	changes := []sqlite.Change{}
-	if basket != "" {
-		changes = append(changes, sqlite.Change{DropBasket: string(basket)})
-	}
-	body, err := encodeAnswer(result)
-	if err == nil {
-		id := idText(r.heads[0].Command)
-		changes = append(changes, sqlite.Change{Answer: &sqlite.Answer{Command: id, At: n.opts.Now(), Body: body}})
-		err = n.vault.Apply(ctx, changes...)
-	}
-	if err != nil {
-		n.opts.Log.Error("finished sale not tidied up", "err", err)
-	}
 }
 
 // codeOf is the receipt code of the first entry of a group, "" if the signer did
