@@ -17,7 +17,8 @@ import (
 )
 
 // CommandWindow is how long the ids of commands are remembered: a command that
-// is repeated within it is answered, not done again.
+// is repeated within it is answered, not done again. Until the Z report after a
+// change of the clock they are remembered longer, up to MaxCommands.
 const CommandWindow = 2 * time.Hour
 
 // MaxCommands is the most command ids that are remembered, the newest first to
@@ -29,7 +30,7 @@ const MaxCommands = 20_000
 // change it by [State.Apply] only. It is not safe for concurrent use.
 //
 // Its size is bounded by what happens in one day (returned and copied receipts)
-// and in two hours (command ids), not by the journal's length.
+// and in two hours (command ids; in the open day where its clock has changed), not by the journal's length.
 type State struct {
 	Version    int               `json:"version"` // of this form, 1
 	Origin     string            `json:"origin"`
@@ -55,7 +56,9 @@ type State struct {
 	Intents    []OpenIntent      `json:"intents,omitempty"`  // without outcome
 	Commands   []Command         `json:"commands,omitempty"` // oldest first
 
-	resync bool // entries are missing before the next one
+	resync bool        // entries are missing before the next one
+	log    *commandLog // Commands is its stretch that ends at logEnd; nil: not made yet
+	logEnd int
 }
 
 // Next are the numbers that the next documents get.
@@ -297,25 +300,35 @@ func (s *State) passed(h *proof.Head) {
 	if s.Day.From == 0 {
 		s.Day.From = h.Time
 	}
-	s.forget(h.Time - CommandWindow.Milliseconds())
+	s.forget(h)
 	if h.Command == [16]byte{} {
 		return
 	}
 	id := hex.EncodeToString(h.Command[:])
 	if n := len(s.Commands); n == 0 || s.Commands[n-1].ID != id { // a command's entries follow each other
-		s.Commands = append(s.Commands, Command{ID: id, Index: h.Index, Time: h.Time})
+		s.rememberCommand(Command{ID: id, Index: h.Index, Time: h.Time})
 	}
 }
 
-// forget drops commands from before a time, and those beyond the limit.
-func (s *State) forget(before int64) {
+// forget drops commands beyond the limit and, where the clock can be believed,
+// those from before the window.
+func (s *State) forget(h *proof.Head) {
 	n := max(0, len(s.Commands)-MaxCommands+1)
-	for n < len(s.Commands) && s.Commands[n].Time < before {
+	before := h.Time - CommandWindow.Milliseconds()
+	for s.ClockSettled() && h.Flags&proof.FlagClockUnsure == 0 && n < len(s.Commands) && s.Commands[n].Time < before {
 		n++
 	}
 	if s.Commands = s.Commands[n:]; len(s.Commands) == 0 {
 		s.Commands = nil
 	}
+}
+
+// ClockSettled reports whether what is old may be told by the clock: it is not in
+// doubt, and was neither in doubt nor put right in the open day. A clock that
+// jumped ahead and is put back would otherwise make young ids old and then young
+// again.
+func (s *State) ClockSettled() bool {
+	return !s.Clock.Unsure && (s.Clock.Changed == 0 || s.Clock.Changed < s.Day.First)
 }
 
 // Command returns the first entry that a command made, if it is remembered.
@@ -325,16 +338,6 @@ func (s *State) Command(id [16]byte) (Command, bool) {
 		return Command{}, false
 	}
 	return s.Commands[i], true
-}
-
-// commandAt looks from the newest back.
-func (s *State) commandAt(id string) int {
-	for i, c := range slices.Backward(s.Commands) {
-		if c.ID == id {
-			return i
-		}
-	}
-	return -1
 }
 
 // Missing says that the entries from the state's size up to (not including)
@@ -364,13 +367,14 @@ func (s *State) adopt(h *proof.Head) {
 	s.Grand = drawer.Grand{Sale: money.Amount(before[0]), Return: money.Amount(before[1]), Net: money.Amount(before[2])}
 }
 
-// Clone returns a copy that shares nothing with s that Apply changes.
+// Clone returns a copy that shares nothing with s that Apply changes. What it
+// costs does not grow with the number of remembered commands.
 func (s *State) Clone() *State {
 	c := *s
 	c.Day.Figures = *s.Day.Figures.Clone()
 	c.Session = *s.Session.Clone()
 	c.Returned, c.Copies = slices.Clone(s.Returned), slices.Clone(s.Copies)
-	c.Intents, c.Commands = slices.Clone(s.Intents), slices.Clone(s.Commands)
+	c.Intents = slices.Clone(s.Intents)
 	return &c
 }
 
