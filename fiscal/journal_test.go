@@ -538,6 +538,39 @@ func TestCommandsAreRememberedForTwoHours(t *testing.T) {
 	}
 }
 
+// Requirement: POS-14
+func TestCommandsAreNotForgottenByAClockInDoubt(t *testing.T) {
+	x := newTill(t)
+	s := x.state.Clone()
+	year := int64(365 * 24 * time.Hour / time.Millisecond)
+	put := func(b fiscal.Body, command byte, at int64, flags proof.Flags) {
+		t.Helper()
+		d := must(s.Draft(b))(t)
+		h := &proof.Head{Kind: d.Kind, Flags: d.Flags | flags, Index: s.Size, Origin: s.Origin, Time: at, Numbers: d.Numbers, Command: [16]byte{15: command}}
+		if err := s.Apply(h, d.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := func() bool { _, ok := s.Command([16]byte{15: 1}); return ok }
+	ahead := s.Time + year
+	put(&fiscal.NoSale{Actor: anna}, 1, s.Time, 0)
+	put(&fiscal.NoSale{Actor: anna}, 0, ahead, proof.FlagClockUnsure)
+	put(&fiscal.ClockChange{Step: year, Unsure: true}, 0, ahead, proof.FlagClockUnsure)
+	put(&fiscal.ClockChange{}, 0, ahead, proof.FlagClockUnsure)
+	put(&fiscal.NoSale{Actor: anna}, 0, ahead, 0)
+	if !known() {
+		t.Fatal("a jump of the clock made the till forget a command")
+	}
+	x.state, x.now = *s, time.UnixMilli(ahead)
+	x.count(10_000)
+	x.record(must(x.state.NewShiftClose(anna))(t))
+	x.z()
+	s = &x.state
+	if known() {
+		t.Error("still remembered in the next day")
+	}
+}
+
 func TestStateGoesOnAfterAHole(t *testing.T) {
 	x := newTill(t)
 	for range 4 {

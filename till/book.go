@@ -161,7 +161,10 @@ func (n *Node) admitted(key sessionKey, c Command) (*session, error) {
 	return s, nil
 }
 
-// checkID reads a UUIDv7 (RFC 9562, 5.7) and compares its time with the clock.
+// checkID reads a UUIDv7 (RFC 9562, 5.7) and compares its time with the clock, as
+// it shows and as entries tell it: after a clock has been put back the two differ,
+// and the screen goes by the first. A command that is remembered is answered,
+// whatever its age.
 func (n *Node) checkID(text string) ([16]byte, error) {
 	id, err := parseID(text)
 	if err != nil {
@@ -172,13 +175,20 @@ func (n *Node) checkID(text string) ([16]byte, error) {
 		ms = ms<<8 | int64(b)
 	}
 	now := n.clock.peek()
-	switch age := now.wall.Sub(time.UnixMilli(ms)); {
-	case age > answerLife:
+	switch age := now.now.Sub(time.UnixMilli(ms)); {
+	case age > answerLife && now.wall.Sub(time.UnixMilli(ms)) > answerLife && !n.remembers(id):
 		return id, refuse(Conflict, "id-too-old")
 	case age < -idAhead && !now.unsure: // in doubt the screen's clock may be the right one
 		return id, refuse(Conflict, "id-too-new")
 	}
 	return id, nil
+}
+
+func (n *Node) remembers(id [16]byte) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.state.Command(id)
+	return ok
 }
 
 // parseID reads the one text form of a UUIDv7.

@@ -247,6 +247,9 @@ func (n *Node) loadVault(ctx context.Context) error {
 		}
 	}
 	n.lastFromState()
+	if !n.state.ClockSettled() {
+		return nil // the clock does not tell yet which are old
+	}
 	return n.vault.ForgetAnswers(ctx, n.opts.Now().Add(-answerLife))
 }
 
