@@ -3,7 +3,7 @@ import { html, useEffect, useRef } from '../vendor/htm-preact-standalone.module.
 import { useTill } from '../till.js';
 import { Icon } from './icons.js';
 
-/** @typedef {{key: string, level: "info"|"warn"|"error", icon: string, text: string, hint: string}} Warning */
+/** @typedef {{key: string, level: "info"|"warn"|"error", icon: string, text: string, hint: string, go?: string}} Warning */
 
 /** @param {import('../contract.js').Device} device @param {import('../words.js').Words} t @returns {Warning} */
 function ofDevice(device, t) {
@@ -19,10 +19,14 @@ function ofDevice(device, t) {
   };
 }
 
-/** @param {import('../contract.js').State} state @param {import('../words.js').Words} t @returns {Warning[]} */
-function warnings(state, t) {
+/** @param {import('../contract.js').State} state @param {import('../words.js').Words} t @param {string} view @returns {Warning[]} */
+function warnings(state, t, view) {
   /** @type {Warning[]} */
   const list = [];
+  const mayOpen = ['yes', 'approval'].includes(state.session?.may['drawer.open'] ?? 'no');
+  if (state.drawer?.session === 'closed' && mayOpen && view !== 'drawer' && !state.training) {
+    list.push({ key: 'drawer', level: 'info', icon: 'drawer', text: t('drawer.closed'), hint: t('drawer.closed.hint'), go: 'drawer' });
+  }
   if (state.journal?.signer === 'down') list.push({ key: 'signer', level: 'warn', icon: 'seal', text: t('signer.down'), hint: t('signer.hint') });
   if (state.clock?.unsure) list.push({ key: 'clock', level: 'warn', icon: 'clock', text: t('clock.unsure'), hint: t('clock.hint') });
   for (const device of state.devices ?? []) if (device.state !== 'ready') list.push(ofDevice(device, t));
@@ -31,12 +35,13 @@ function warnings(state, t) {
 }
 
 export function Banners() {
-  const { state, t } = useTill();
+  const { state, t, view, go } = useTill();
   return html`
     <div class="banners" data-test="banners">
-      ${warnings(state, t).map((w) => html`
+      ${warnings(state, t, view[0]).map((w) => html`
         <div key=${w.key} class="banner ${w.level}" role=${w.level === 'error' ? 'alert' : 'status'}>
           <${Icon} name=${w.icon} /><p><b>${w.text}</b> ${w.hint}</p>
+          ${w.go && html`<button type="button" class="button small" data-test=${`go-${w.go}`} onClick=${() => go(w.go ?? '')}>${t(`view.${w.go}`)}</button>`}
         </div>`)}
     </div>`;
 }
