@@ -445,10 +445,8 @@ func (c *call) commitBoth() (*recorded, error) {
 		}
 		return nil, err
 	}
-	if err := c.n.vault.Settle(c.ctx, id, true); err != nil {
-		return nil, err
-	}
 	c.n.finished = nil
+	c.n.settled(c.ctx, id)
 	c.settle()
 	return r, nil
 }

@@ -20,6 +20,9 @@ type finished struct {
 // the same transaction: it holds one open basket at most. A receipt has to be
 // durable before its basket is gone. The book is held.
 func (n *Node) withFinished(ctx context.Context, changes []sqlite.Change) ([]sqlite.Change, error) {
+	if err := n.settleLate(ctx); err != nil {
+		return nil, err
+	}
 	out := make([]sqlite.Change, 0, len(n.finished)+len(changes))
 	for _, f := range n.finished {
 		if err := n.waitDurable(ctx, f.entry); err != nil {

@@ -56,6 +56,7 @@ type Node struct {
 	snapshot  uint64 // index of the last snapshot entry
 	basket    *sale.Basket
 	original  *sale.Original // of the basket, when it is a return
+	unsettled []string       // commands whose staged changes could not take effect yet
 	finished  []finished     // baskets that the vault does not know to be over
 	suspended []*sale.Basket
 	waiting   map[sale.ID]time.Time // when each was suspended

@@ -2,6 +2,7 @@ package till
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/plomb-pos/plomb/catalog"
@@ -109,11 +110,11 @@ func (n *Node) both(ctx context.Context, id [16]byte, bodies []fiscal.Body, chan
 		return err
 	}
 	_, err := n.append(ctx, id, bodies...)
-	if err != nil && n.journal.Err() != nil {
-		return err // the next start looks for the entry
-	}
-	if settled := n.vault.Settle(ctx, idText(id), err == nil); err == nil {
-		err = settled
+	switch {
+	case err == nil:
+		n.settled(ctx, idText(id))
+	case n.journal.Err() == nil: // otherwise the next start looks for the entry
+		return errors.Join(err, n.vault.Settle(ctx, idText(id), false))
 	}
 	return err
 }
