@@ -1,12 +1,15 @@
 package till
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/plomb-pos/plomb/staff"
 )
 
 func TestAPINIsKnownByItsHashOnly(t *testing.T) {
@@ -203,5 +206,40 @@ func TestIDsOfTheTillItselfAreWellFormed(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	if _, err := parseID(idText(newID(now))); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNobodyThrowsSomebodyElseOutBySigningIn(t *testing.T) {
+	all := sessions{}
+	join := func(person string) (*session, error) {
+		gone, err := all.room(staff.ID(person))
+		if err != nil {
+			return nil, err
+		}
+		if gone != nil {
+			delete(all, gone.hash)
+		}
+		s := &session{hash: newToken().key(), person: staff.Person{ID: staff.ID(person)}, used: time.Duration(len(all))}
+		all[s.hash] = s
+		return gone, nil
+	}
+	for range 2 * maxSessions {
+		if gone, err := join("2"); err != nil || gone != nil && gone.person.ID != "2" {
+			t.Fatalf("gone %+v, %v", gone, err)
+		}
+	}
+	if len(all) != sessionsEach {
+		t.Errorf("one person has %d sessions", len(all))
+	}
+	for i := 10; len(all) < maxSessions; i++ {
+		if gone, err := join(fmt.Sprint(i)); gone != nil || err != nil {
+			t.Fatalf("gone %+v, %v", gone, err)
+		}
+	}
+	if _, err := join("9"); toRefusal(err).Code != "too-many-sessions" {
+		t.Errorf("one more: %v", err)
+	}
+	if gone, err := join("2"); err != nil || gone == nil || gone.person.ID != "2" {
+		t.Errorf("at the limit nobody may change their own: %+v, %v", gone, err)
 	}
 }

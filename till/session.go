@@ -16,8 +16,12 @@ type Token string
 // A session that nobody used for so long is ended, whatever the lock says.
 const sessionLife = 14 * time.Hour
 
-// maxSessions bounds the signed-in screens; the one unused longest makes room.
-const maxSessions = 16
+// Bounds of the signed-in screens. One person's session makes room for another
+// of the same person only; beyond all, nobody signs in until somebody signs out.
+const (
+	sessionsEach = 4
+	maxSessions  = 64
+)
 
 // session is a signed-in screen. Owned by the book.
 type session struct {
@@ -60,15 +64,26 @@ func (s sessions) active(uptime time.Duration) *session {
 	return best
 }
 
-// oldest is the session unused longest.
-func (s sessions) oldest() *session {
+// room is the session that has to end before a person gets another one, the one
+// of theirs that is unused longest; nil when none has to.
+func (s sessions) room(person staff.ID) (*session, error) {
 	var old *session
+	count := 0
 	for _, c := range s {
-		if old == nil || c.used < old.used {
+		if c.person.ID != person {
+			continue
+		}
+		if count++; old == nil || c.used < old.used {
 			old = c
 		}
 	}
-	return old
+	switch {
+	case count >= sessionsEach:
+		return old, nil
+	case len(s) >= maxSessions:
+		return nil, refuse(Refused, "too-many-sessions")
+	}
+	return nil, nil
 }
 
 func (c *session) row() *sqlite.Session {

@@ -47,9 +47,11 @@ func (n *Node) begin(ctx context.Context, p staff.Person) (Token, error) {
 	s := &session{hash: t.key(), person: p, at: n.opts.Now(), used: n.opts.Uptime()}
 	s.kept = s.used
 	changes := []sqlite.Change{{Session: s.row()}}
-	var gone *session
-	if len(n.sessions) >= maxSessions {
-		gone = n.sessions.oldest()
+	gone, err := n.sessions.room(p.ID)
+	if err != nil {
+		return "", err
+	}
+	if gone != nil {
 		changes = append(changes, sqlite.Change{DropSession: gone.hash[:]})
 	}
 	if _, err := n.append(ctx, [16]byte{}, &fiscal.Login{Actor: fiscal.Actor{By: p.ID}, Role: p.Role, Method: "pin"}); err != nil {
