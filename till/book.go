@@ -137,12 +137,14 @@ func (n *Node) carryOut(ctx context.Context, f *flight, key sessionKey, id [16]b
 }
 
 // admit checks what can be said before the id is looked up: a known command, a
-// session, and that it is not locked.
+// session, that it is not locked, and that no text deceives.
 func (n *Node) admit(key sessionKey, c Command) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	_, err := n.admitted(key, c)
-	return err
+	if _, err := n.admitted(key, c); err != nil {
+		return err
+	}
+	return honestArgs(c.Args)
 }
 
 func (n *Node) admitted(key sessionKey, c Command) (*session, error) {

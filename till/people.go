@@ -86,6 +86,9 @@ func (in personArgs) onto(p *sqlite.Person) error {
 	if in.Name != nil {
 		p.Name = *in.Name
 	}
+	if err := checkName(p.Name); err != nil {
+		return err
+	}
 	if in.Role != nil {
 		r, err := roleNamed(*in.Role)
 		if err != nil {

@@ -116,7 +116,10 @@ func exchangeOf(list []CurrencyState) ([]fiscal.Exchange, error) {
 func checkShop(shop fiscal.Shop) error {
 	_, zoneErr := time.LoadLocation(shop.Zone)
 	bad := func(a money.Amount) bool { return a <= 0 || a > sale.MaxAmount }
+	texts := slices.Concat([]string{shop.TaxNumber}, shop.Address, shop.Header, shop.Footer)
 	switch {
+	case checkName(shop.Name) != nil || slices.ContainsFunc(texts, func(s string) bool { return !honest(s) }):
+		return refuse(Invalid, "bad-text")
 	case !slices.Contains(Languages, shop.Language):
 		return refuse(Invalid, "unknown-language")
 	case zoneErr != nil || shop.Zone == "Local":

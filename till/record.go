@@ -47,6 +47,9 @@ func (n *Node) stage(command [16]byte, bodies ...fiscal.Body) (*recorded, error)
 	}
 	n.clock.wrote(s.time)
 	n.state = s.state
+	for _, b := range bodies {
+		n.papers.staged(b, n.state.Size, n.searched.Load())
+	}
 	return &recorded{ticket: t, heads: s.heads}, nil
 }
 
@@ -110,7 +113,7 @@ func (n *Node) note(bodies ...fiscal.Body) {
 // oneLine makes a text fit for an entry.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfffd {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfffd || turns(r) {
 			return ' '
 		}
 		return r

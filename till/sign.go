@@ -260,6 +260,9 @@ func (n *Node) newPerson(ctx context.Context, p NewPerson) (sqlite.Person, error
 	if err != nil {
 		return sqlite.Person{}, err
 	}
+	if err := checkName(p.Name); err != nil {
+		return sqlite.Person{}, err
+	}
 	if err := (staff.Person{ID: p.ID, Name: p.Name, Role: role}).Validate(); err != nil {
 		return sqlite.Person{}, err
 	}
