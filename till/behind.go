@@ -93,22 +93,35 @@ func (n *Node) project(ctx context.Context) error {
 }
 
 // renew throws a damaged projection away and begins an empty one. Any other
-// trouble, such as a full disk, is waited out.
+// trouble, such as a full disk, is waited out: what can be made again must not
+// end the node.
 func (n *Node) renew(ctx context.Context, cause error) error {
 	if err := n.stopped(); err != nil {
 		return err
 	}
 	if !sqlite.Damaged(cause) {
-		n.opts.Log.Error("the projection cannot be extended now", "err", cause)
-		wait(ctx, projectionPatience)
+		n.hold(ctx, "the projection cannot be extended now", cause)
 		return nil
 	}
 	n.opts.Log.Error("the projection is made anew", "err", cause)
-	if err := n.projection.Renew(ctx); err != nil {
-		return fmt.Errorf("projection: %w", errors.Join(cause, err))
-	}
 	n.searched.Store(0)
+	for err := n.projection.Renew(ctx); err != nil && ctx.Err() == nil; err = n.projection.Renew(ctx) {
+		if err := n.stopped(); err != nil {
+			return err
+		}
+		n.hold(ctx, "the projection cannot be made anew now", err)
+	}
 	return nil
+}
+
+// hold waits before the projection is tried again; the screen says so where the
+// disk is full.
+func (n *Node) hold(ctx context.Context, what string, cause error) {
+	n.opts.Log.Error(what, "err", cause)
+	if n.diskFull.Swap(sqlite.Full(cause)) != sqlite.Full(cause) {
+		n.stream.changed()
+	}
+	wait(ctx, projectionPatience)
 }
 
 // extend adds the entries from next on, one batch.
@@ -131,6 +144,7 @@ func (n *Node) extend(ctx context.Context, next uint64) error {
 		return err
 	}
 	n.searched.Store(to)
+	n.diskFull.Store(false)
 	return nil
 }
 

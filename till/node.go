@@ -46,6 +46,7 @@ type Node struct {
 	verified     atomic.Uint64
 	verifying    atomic.Bool
 	verifyFailed atomic.Bool
+	diskFull     atomic.Bool // the projection waits for room
 
 	waiters sync.Mutex    // guards came; never held with another lock
 	came    chan struct{} // closed when searched grows
@@ -58,6 +59,7 @@ type Node struct {
 	original  *sale.Original // of the basket, when it is a return
 	unsettled []string       // commands whose staged changes could not take effect yet
 	finished  []finished     // baskets that the vault does not know to be over
+	papers    papers         // what of prints the projection may not know
 	suspended []*sale.Basket
 	waiting   map[sale.ID]time.Time // when each was suspended
 	people    map[staff.ID]sqlite.Person
@@ -66,6 +68,7 @@ type Node struct {
 	floods    *floods
 	counter   counter
 	flights   map[[16]byte]*flight
+	deeds     deeds
 	notices   notices
 	last      *LastReceipt
 	left      []fiscal.OpenIntent // under way when the last run ended
@@ -108,6 +111,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.key = n.state.Key
 	n.left = slices.Clone(n.state.Intents)
+	n.papers.floor = n.state.Size
 	n.clock = newClock(n.opts.Now, n.opts.Uptime, time.UnixMilli(n.state.Time))
 	if err := n.openVault(ctx); err != nil {
 		return err

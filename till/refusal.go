@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till/sqlite"
 )
 
 // RefusalKind says what sort of refusal an answer is; the words are those of the API.
@@ -80,6 +81,9 @@ func toRefusal(err error) *Refusal {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return because(Unavailable, "interrupted", err)
+	}
+	if sqlite.Full(err) {
+		return because(Unavailable, "disk-full", err)
 	}
 	if c, ok := errors.AsType[coded](err); ok {
 		return because(kindOf(c), c.Code(), err)

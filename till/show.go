@@ -162,6 +162,7 @@ func (n *Node) noticesNow() []Notice {
 	n.notices.when(n.state.Clock.Unsure, notice{id: "clock", level: "warn", code: "clock-unsure"})
 	n.notices.when(n.damaged, notice{id: "damage", level: "error", code: "damage-found"})
 	n.notices.when(n.verifyFailed.Load(), notice{id: "verify", level: "error", code: "verification-failed"})
+	n.notices.when(n.diskFull.Load(), notice{id: "disk", level: "error", code: "disk-full"})
 	out := []Notice{}
 	for _, x := range n.notices {
 		out = append(out, x.in(n.state.Shop.Language))

@@ -39,6 +39,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
@@ -56,6 +57,11 @@ var (
 // written: not a full disk, not an ended context.
 func Damaged(err error) bool {
 	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.CONSTRAINT) || errors.Is(err, errCursor)
+}
+
+// Full reports whether an error says that there is no room left on the disk.
+func Full(err error) bool {
+	return errors.Is(err, sqlite3.FULL) || errors.Is(err, syscall.ENOSPC)
 }
 
 // errCursor says that entries do not follow what a projection has.
