@@ -30,7 +30,11 @@ func (n *Node) openProjection(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ok, err := n.belongs(ctx, p); err != nil || !ok {
+	ok, err := n.belongs(ctx, p)
+	if _, rolledBack := errors.AsType[*journal.RollbackError](err); rolledBack {
+		return errors.Join(err, p.Close()) // kept: it is evidence
+	}
+	if err != nil || !ok {
 		if err := errors.Join(err, p.Close(), sqlite.RemoveProjection(path)); err != nil {
 			return err
 		}
@@ -44,14 +48,17 @@ func (n *Node) openProjection(ctx context.Context) error {
 	return err
 }
 
-// belongs compares the projection's last leaf with the journal's.
+// belongs compares the projection's last leaf with the journal's. The projection
+// takes durable entries only, so one of the same origin that knows more entries
+// than there are says what an anchor would: the journal's tail was lost, or an old
+// copy restored. Then the error is a [journal.RollbackError].
 func (n *Node) belongs(ctx context.Context, p *sqlite.Projection) (bool, error) {
 	next, leaf, err := p.Cursor(ctx)
 	if err != nil || next == 0 {
 		return err == nil, err
 	}
-	if next > n.journal.Size() {
-		return false, nil
+	if size := n.journal.Size(); next > size {
+		return false, &journal.RollbackError{Anchor: "projection", Seen: proof.Checkpoint{Origin: n.journal.Origin(), Size: next}, Size: size}
 	}
 	e, err := n.journal.Entry(ctx, next-1)
 	if errors.Is(err, journal.ErrDamaged) || errors.Is(err, journal.ErrErased) {

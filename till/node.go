@@ -116,6 +116,9 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.openVault(ctx); err != nil {
 		return err
 	}
+	if err := n.openProjection(ctx); err != nil { // before anything is written: it may refuse the journal
+		return err
+	}
 	if err := n.recordStart(ctx, found, folded); err != nil {
 		return err
 	}
@@ -125,7 +128,7 @@ func (n *Node) open(ctx context.Context) error {
 	n.devices = devices.New(devices.Config{Address: n.opts.Devices, Log: n.opts.Log}, devices.Events{
 		Scanned: n.takeScan, Changed: n.takeDevice,
 	})
-	return n.openProjection(ctx)
+	return nil
 }
 
 func (n *Node) openJournal(ctx context.Context) (*journal.Recovery, error) {

@@ -222,13 +222,15 @@ func (s *Shop) Restart() {
 func (s *Shop) Kill() {
 	s.T.Helper()
 	copied := s.T.TempDir()
-	s.must(copyTree(copied, s.Dir))
+	s.must(copyTree(copied, s.Dir, true)) // it never knows more than the journal
+	s.must(copyTree(copied, s.Dir, false))
 	s.Close()
 	s.Dir = copied
 	s.open()
 }
 
-func copyTree(to, from string) error {
+// copyTree copies the projection only, or everything else.
+func copyTree(to, from string, projection bool) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -239,6 +241,9 @@ func copyTree(to, from string) error {
 		}
 		if d.IsDir() {
 			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		if strings.HasPrefix(d.Name(), "projection") != projection {
+			return nil
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
