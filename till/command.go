@@ -38,12 +38,12 @@ func init() {
 		"basket.untender": {op: staff.Tender, basket: true, run: untender},
 		"sale.complete":   {op: staff.Complete, basket: true, run: complete},
 
-		"return.begin": {op: staff.Return, run: beginReturn},
-		"return.line":  {op: staff.Return, basket: true, run: returnLine},
+		"return.begin": {op: staff.Return, before: awaitSearch, run: beginReturn},
+		"return.line":  {op: staff.Return, basket: true, before: awaitSearch, run: returnLine},
 
-		"receipt.void":  {op: staff.Void, run: void},
-		"receipt.copy":  {op: staff.Copy, run: copyReceipt},
-		"receipt.print": {op: staff.Copy, run: printReceipt},
+		"receipt.void":  {op: staff.Void, before: awaitSearch, run: void},
+		"receipt.copy":  {op: staff.Copy, before: awaitSearch, run: copyReceipt},
+		"receipt.print": {op: staff.Copy, before: awaitSearch, run: printReceipt},
 
 		"drawer.open":   {op: staff.OpenShift, run: openShift},
 		"drawer.float":  {op: staff.FloatIn, run: floatIn},

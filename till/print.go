@@ -307,17 +307,26 @@ func (n *Node) leftIntents() []fiscal.OpenIntent {
 	return slices.Clone(n.left)
 }
 
-// printedOf is what the journal knows of a receipt's original on paper.
+// printedOf is what the journal knows of a receipt's original on paper. It waits
+// for what is staged: the outcome of a print may be in the state and not yet on
+// the disk.
 func (n *Node) printedOf(ctx context.Context, index uint64) (Printed, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for size := n.papers.of(index); n.searched.Load() < size; size = n.papers.of(index) {
+		n.mu.Unlock()
+		err := n.caughtUp(ctx, size)
+		n.mu.Lock()
+		if err != nil {
+			return "", err
+		}
+	}
 	return n.printedHeld(ctx, index)
 }
 
-// printedHeld is printedOf with the book held. It waits for what is staged: the
-// outcome of a print may be in the state and not yet on the disk.
+// printedHeld is printedOf with the book held, and does not wait.
 func (n *Node) printedHeld(ctx context.Context, index uint64) (Printed, error) {
-	if err := n.caughtUp(ctx, n.state.Size); err != nil {
+	if err := n.searchedTo(n.papers.of(index)); err != nil {
 		return "", err
 	}
 	by, err := n.projection.Referring(ctx, index, uint16(fiscal.KindIntent), uint16(fiscal.KindPrinted), uint16(fiscal.KindPrintFailed))

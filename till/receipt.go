@@ -121,7 +121,7 @@ func (c *call) copy(index uint64, reason string) error {
 
 // copiesBefore counts a receipt's copies of earlier days.
 func (n *Node) copiesBefore(ctx context.Context, index uint64) (int, error) {
-	if err := n.caughtUp(ctx, n.state.Day.First); err != nil {
+	if err := n.searchedTo(n.state.Day.First); err != nil {
 		return 0, err
 	}
 	by, err := n.projection.Referring(ctx, index, uint16(fiscal.KindCopy))

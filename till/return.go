@@ -160,20 +160,22 @@ func (n *Node) keys() (note.Verifiers, error) {
 	return note.VerifierList(v), nil
 }
 
-// indexOfNumber finds a receipt by its number. The projection has to have come
-// far enough: what it does not know yet may exist.
+// indexOfNumber finds a receipt by its number. What the projection does not know
+// yet may exist.
 func (n *Node) indexOfNumber(ctx context.Context, number uint64) (uint64, error) {
-	if err := n.caughtUp(ctx, n.state.Size); err != nil {
-		return 0, err
-	}
 	row, ok, err := n.projection.Receipt(ctx, false, number)
 	if err != nil {
 		return 0, n.searchFailed(err)
 	}
-	if !ok {
-		return 0, refuse(NotFound, "unknown-receipt")
+	if ok {
+		return row.Index, nil
 	}
-	return row.Index, nil
+	if number < uint64(n.state.Next.Document) {
+		if err := n.searchedTo(n.state.Size); err != nil {
+			return 0, err
+		}
+	}
+	return 0, refuse(NotFound, "unknown-receipt")
 }
 
 // originalAt reads a receipt from the journal, with what all returns of it gave
@@ -184,7 +186,7 @@ func (n *Node) originalAt(ctx context.Context, index uint64) (*sale.Original, er
 	if err != nil {
 		return nil, err
 	}
-	if err := n.caughtUp(ctx, n.state.Day.First); err != nil {
+	if err := n.searchedTo(n.state.Day.First); err != nil {
 		return nil, err
 	}
 	o := sale.Original{Reference: sale.Reference{Origin: n.journal.Origin(), Index: index, Number: r.Number, At: at}, Document: r.Document}
