@@ -19,6 +19,9 @@ func (n *Node) answerOf(ctx context.Context, index uint64, c Command) (any, erro
 	if err != nil {
 		return nil, entryRefusal(err)
 	}
+	if err := madeBy(e.Head.Kind, c.Do); err != nil {
+		return nil, err
+	}
 	b, err := fiscal.Decode(e.Head.Kind, e.Body)
 	if err != nil {
 		return nil, err

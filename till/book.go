@@ -42,6 +42,7 @@ const (
 // flight is a command under way; whoever sends the same id meanwhile waits for
 // the same answer.
 type flight struct {
+	do     string
 	done   chan struct{}
 	result jsontext.Value
 	err    error
@@ -112,7 +113,11 @@ func (n *Node) doFor(ctx context.Context, key sessionKey, c Command) (any, error
 		n.refused(key, c, toRefusal(err))
 		return nil, toRefusal(err)
 	}
-	f, mine := n.takeOff(id)
+	f, mine, err := n.takeOff(id, c.Do)
+	if err != nil {
+		n.refused(key, c, toRefusal(err))
+		return nil, err
+	}
 	if mine {
 		n.carryOut(ctx, f, key, id, c)
 	}
@@ -222,16 +227,22 @@ func newID(now time.Time) (id [16]byte) {
 	return id
 }
 
-// takeOff finds the flight of an id, or begins it.
-func (n *Node) takeOff(id [16]byte) (f *flight, mine bool) {
+// takeOff finds the flight of an id, or begins it; it refuses an id that is, or
+// was, for something else.
+func (n *Node) takeOff(id [16]byte, do string) (f *flight, mine bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if f := n.flights[id]; f != nil {
-		return f, false
+	if err := n.deeds.reused(id, do); err != nil {
+		return nil, false, err
 	}
-	f = &flight{done: make(chan struct{}), began: n.opts.Now()}
+	if f := n.flights[id]; f != nil && f.do != do {
+		return nil, false, refuse(Conflict, "id-reused")
+	} else if f != nil {
+		return f, false, nil
+	}
+	f = &flight{do: do, done: make(chan struct{}), began: n.opts.Now()}
 	n.flights[id] = f
-	return f, true
+	return f, true, nil
 }
 
 // land ends a flight. Refusals are not kept: nothing was done, so the same
@@ -239,6 +250,9 @@ func (n *Node) takeOff(id [16]byte) (f *flight, mine bool) {
 func (n *Node) land(id [16]byte, f *flight) {
 	n.mu.Lock()
 	delete(n.flights, id)
+	if f.err == nil {
+		n.deeds.add(id, f.do)
+	}
 	n.mu.Unlock()
 	close(f.done)
 	n.stream.changed()
