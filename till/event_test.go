@@ -57,7 +57,7 @@ func TestEveryCommandHasItsEvent(t *testing.T) {
 		{"report.z", boss, staff.Supervisor, nil, "z-report"},
 		{"training.start", boss, "", nil, "training-mode"},
 		{"training.stop", boss, "", nil, "training-mode"},
-		{"people.add", ada, staff.Administrator, []any{"id", "30", "role", "operator", "pin", "7193"}, "user-change"},
+		{"people.add", ada, staff.Administrator, []any{"id", "30", "name", "Ole", "role", "operator", "pin", "7193"}, "user-change"},
 		{"people.change", ada, staff.Administrator, []any{"id", "30", "name", "Z"}, "user-change"},
 		{"people.pin", ada, staff.Administrator, []any{"id", "30", "pin", "7194"}, "user-change"},
 		{"settings.change", ada, staff.Administrator, []any{"name", "Laden"}, "config-change"},

@@ -71,6 +71,9 @@ func addPerson(c *call) error {
 	if len(c.n.people) >= maxPeople {
 		return refuse(Refused, "too-many-people")
 	}
+	if in.Name == nil {
+		return refuse(Invalid, "bad-person-name")
+	}
 	p := sqlite.Person{ID: string(in.ID), PIN: c.ready.(string), Active: true}
 	if err := in.onto(&p); err != nil {
 		return err
@@ -84,10 +87,10 @@ const maxPeople = 500
 // onto puts what is named into a person.
 func (in personArgs) onto(p *sqlite.Person) error {
 	if in.Name != nil {
+		if err := checkName(*in.Name); err != nil {
+			return err
+		}
 		p.Name = *in.Name
-	}
-	if err := checkName(p.Name); err != nil {
-		return err
 	}
 	if in.Role != nil {
 		r, err := roleNamed(*in.Role)
