@@ -33,7 +33,6 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // Chromium is where Debian's package puts the browser.
@@ -337,10 +336,21 @@ func (p *Page) Type(text string) {
 	p.do("type "+text, chromedp.KeyEvent(text))
 }
 
-// Scan types a code and Enter: a keyboard-wedge scanner.
+// scanner types a text and Enter into the page within one turn of its event
+// loop: faster than any scanner, and as fast on a busy machine.
+const scanner = `((text) => {
+  for (const key of [...text, 'Enter']) {
+    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+    const free = (document.activeElement ?? document.body).dispatchEvent(event);
+    if (free && key !== 'Enter') document.execCommand('insertText', false, key);
+  }
+})`
+
+// Scan types a code and Enter: a keyboard-wedge scanner. Unlike Type it makes the
+// key events inside of the page, since their pauses are what tells a scanner from a person.
 func (p *Page) Scan(code string) {
 	p.t.Helper()
-	p.Type(code + kb.Enter)
+	p.do("scan "+code, chromedp.Evaluate(fmt.Sprintf("%s(%q)", scanner, code), nil))
 }
 
 // Press presses one key by its name in github.com/chromedp/chromedp/kb, such as
