@@ -99,7 +99,7 @@ func RemoveProjection(path string) error {
 }
 
 func openProjection(ctx context.Context, path string, key []byte, origin string) (*Projection, error) {
-	d, err := open(ctx, path, key, "projection", "NORMAL", true)
+	d, err := open(ctx, path, key, "projection", "NORMAL", true, hotProjection...)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +172,11 @@ func (p *Projection) Apply(ctx context.Context, rows []Row) error {
 	}
 	err := p.d.transact(ctx, func(tx *sql.Tx) error {
 		for i := range rows {
-			if err := insert(ctx, tx, &rows[i]); err != nil {
+			if err := p.d.insert(ctx, tx, &rows[i]); err != nil {
 				return fmt.Errorf("entry %d: %w", rows[i].Index, err)
 			}
 		}
-		return move(ctx, tx, rows)
+		return p.d.move(ctx, tx, rows)
 	})
 	if err != nil {
 		return fmt.Errorf("extend projection: %w", err)
@@ -184,9 +184,9 @@ func (p *Projection) Apply(ctx context.Context, rows []Row) error {
 	return nil
 }
 
-func move(ctx context.Context, tx *sql.Tx, rows []Row) error {
+func (d *database) move(ctx context.Context, tx *sql.Tx, rows []Row) error {
 	last := rows[len(rows)-1]
-	res, err := tx.ExecContext(ctx, "UPDATE cursor SET next = ?, leaf = ? WHERE next = ?", int64(last.Index+1), last.Leaf[:], int64(rows[0].Index))
+	res, err := d.exec(ctx, tx, moveCursor, int64(last.Index+1), last.Leaf[:], int64(rows[0].Index))
 	if err != nil {
 		return err
 	}
@@ -196,17 +196,27 @@ func move(ctx context.Context, tx *sql.Tx, rows []Row) error {
 	return nil
 }
 
-func insert(ctx context.Context, tx *sql.Tx, r *Row) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO entry (idx, at, kind, person, number, amount, words, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+// The queries that extend a projection.
+const (
+	putEntry   = "INSERT INTO entry (idx, at, kind, person, number, amount, words, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+	putReceipt = "INSERT OR REPLACE INTO receipt (series, number, idx, at, kind, person, total, lines, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	putRefer   = "INSERT OR IGNORE INTO refer (original, by, kind) VALUES (?, ?, ?)"
+	moveCursor = "UPDATE cursor SET next = ?, leaf = ? WHERE next = ?"
+)
+
+var hotProjection = []string{putEntry, putReceipt, putRefer, moveCursor}
+
+func (d *database) insert(ctx context.Context, tx *sql.Tx, r *Row) error {
+	_, err := d.exec(ctx, tx, putEntry,
 		int64(r.Index), r.At.UnixMilli(), r.Kind, r.Person, int64(r.Number), r.Amount, r.Words, strings.ToLower(r.Text))
 	if err != nil {
 		return err
 	}
-	if err := insertReceipt(ctx, tx, r); err != nil {
+	if err := d.insertReceipt(ctx, tx, r); err != nil {
 		return err
 	}
 	for _, original := range r.Refers {
-		_, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO refer (original, by, kind) VALUES (?, ?, ?)", int64(original), int64(r.Index), r.Kind)
+		_, err := d.exec(ctx, tx, putRefer, int64(original), int64(r.Index), r.Kind)
 		if err != nil {
 			return err
 		}
@@ -214,15 +224,15 @@ func insert(ctx context.Context, tx *sql.Tx, r *Row) error {
 	if r.Z == nil {
 		return nil
 	}
-	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO z (number, idx, at, total) VALUES (?, ?, ?, ?)", int64(r.Z.Number), int64(r.Index), r.At.UnixMilli(), r.Z.Total)
+	_, err = d.exec(ctx, tx, "INSERT OR REPLACE INTO z (number, idx, at, total) VALUES (?, ?, ?, ?)", int64(r.Z.Number), int64(r.Index), r.At.UnixMilli(), r.Z.Total)
 	return err
 }
 
-func insertReceipt(ctx context.Context, tx *sql.Tx, r *Row) error {
+func (d *database) insertReceipt(ctx context.Context, tx *sql.Tx, r *Row) error {
 	if r.Receipt == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO receipt (series, number, idx, at, kind, person, total, lines, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err := d.exec(ctx, tx, putReceipt,
 		r.Receipt.Training, int64(r.Receipt.Number), int64(r.Index), r.At.UnixMilli(), r.Kind, r.Person, r.Receipt.Total, r.Receipt.Lines, strings.ToLower(r.Text))
 	return err
 }

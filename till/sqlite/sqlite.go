@@ -74,11 +74,13 @@ var migrations embed.FS
 type database struct {
 	db   *sql.DB
 	path string
+	hot  map[string]*sql.Stmt // by their text; only read after open
 }
 
 // open opens an existing file or, with mayCreate, makes one, and brings its
-// schema up to date. sync is FULL or NORMAL and is read back.
-func open(ctx context.Context, path string, key []byte, schema, sync string, mayCreate bool) (*database, error) {
+// schema up to date. sync is FULL or NORMAL and is read back. The hot queries are
+// those that are worth being compiled once.
+func open(ctx context.Context, path string, key []byte, schema, sync string, mayCreate bool, hot ...string) (*database, error) {
 	if !mayCreate {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
@@ -89,7 +91,11 @@ func open(ctx context.Context, path string, key []byte, schema, sync string, may
 		return nil, fmt.Errorf("open database %s: %w", filepath.Base(path), err)
 	}
 	d := &database{db: db, path: path}
-	if err := d.prepare(ctx, schema, sync); err != nil {
+	err = d.prepare(ctx, schema, sync)
+	if err == nil {
+		err = d.compile(ctx, hot)
+	}
+	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open database %s: %w", filepath.Base(path), err)
 	}
@@ -196,6 +202,27 @@ func (d *database) transact(ctx context.Context, f func(*sql.Tx) error) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// compile compiles queries that exec then finds by their text. There
+// is one connection, which a transaction holds, so it cannot be done in one.
+func (d *database) compile(ctx context.Context, queries []string) error {
+	d.hot = make(map[string]*sql.Stmt, len(queries))
+	for _, q := range queries {
+		s, err := d.db.PrepareContext(ctx, q)
+		if err != nil {
+			return err
+		}
+		d.hot[q] = s
+	}
+	return nil
+}
+
+func (d *database) exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (sql.Result, error) {
+	if s := d.hot[query]; s != nil {
+		return tx.StmtContext(ctx, s).ExecContext(ctx, args...)
+	}
+	return tx.ExecContext(ctx, query, args...)
 }
 
 func (d *database) close() error { return d.db.Close() }

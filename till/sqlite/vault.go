@@ -82,7 +82,7 @@ func CreateVault(ctx context.Context, path string, key []byte) (*Vault, error) {
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("create vault: %w", os.ErrExist)
 	}
-	d, err := open(ctx, path, key, "vault", "FULL", true)
+	d, err := open(ctx, path, key, "vault", "FULL", true, hotVault...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func CreateVault(ctx context.Context, path string, key []byte) (*Vault, error) {
 
 // OpenVault opens a vault that must exist. Errors: [ErrKey], [ErrNewer], os.ErrNotExist.
 func OpenVault(ctx context.Context, path string, key []byte) (*Vault, error) {
-	d, err := open(ctx, path, key, "vault", "FULL", false)
+	d, err := open(ctx, path, key, "vault", "FULL", false, hotVault...)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (v *Vault) Close() error { return v.d.close() }
 
 // Apply makes all changes or none.
 func (v *Vault) Apply(ctx context.Context, changes ...Change) error {
-	err := v.d.transact(ctx, func(tx *sql.Tx) error { return applyAll(ctx, tx, changes) })
+	err := v.d.transact(ctx, func(tx *sql.Tx) error { return v.d.applyAll(ctx, tx, changes) })
 	if err != nil {
 		return fmt.Errorf("change vault: %w", err)
 	}
@@ -118,7 +118,7 @@ func (v *Vault) Stage(ctx context.Context, s Staged) error {
 	if err != nil {
 		return fmt.Errorf("stage changes: %w", err)
 	}
-	_, err = v.d.db.ExecContext(ctx, "INSERT INTO staged (command, size, changes) VALUES (?, ?, ?)", s.Command, int64(s.Size), body)
+	_, err = v.d.hot[insertStaged].ExecContext(ctx, s.Command, int64(s.Size), body)
 	if err != nil {
 		return fmt.Errorf("stage changes: %w", err)
 	}
@@ -128,16 +128,16 @@ func (v *Vault) Stage(ctx context.Context, s Staged) error {
 // Settle applies what was staged for command, or with apply=false forgets it.
 // A command without staged changes is no error.
 func (v *Vault) Settle(ctx context.Context, command string, apply bool) error {
-	err := v.d.transact(ctx, func(tx *sql.Tx) error { return settle(ctx, tx, command, apply) })
+	err := v.d.transact(ctx, func(tx *sql.Tx) error { return v.d.settle(ctx, tx, command, apply) })
 	if err != nil {
 		return fmt.Errorf("settle staged changes: %w", err)
 	}
 	return nil
 }
 
-func settle(ctx context.Context, tx *sql.Tx, command string, apply bool) error {
+func (d *database) settle(ctx context.Context, tx *sql.Tx, command string, apply bool) error {
 	var body []byte
-	err := tx.QueryRowContext(ctx, "DELETE FROM staged WHERE command = ? RETURNING changes", command).Scan(&body)
+	err := tx.StmtContext(ctx, d.hot[takeStaged]).QueryRowContext(ctx, command).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -148,7 +148,7 @@ func settle(ctx context.Context, tx *sql.Tx, command string, apply bool) error {
 	if err := json.Unmarshal(body, &changes); err != nil {
 		return err
 	}
-	return applyAll(ctx, tx, changes)
+	return d.applyAll(ctx, tx, changes)
 }
 
 // Staged lists what no Settle has ended, oldest first.
@@ -208,7 +208,7 @@ func (v *Vault) Sessions(ctx context.Context) ([]Session, error) {
 
 // Answer finds what a command was answered; ok is false when it is not known.
 func (v *Vault) Answer(ctx context.Context, command string) (body []byte, ok bool, err error) {
-	err = v.d.db.QueryRowContext(ctx, "SELECT body FROM answer WHERE command = ?", command).Scan(&body)
+	err = v.d.hot[findAnswer].QueryRowContext(ctx, command).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
@@ -236,23 +236,37 @@ func (v *Vault) Setting(ctx context.Context, key string) ([]byte, error) {
 	return value, nil
 }
 
-func applyAll(ctx context.Context, tx *sql.Tx, changes []Change) error {
+func (d *database) applyAll(ctx context.Context, tx *sql.Tx, changes []Change) error {
 	for _, c := range changes {
-		if err := apply(ctx, tx, c); err != nil {
+		if err := d.apply(ctx, tx, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func apply(ctx context.Context, tx *sql.Tx, c Change) error {
+func (d *database) apply(ctx context.Context, tx *sql.Tx, c Change) error {
 	query, args := statement(c)
 	if query == "" {
 		return errors.New("empty change")
 	}
-	_, err := tx.ExecContext(ctx, query, args...)
+	_, err := d.exec(ctx, tx, query, args...)
 	return err
 }
+
+// The queries of the hot paths.
+const (
+	putBasket = "INSERT INTO basket (id, open, label, lines, total, at, size, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)" +
+		" ON CONFLICT (id) DO UPDATE SET open=excluded.open, label=excluded.label, lines=excluded.lines, total=excluded.total, at=excluded.at, size=excluded.size, body=excluded.body"
+	dropBasket   = "DELETE FROM basket WHERE id = ?"
+	putSession   = "INSERT OR REPLACE INTO session (token, person, at, locked) VALUES (?, ?, ?, ?)"
+	putAnswer    = "INSERT OR REPLACE INTO answer (command, at, body) VALUES (?, ?, ?)"
+	findAnswer   = "SELECT body FROM answer WHERE command = ?"
+	insertStaged = "INSERT INTO staged (command, size, changes) VALUES (?, ?, ?)"
+	takeStaged   = "DELETE FROM staged WHERE command = ? RETURNING changes"
+)
+
+var hotVault = []string{putBasket, dropBasket, putSession, putAnswer, findAnswer, insertStaged, takeStaged}
 
 func statement(c Change) (string, []any) {
 	switch {
@@ -262,19 +276,18 @@ func statement(c Change) (string, []any) {
 			[]any{p.ID, p.Name, p.Role, p.PIN, p.Active}
 	case c.Basket != nil:
 		b := c.Basket
-		return "INSERT INTO basket (id, open, label, lines, total, at, size, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)" +
-				" ON CONFLICT (id) DO UPDATE SET open=excluded.open, label=excluded.label, lines=excluded.lines, total=excluded.total, at=excluded.at, size=excluded.size, body=excluded.body",
+		return putBasket,
 			[]any{b.ID, b.Open, b.Label, b.Lines, b.Total, b.At.UnixMilli(), int64(b.Size), b.Body}
 	case c.DropBasket != "":
-		return "DELETE FROM basket WHERE id = ?", []any{c.DropBasket}
+		return dropBasket, []any{c.DropBasket}
 	case c.Session != nil:
 		s := c.Session
-		return "INSERT OR REPLACE INTO session (token, person, at, locked) VALUES (?, ?, ?, ?)",
+		return putSession,
 			[]any{s.Token, s.Person, s.At.UnixMilli(), s.Locked}
 	case c.DropSession != nil:
 		return "DELETE FROM session WHERE token = ?", []any{c.DropSession}
 	case c.Answer != nil:
-		return "INSERT OR REPLACE INTO answer (command, at, body) VALUES (?, ?, ?)",
+		return putAnswer,
 			[]any{c.Answer.Command, c.Answer.At.UnixMilli(), c.Answer.Body}
 	case c.Setting != nil && c.Setting.Value == nil:
 		return "DELETE FROM setting WHERE key = ?", []any{c.Setting.Key}
