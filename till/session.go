@@ -19,7 +19,7 @@ const sessionLife = 14 * time.Hour
 // Bounds of the signed-in screens. One person's session makes room for another
 // of the same person only; beyond all, nobody signs in until somebody signs out.
 const (
-	sessionsEach = 4
+	sessionsEach = 8
 	maxSessions  = 64
 )
 
