@@ -94,7 +94,7 @@ func TestSettingsAndLanguageAreChanged(t *testing.T) {
 
 func TestArticlesAreImportedWholeOrNotAtAll(t *testing.T) {
 	shop := tilltest.New(t, tilltest.WithoutDevices())
-	ada, anna := shop.As(staff.Administrator), shop.As(staff.Operator)
+	ada := shop.As(staff.Administrator)
 	csv := strings.Replace(string(sample.File), "黑麦面包 750 克,3.49", "黑麦面包 750 克,3.99", 1)
 	var out till.ImportAnswer
 	ada.Do("articles.import", "csv", csv, "dryRun", true).Into(t, &out)
@@ -111,7 +111,7 @@ func TestArticlesAreImportedWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("import = %+v", out)
 	}
 	shop.Kill()
-	anna = shop.As(staff.Operator)
+	anna := shop.As(staff.Operator)
 	if a := anna.Do("basket.add", "sku", "BRD-01"); a.State.Basket.Total != 399 {
 		t.Errorf("new price: %+v", a.State.Basket)
 	}
