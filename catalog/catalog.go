@@ -29,6 +29,7 @@ package catalog
 
 import (
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/plomb-pos/plomb/money"
@@ -41,6 +42,25 @@ type Set struct {
 	Articles []Article      `json:"articles"`          // each SKU once
 	Lists    []PriceList    `json:"lists,omitempty"`   // later ones win over earlier ones
 	Schemes  []Scheme       `json:"schemes,omitempty"` // the first that fits a code counts
+}
+
+// With is the set with other articles: price lists lose the prices of articles
+// that are gone, and those that then hold none. The set itself is not changed.
+func (s Set) With(articles []Article) Set {
+	known := make(map[SKU]bool, len(articles))
+	for _, a := range articles {
+		known[a.SKU] = true
+	}
+	lists := make([]PriceList, 0, len(s.Lists))
+	for _, l := range s.Lists {
+		l = l.clone()
+		maps.DeleteFunc(l.Prices, func(sku SKU, _ money.UnitPrice) bool { return !known[sku] })
+		if len(l.Prices) > 0 {
+			lists = append(lists, l)
+		}
+	}
+	s.Articles, s.Lists = articles, lists
+	return s
 }
 
 // Catalog is a checked and indexed set. It never changes, so it needs no lock.

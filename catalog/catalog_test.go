@@ -374,3 +374,26 @@ func TestCatalogsOfAnyArticlesFindThemAll(t *testing.T) {
 		}
 	})
 }
+
+func TestOtherArticlesTakeTheirPricesAlong(t *testing.T) {
+	old := catalog.Set{
+		Currency: "EUR",
+		Articles: []catalog.Article{{SKU: "A"}, {SKU: "B"}},
+		Lists: []catalog.PriceList{
+			{ID: "both", Prices: map[catalog.SKU]money.UnitPrice{"A": 1, "B": 2}},
+			{ID: "gone", Prices: map[catalog.SKU]money.UnitPrice{"A": 1}},
+		},
+	}
+	got := old.With([]catalog.Article{{SKU: "B"}, {SKU: "C"}})
+	want := catalog.Set{
+		Currency: "EUR",
+		Articles: []catalog.Article{{SKU: "B"}, {SKU: "C"}},
+		Lists:    []catalog.PriceList{{ID: "both", Prices: map[catalog.SKU]money.UnitPrice{"B": 2}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("With (-want +got):\n%s", diff)
+	}
+	if len(old.Lists[0].Prices) != 2 {
+		t.Error("the old set was changed")
+	}
+}

@@ -268,3 +268,15 @@ func TestAScreenThatNobodyTouchesLocksItself(t *testing.T) {
 	}
 	wantKinds(t, shop, "lock")
 }
+
+// TestANewShopTakesItsOwnArticlesInPlaceOfTheSample holds the sample's price
+// lists against a file that has none of their articles.
+func TestANewShopTakesItsOwnArticlesInPlaceOfTheSample(t *testing.T) {
+	shop := tilltest.New(t, tilltest.WithoutDevices())
+	csv := "sku,name,price,tax_class,unit\nOWN-1,Own article,1.50,standard,piece\n"
+	var out till.ImportAnswer
+	shop.As(staff.Administrator).Do("articles.import", "csv", csv).Into(t, &out)
+	if !out.Applied || out.Added != 1 || len(out.Problems) != 0 {
+		t.Errorf("import = %+v", out)
+	}
+}

@@ -99,9 +99,8 @@ func readArticles(c *call, _ sessionKey) error {
 	}
 	out := &imported{}
 	c.n.mu.Lock()
-	out.set = c.n.counter.catalog.Set()
+	out.set = c.n.counter.catalog.Set().With(articles)
 	c.n.mu.Unlock()
-	out.set.Articles = articles
 	if len(problems) == 0 {
 		if problems, err = out.check(); err != nil {
 			return err
