@@ -138,4 +138,6 @@ type benchVerify struct {
 	Dir string `arg:"" type:"path"`
 }
 
-func (b benchVerify) Run(ctx context.Context) error { return bench.VerifyOne(ctx, b.Dir) }
+func (b benchVerify) Run(ctx context.Context, s streams) error {
+	return bench.VerifyOne(ctx, b.Dir, s.Out)
+}

@@ -3,10 +3,13 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
+	"strings"
 
 	"github.com/plomb-pos/plomb/journal"
 )
@@ -50,15 +53,18 @@ func (c Config) peak(ctx context.Context, exe string, entries int) (float64, err
 	}
 	cmd := exec.CommandContext(ctx, exe, MemoryChild, epoch)
 	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
+	out, err := cmd.Output()
+	if err != nil {
 		return 0, fmt.Errorf("verify in a process of its own: %w", err)
 	}
-	return maxResident(cmd.ProcessState)
+	return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 }
 
 // VerifyOne verifies a journal made by Fill, with keys and policy, collecting
-// garbage as plomb-verify does. It is for a process of its own.
-func VerifyOne(ctx context.Context, dir string) error {
+// garbage as plomb-verify does, and writes the peak resident memory of its
+// process, in KiB. The process itself must say that: what its parent learns by
+// wait(2) includes the parent's own size before exec.
+func VerifyOne(ctx context.Context, dir string, out io.Writer) error {
 	debug.SetGCPercent(garbage)
 	policy, err := ownPolicy()
 	if err != nil {
@@ -71,5 +77,10 @@ func VerifyOne(ctx context.Context, dir string) error {
 	if !report.Consistent() {
 		return fmt.Errorf("%d findings, the first: %v", len(report.Findings), report.Findings[0])
 	}
-	return nil
+	kib, err := peakResident()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, kib)
+	return err
 }

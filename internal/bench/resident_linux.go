@@ -3,14 +3,20 @@ package bench
 import (
 	"fmt"
 	"os"
-	"syscall"
+	"regexp"
 )
 
-// maxResident is the largest resident set of an ended process, in KiB.
-func maxResident(p *os.ProcessState) (float64, error) {
-	usage, ok := p.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, fmt.Errorf("no account of the process's memory")
+var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
+
+// peakResident is the largest resident set of this process so far, in KiB.
+func peakResident() (string, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return "", fmt.Errorf("read own memory: %w", err)
 	}
-	return float64(usage.Maxrss), nil
+	m := highWater.FindSubmatch(status)
+	if m == nil {
+		return "", fmt.Errorf("read own memory: /proc/self/status has no VmHWM")
+	}
+	return string(m[1]), nil
 }

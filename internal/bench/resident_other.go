@@ -2,12 +2,9 @@
 
 package bench
 
-import (
-	"errors"
-	"os"
-)
+import "errors"
 
-// maxResident is not measured on this system.
-func maxResident(*os.ProcessState) (float64, error) {
-	return 0, errors.New("a process's memory is measured on Linux only")
+// peakResident is not measured on this system.
+func peakResident() (string, error) {
+	return "", errors.New("a process's memory is measured on Linux only")
 }
