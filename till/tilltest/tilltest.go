@@ -229,9 +229,13 @@ func (s *Shop) Kill() {
 	s.open()
 }
 
-// copyTree copies the projection only, or everything else.
+// copyTree copies the projection only, or everything else. A file that is being
+// put in place may lose its temporary name meanwhile; it is not in force yet.
 func copyTree(to, from string, projection bool) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, durable.TempSuffix) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
