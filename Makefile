@@ -36,11 +36,11 @@ fuzz: ## Fuzz every decoder for FUZZTIME each (default 10s)
 	  done; \
 	done
 
-lint: ## Formatting, vet, staticcheck, and the page's types
+lint: ## Formatting, vet, staticcheck, and the types of the pages
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
-	cd tools/web && npm ci --silent --no-audit --no-fund && npx tsc -p ../../till/web/page/jsconfig.json
+	cd tools/web && npm ci --silent --no-audit --no-fund && npx tsc -p ../../till/web/page/jsconfig.json && npx tsc -p ../../driver/sim/jsconfig.json
 
 generate: ## Make the generated files again
 	$(GO) generate ./...

@@ -66,13 +66,20 @@ type sheet struct {
 
 func (r *running) sheets() []sheet {
 	r.t.Helper()
-	var s struct {
-		Printer struct {
+	var faces []struct {
+		Name  string `json:"name"`
+		State struct {
 			Sheets []sheet `json:"sheets"`
-		} `json:"printer"`
+		} `json:"state"`
 	}
-	r.get(r.Control+"api/state", &s)
-	return s.Printer.Sheets
+	r.get(r.Control+"api/devices", &faces)
+	for _, f := range faces {
+		if f.Name == "ReceiptPrinter" {
+			return f.State.Sheets
+		}
+	}
+	r.t.Fatal("no printer is shown")
+	return nil
 }
 
 // eventually asks again until ok; nothing here takes longer than a minute.

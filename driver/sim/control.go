@@ -12,76 +12,66 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/plomb-pos/plomb/driver/sim/panel"
 )
 
 //go:embed page
 var page embed.FS
 
-// State is what the page shows, and what GET /api/state answers.
-type State struct {
-	Printer PrinterState `json:"printer"`
-	Scanner ScannerState `json:"scanner"`
-	Display DisplayState `json:"display"`
+// Face is what one device shows to whoever looks.
+type Face struct {
+	Name  string         `json:"name"` // of its service
+	Class string         `json:"class"`
+	Gone  bool           `json:"gone"` // its service vanished
+	State jsontext.Value `json:"state"`
+	Acts  []panel.Act    `json:"acts"`
 }
 
-// PrinterState is the printer with its drawer.
-type PrinterState struct {
-	Gone      bool        `json:"gone"` // its service vanished
-	Power     bool        `json:"power"`
-	Paper     string      `json:"paper"` // ok, low, out
-	CoverOpen bool        `json:"coverOpen"`
-	Cutter    bool        `json:"cutterStuck"`
-	Drawer    string      `json:"drawer"` // open, closed
-	Kicks     int         `json:"kicks"`  // pulses on the drawer
-	Sheets    []SheetInfo `json:"sheets"`
-	Problems  []string    `json:"problems"`
-}
-
-// SheetInfo is one piece of paper; its picture is at /api/printer/sheets/{number}.png.
-type SheetInfo struct {
-	Number int    `json:"number"`
-	Length int    `json:"length"` // dots; a sheet in the printer grows
-	Cut    string `json:"cut"`
-	Text   string `json:"text"`
-}
-
-// ScannerState is the scanner.
-type ScannerState struct {
-	Gone      bool `json:"gone"`
-	Unplugged bool `json:"unplugged"`
-	Reading   bool `json:"reading"` // a client waits for a code
-	Waiting   int  `json:"waiting"` // codes wait for a client
-}
-
-// DisplayState is the customer display.
-type DisplayState struct {
-	Gone  bool     `json:"gone"`
-	Lines []string `json:"lines"`
-	Beeps int      `json:"beeps"`
-}
-
-// State is the present state of all devices.
-func (d *Devices) State() State {
-	return State{
-		Printer: d.printerState(),
-		Scanner: ScannerState{d.Gone(ScannerName), d.Scanner.Unplugged(), d.Scanner.Reading(), d.Scanner.Waiting()},
-		Display: DisplayState{d.Gone(DisplayName), d.Display.Lines(), d.Display.Beeps()},
+// Faces are all devices, in the order in which they were added.
+func (d *Devices) Faces() ([]Face, error) {
+	d.mu.Lock()
+	seats := make([]seat, len(d.all))
+	for i, s := range d.all {
+		seats[i] = *s
 	}
+	d.mu.Unlock()
+	out := make([]Face, len(seats))
+	for i, s := range seats {
+		state, err := json.Marshal(s.device.State(), json.Deterministic(true))
+		if err != nil {
+			return nil, fmt.Errorf("state of %s: %w", s.name, err)
+		}
+		acts := append(s.device.Acts(), d.serviceAct(s))
+		out[i] = Face{Name: s.name, Class: s.device.Class(), Gone: s.gone, State: state, Acts: acts}
+	}
+	return out, nil
 }
 
-func (d *Devices) printerState() PrinterState {
-	s := d.Printer.Status()
-	out := PrinterState{
-		Gone: d.Gone(PrinterName), Power: s.Connected, Paper: s.Paper.String(), CoverOpen: s.CoverOpen,
-		Cutter: s.Cutter, Drawer: s.Drawer.String(), Kicks: d.Printer.Kicks(), Sheets: []SheetInfo{}, Problems: []string{},
+// serviceAct takes the service away or brings it back: every device has it.
+func (d *Devices) serviceAct(s seat) panel.Act {
+	if s.gone {
+		return panel.Act{Name: "return", Label: "Bring the service back", Kind: panel.Repair, Do: func(panel.Values) error { return d.Return(s.name) }}
 	}
-	for _, doc := range d.Printer.Printed() {
-		out.Sheets = append(out.Sheets, SheetInfo{doc.Number, doc.Image.Bounds().Dy(), string(doc.Cut), doc.Text()})
+	return panel.Act{Name: "vanish", Label: "Take the service away", Kind: panel.Fault, Do: func(panel.Values) error { return d.Vanish(s.name) }}
+}
+
+// Do does an act of a device, as a button of the page would: its own acts, and
+// "vanish" and "return" for its service.
+func (d *Devices) Do(name, act string, v panel.Values) error {
+	d.mu.Lock()
+	s := d.seat(name)
+	d.mu.Unlock()
+	switch {
+	case s == nil:
+		return fmt.Errorf("%q: %w", name, ErrNoDevice)
+	case act == "vanish" && len(v) == 0:
+		return d.Vanish(name)
+	case act == "return" && len(v) == 0:
+		return d.Return(name)
 	}
-	for _, err := range d.Printer.Problems() {
-		out.Problems = append(out.Problems, err.Error())
-	}
-	return out
+	return panel.Do(s.device, act, v)
 }
 
 // serveControl serves the page until ctx ends.
@@ -104,21 +94,21 @@ func (d *Devices) serveControl(ctx context.Context, ln net.Listener) error {
 
 // Handler is the page with its API, for requests to a loopback address and port.
 //
-//	GET  /                                   the page
-//	GET  /api/state                          State
-//	GET  /api/events                         State at every change (text/event-stream)
-//	GET  /api/printer/sheets/{number}.png    a picture
-//	POST /api/{order}                        see the orders; body: an Order
+//	GET  /                                        the page
+//	GET  /api/devices                             the Faces
+//	GET  /api/events                              the Faces that changed, at every change (text/event-stream)
+//	GET  /api/devices/{name}/pictures/{picture}   a PNG that the device's state names
+//	POST /api/devices/{name}/{act}                does an act; body: its args, {"code": "4006381333931"}
 func (d *Devices) Handler(port int) http.Handler {
 	mux := http.NewServeMux()
 	files, err := fs.Sub(page, "page")
 	if err == nil {
 		mux.Handle("GET /", http.FileServerFS(files))
 	}
-	mux.HandleFunc("GET /api/state", d.serveState)
+	mux.HandleFunc("GET /api/devices", d.serveFaces)
 	mux.HandleFunc("GET /api/events", d.serveEvents)
-	mux.HandleFunc("GET /api/printer/sheets/{file}", d.serveSheet)
-	mux.HandleFunc("POST /api/{order}", d.serveOrder)
+	mux.HandleFunc("GET /api/devices/{name}/pictures/{picture}", d.servePicture)
+	mux.HandleFunc("POST /api/devices/{name}/{act}", d.serveAct)
 	return guarded(http.NewCrossOriginProtection().Handler(mux), port)
 }
 
@@ -144,90 +134,96 @@ func guarded(next http.Handler, port int) http.Handler {
 	})
 }
 
-func (d *Devices) serveState(w http.ResponseWriter, _ *http.Request) {
+func (d *Devices) serveFaces(w http.ResponseWriter, _ *http.Request) {
+	faces, err := d.Faces()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.MarshalWrite(w, d.State()) // the client is gone
+	_ = json.MarshalWrite(w, faces) // the client is gone
 }
 
-// serveEvents sends the state at once and after every change.
+// serveEvents sends all faces at once, and after every change those that differ
+// from what was sent.
 func (d *Devices) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
+	sent := map[string]string{}
 	for {
-		printer, scanner, display := d.Printer.Changed(), d.Scanner.Changed(), d.Display.Changed()
-		services := d.turned()
-		state, err := json.Marshal(d.State())
+		changed := d.changes.Changed()
+		faces, err := d.news(sent)
 		if err != nil {
 			return
 		}
-		if _, err := fmt.Fprintf(w, "data: %s\n\n", state); err != nil || out.Flush() != nil {
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", faces); err != nil || out.Flush() != nil {
 			return
 		}
 		select {
-		case <-printer:
-		case <-scanner:
-		case <-display:
-		case <-services:
+		case <-changed:
 		case <-r.Context().Done():
 			return
 		}
 	}
 }
 
-func (d *Devices) serveSheet(w http.ResponseWriter, r *http.Request) {
-	for _, doc := range d.Printer.Printed() {
-		if fmt.Sprintf("%d.png", doc.Number) != r.PathValue("file") {
-			continue
-		}
-		data, err := doc.PNG()
+// news encodes the faces that differ from sent, and keeps them there.
+func (d *Devices) news(sent map[string]string) ([]byte, error) {
+	faces, err := d.Faces()
+	if err != nil {
+		return nil, err
+	}
+	news := []jsontext.Value{}
+	for _, f := range faces {
+		text, err := json.Marshal(f)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
+			return nil, err
 		}
+		if sent[f.Name] != string(text) {
+			sent[f.Name] = string(text)
+			news = append(news, text)
+		}
+	}
+	return json.Marshal(news)
+}
+
+func (d *Devices) servePicture(w http.ResponseWriter, r *http.Request) {
+	data, err := d.picture(r.PathValue("name"), r.PathValue("picture"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrNoDevice):
+		http.NotFound(w, r)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	default:
 		w.Header().Set("Content-Type", "image/png")
 		_, _ = w.Write(data) // the client is gone
-		return
 	}
-	http.NotFound(w, r)
 }
 
-// Order is the body of a POST; which member counts depends on the order.
-type Order struct {
-	Fault   Fault  `json:"fault,omitzero"`
-	After   int    `json:"after,omitzero"`
-	Code    string `json:"code,omitzero"`
-	Service string `json:"service,omitzero"`
-}
-
-// orders are what people do to the devices, by the last part of the path.
-var orders = map[string]func(*Devices, Order) error{
-	"fault":        func(d *Devices, o Order) error { return d.Printer.Fault(o.Fault, o.After) },
-	"mend":         func(d *Devices, _ Order) error { d.Printer.Mend(); return nil },
-	"take":         func(d *Devices, _ Order) error { d.Printer.Take(); return nil },
-	"close-drawer": func(d *Devices, _ Order) error { d.Printer.CloseDrawer(); return nil },
-	"scan":         func(d *Devices, o Order) error { return d.Scanner.Scan(o.Code) },
-	"unplug":       func(d *Devices, _ Order) error { d.Scanner.Unplug(); return nil },
-	"plug":         func(d *Devices, _ Order) error { d.Scanner.Plug(); return nil },
-	"vanish":       func(d *Devices, o Order) error { return d.Vanish(o.Service) },
-	"return":       func(d *Devices, o Order) error { return d.Return(o.Service) },
-}
-
-// maxOrder bounds the body of an order.
-const maxOrder = 16 << 10
-
-func (d *Devices) serveOrder(w http.ResponseWriter, r *http.Request) {
-	do, ok := orders[r.PathValue("order")]
-	if !ok {
-		http.NotFound(w, r)
-		return
+func (d *Devices) picture(name, picture string) ([]byte, error) {
+	d.mu.Lock()
+	s := d.seat(name)
+	d.mu.Unlock()
+	if s == nil {
+		return nil, ErrNoDevice
 	}
-	var o Order
-	err := json.UnmarshalRead(http.MaxBytesReader(w, r.Body, maxOrder), &o, json.RejectUnknownMembers(true))
+	if p, ok := s.device.(panel.Pictured); ok {
+		return p.Picture(picture)
+	}
+	return nil, fs.ErrNotExist
+}
+
+// maxArgs bounds the body of an act.
+const maxArgs = 16 << 10
+
+func (d *Devices) serveAct(w http.ResponseWriter, r *http.Request) {
+	var v panel.Values
+	err := json.UnmarshalRead(http.MaxBytesReader(w, r.Body, maxArgs), &v)
 	if err == nil {
-		err = do(d, o)
+		err = d.Do(r.PathValue("name"), r.PathValue("act"), v)
 	}
 	switch {
-	case errors.Is(err, ErrNoDevice):
+	case errors.Is(err, ErrNoDevice), errors.Is(err, panel.ErrNoAct):
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)

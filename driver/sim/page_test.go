@@ -22,8 +22,8 @@ func TestAPersonWorksTheDevicesOnThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.See("pulses so far: 1")
-	p.Click("Push it shut")
-	p.See("closed, pulses so far: 1")
+	p.Click("Push the drawer shut")
+	p.See("drawer closed, pulses so far: 1")
 	client.Do(t.Context(), display, textterminal.WriteForm, &textterminal.WriteFormCommand{
 		FormName: sim.DisplayForm, ClearScreen: new(true), Fields: map[string]string{"LINE1": "Käsekrainer   12,80"},
 	})
@@ -33,7 +33,7 @@ func TestAPersonWorksTheDevicesOnThePage(t *testing.T) {
 	p.Click("Open the cover")
 	p.See("cover open")
 	if !c.Printer.Status().CoverOpen || c.Scanner.Waiting() != 1 || c.Printer.Drawer() != escpos.DrawerClosed {
-		t.Errorf("state = %+v", c.State())
+		t.Errorf("printer = %+v, scanner = %+v", c.Printer.State(), c.Scanner.State())
 	}
 	p.Click("All in order")
 	p.See("in order")

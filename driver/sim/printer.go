@@ -49,8 +49,6 @@ func NewPrinter(p escpos.Profile) *Printer {
 	return out
 }
 
-func (p *Printer) run(ctx context.Context) error { return p.driver.Run(ctx) }
-
 func (p *Printer) service() *host.Service {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,13 +1,15 @@
-// Package sim is a counter full of devices that are not there: a receipt printer
-// with its cash drawer, a barcode scanner and a customer display. They are served
+// Package sim is a counter full of devices that are not there. They are served
 // over XFS4IoT exactly as real ones are, so whoever builds or tests a till needs
 // no hardware.
 //
-// The printer is the real driver (escpos, receiptprinter) talking to an emulated
-// printer, so that what it keeps are pictures of what would be on paper. Scanner
-// and display are services of their own. All of them have faults that are switched
-// on and off, by tests in Go and by people on a small web page: nothing happens by
-// chance or by the clock, except that a slow printer takes its time.
+// What every till has is made by New: a receipt printer with its cash drawer, a
+// barcode scanner and a customer display. The printer is the real driver (escpos,
+// receiptprinter) talking to an emulated printer, so that what it keeps are
+// pictures of what would be on paper. Devices of the other classes live in
+// packages below this one and join with [Devices.Add]. All of them have faults
+// that are switched on and off, by tests in Go, by scripts over HTTP and by people
+// on a page: nothing happens by chance or by the clock, except that a slow printer
+// takes its time.
 //
 //	d := sim.New(sim.Options{})
 //	go sim.Serve(ctx, d, xfsListener, pageListener, host.Config{VendorName: "Example"})
@@ -15,9 +17,8 @@
 //	d.Printer.Fault(sim.PaperOut, 7) // lines
 //	docs, err := d.Printer.Await(ctx, 1)
 //
-// The services are named [PrinterName], [ScannerName] and [DisplayName]. Each can
-// vanish and come back, as when its cable is pulled or its process restarted
-// ([Devices.Vanish], [Devices.Return]); its state stays.
+// Each can vanish and come back, as when its cable is pulled or its process
+// restarted ([Devices.Vanish], [Devices.Return]); its state stays.
 //
 // The page is for developers: it has no identities, so it is served on loopback
 // only, refuses requests from other sites and under other host names, and opens
@@ -29,25 +30,27 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/plomb-pos/plomb/driver/escpos"
+	"github.com/plomb-pos/plomb/driver/sim/panel"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 )
 
-// Names of the services.
+// Names of the services of every till.
 const (
 	PrinterName = "ReceiptPrinter"
 	ScannerName = "Scanner"
 	DisplayName = "CustomerDisplay"
 )
 
-// Options chooses the devices; the zero value is what most shops have.
+// Options chooses the devices of New; the zero value is what most shops have.
 type Options struct {
 	Printer       escpos.Profile // default escpos.Chinese80
 	Columns, Rows int            // of the display; default 20 and 4
-	// InPlaceOfPrinter is served instead of the simulated printer, which then
-	// counts as gone: a real printer beside a simulated scanner and display. It
+	// InPlaceOfPrinter is served instead of the simulated printer, which is then
+	// not to be seen: a real printer beside a simulated scanner and display. It
 	// is to be named PrinterName.
 	InPlaceOfPrinter *host.Service
 }
@@ -55,18 +58,30 @@ type Options struct {
 // Devices are the simulated devices. Their state is kept while they are served or
 // not; all methods may be called concurrently.
 type Devices struct {
+	// The devices of New; nil in those of Empty.
 	Printer *Printer
 	Scanner *Scanner
 	Display *Display
 
+	changes panel.Changes // of any device
+
 	mu     sync.Mutex // guards what follows
 	server *host.Server
-	other  *host.Service // Options.InPlaceOfPrinter
-	gone   map[string]bool
-	turn   chan struct{} // closed when a service vanishes or returns
+	others []*host.Service // beside the simulated ones
+	all    []*seat
 }
 
-// New makes devices that are in order. It touches nothing.
+// seat is where one device sits.
+type seat struct {
+	name   string
+	device panel.Device
+	gone   bool
+}
+
+// Empty makes a counter with no devices on it.
+func Empty() *Devices { return &Devices{} }
+
+// New makes the devices of every till, in order. It touches nothing.
 func New(o Options) *Devices {
 	if o.Printer.Columns == 0 {
 		o.Printer = escpos.Chinese80()
@@ -74,18 +89,39 @@ func New(o Options) *Devices {
 	if o.Columns < 1 || o.Rows < 1 {
 		o.Columns, o.Rows = 20, 4
 	}
-	return &Devices{
-		Printer: NewPrinter(o.Printer), Scanner: NewScanner(), Display: NewDisplay(o.Columns, o.Rows),
-		other: o.InPlaceOfPrinter, gone: map[string]bool{}, turn: make(chan struct{}),
+	d := Empty()
+	d.Printer, d.Scanner, d.Display = NewPrinter(o.Printer), NewScanner(), NewDisplay(o.Columns, o.Rows)
+	d.all = []*seat{{name: DisplayName, device: d.Display}, {name: ScannerName, device: d.Scanner}}
+	if o.InPlaceOfPrinter != nil {
+		d.others = append(d.others, o.InPlaceOfPrinter)
+	} else {
+		d.all = append(d.all, &seat{name: PrinterName, device: d.Printer})
 	}
+	return d
 }
 
-// ErrNotLoopback says that the page was to be served beyond loopback.
-var ErrNotLoopback = errors.New("the page of simulated devices is served on loopback only")
+// Errors of adding and serving.
+var (
+	ErrNotLoopback = errors.New("the page of simulated devices is served on loopback only")
+	ErrServed      = errors.New("devices are added before they are served")
+	ErrNoDevice    = errors.New("no such simulated device") // or it is not served
+)
+
+// Add puts a device on the counter; name is that of its service. It returns
+// ErrServed once Serve was called.
+func (d *Devices) Add(name string, device panel.Device) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.server != nil {
+		return ErrServed
+	}
+	d.all = append(d.all, &seat{name: name, device: device})
+	return nil
+}
 
 // Serve serves d until ctx ends or a listener fails, and closes both listeners: one
-// XFS4IoT host with the three services on ln, and the page on control unless that
-// is nil. It may be called once for d.
+// XFS4IoT host with all services on ln, and the page on control unless that is nil.
+// It may be called once for d.
 func Serve(ctx context.Context, d *Devices, ln, control net.Listener, config host.Config) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -95,7 +131,7 @@ func Serve(ctx context.Context, d *Devices, ln, control net.Listener, config hos
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
-	running.Go(func() { _ = d.Printer.run(ctx) }) // ends with ctx and has no other error
+	d.run(ctx, &running, stop)
 	running.Go(func() { stop(server.Serve(ctx, ln)) })
 	if control != nil {
 		running.Go(func() { stop(d.serveControl(ctx, control)) })
@@ -110,10 +146,13 @@ func Serve(ctx context.Context, d *Devices, ln, control net.Listener, config hos
 func (d *Devices) attach(server *host.Server) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.server != nil {
+		return ErrServed
+	}
 	d.server = server
-	services := []*host.Service{d.other, d.service(ScannerName), d.service(DisplayName)}
-	if d.gone[PrinterName] = d.other != nil; d.other == nil {
-		services[0] = d.service(PrinterName)
+	services := slices.Clone(d.others)
+	for _, s := range d.all {
+		services = append(services, s.device.Service())
 	}
 	for _, service := range services {
 		if err := server.Add(service); err != nil {
@@ -123,35 +162,49 @@ func (d *Devices) attach(server *host.Server) error {
 	return nil
 }
 
-// service makes a fresh service over the state of a device, nil for other names.
-func (d *Devices) service(name string) *host.Service {
-	switch name {
-	case PrinterName:
-		return d.Printer.service()
-	case ScannerName:
-		return d.Scanner.service()
-	case DisplayName:
-		return d.Display.service()
+// run lets the devices work and hears of their changes until ctx ends. A device
+// that cannot work any more stops all.
+func (d *Devices) run(ctx context.Context, running *sync.WaitGroup, stop context.CancelCauseFunc) {
+	for _, s := range d.all {
+		running.Go(func() { d.watch(ctx, s.device) })
+		runner, ok := s.device.(panel.Runner)
+		if !ok {
+			continue
+		}
+		running.Go(func() {
+			if err := runner.Run(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", s.name, err))
+			}
+		})
 	}
-	return nil
 }
 
-// ErrNoDevice says that there is no device of that name, or that it is not served.
-var ErrNoDevice = errors.New("no such simulated device")
+func (d *Devices) watch(ctx context.Context, device panel.Device) {
+	for {
+		changed := device.Changed()
+		d.changes.Tell() // what changed before the call was not heard
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // Vanish takes a service away: its connections end, its commands are cancelled, and
 // the publisher does not list it any more. A service that is gone stays so.
 func (d *Devices) Vanish(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone[name] {
+	s := d.seat(name)
+	switch {
+	case s != nil && s.gone:
 		return nil
-	}
-	if d.server == nil || !d.server.Remove(name) {
+	case s == nil || d.server == nil || !d.server.Remove(name):
 		return fmt.Errorf("%q: %w", name, ErrNoDevice)
 	}
-	d.gone[name] = true
-	d.tell()
+	s.gone = true
+	d.changes.Tell()
 	return nil
 }
 
@@ -160,30 +213,31 @@ func (d *Devices) Vanish(name string) error {
 func (d *Devices) Return(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.gone[name] {
+	s := d.seat(name)
+	if s == nil {
+		return fmt.Errorf("%q: %w", name, ErrNoDevice)
+	}
+	if !s.gone {
 		return nil
 	}
-	delete(d.gone, name)
-	d.tell()
-	return d.server.Add(d.service(name))
+	s.gone = false
+	d.changes.Tell()
+	return d.server.Add(s.device.Service())
 }
 
-// tell is called with mu held.
-func (d *Devices) tell() {
-	close(d.turn)
-	d.turn = make(chan struct{})
-}
-
-// turned is closed when the next service vanishes or returns.
-func (d *Devices) turned() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.turn
+// seat is called with mu held; nil when there is none of that name.
+func (d *Devices) seat(name string) *seat {
+	i := slices.IndexFunc(d.all, func(s *seat) bool { return s.name == name })
+	if i < 0 {
+		return nil
+	}
+	return d.all[i]
 }
 
 // Gone says whether a service vanished and did not return.
 func (d *Devices) Gone(name string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.gone[name]
+	s := d.seat(name)
+	return s != nil && s.gone
 }

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -408,9 +409,10 @@ func TestTheDisplaysFormSetsWholeLines(t *testing.T) {
 	}
 }
 
-func (c *counter) post(order, body string) int {
+// post does an act, "Scanner/scan", over HTTP.
+func (c *counter) post(act, body string) int {
 	c.Helper()
-	resp, err := http.Post("http://"+c.page+"/api/"+order, "application/json", strings.NewReader(body))
+	resp, err := http.Post("http://"+c.page+"/api/devices/"+act, "application/json", strings.NewReader(body))
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -432,48 +434,104 @@ func (c *counter) get(path string) (*http.Response, string) {
 	return resp, string(body)
 }
 
+// face decodes the state of a device as HTTP shows it, and says whether it is gone.
+func (c *counter) face(name string, state any) bool {
+	c.Helper()
+	var faces []sim.Face
+	if _, body := c.get("/api/devices"); json.Unmarshal([]byte(body), &faces) != nil {
+		c.Fatalf("devices = %s", body)
+	}
+	i := slices.IndexFunc(faces, func(f sim.Face) bool { return f.Name == name })
+	if i < 0 {
+		c.Fatalf("%s is not shown", name)
+	}
+	if err := json.Unmarshal(faces[i].State, state); err != nil {
+		c.Fatal(err)
+	}
+	return faces[i].Gone
+}
+
 func TestAPersonWorksTheDevicesOverHTTP(t *testing.T) {
 	c := newCounter(t)
 	conn := c.dial(sim.PrinterName)
 	c.ready(conn)
 	printDoc(conn, "r-1", short)
-	if resp, body := c.get("/api/printer/sheets/1.png"); resp.Header.Get("Content-Type") != "image/png" || !strings.HasPrefix(body, "\x89PNG") {
-		t.Errorf("sheet = %s", resp.Status)
-	}
-	for _, o := range []struct{ order, body string }{
-		{"close-drawer", `{}`}, {"fault", `{"fault":"coverOpen"}`}, {"scan", `{"code":"96385074"}`}, {"vanish", `{"service":"CustomerDisplay"}`},
+	for _, o := range []struct{ act, body string }{
+		{"ReceiptPrinter/close-drawer", `{}`}, {"ReceiptPrinter/coverOpen", `{}`}, {"Scanner/scan", `{"code":"96385074"}`}, {"CustomerDisplay/vanish", `{}`},
 	} {
-		if got := c.post(o.order, o.body); got != http.StatusNoContent {
-			t.Errorf("%s %s = %d", o.order, o.body, got)
+		if got := c.post(o.act, o.body); got != http.StatusNoContent {
+			t.Errorf("%s %s = %d", o.act, o.body, got)
 		}
 	}
-	var state sim.State
-	if _, body := c.get("/api/state"); json.Unmarshal([]byte(body), &state) != nil {
-		t.Fatalf("state = %s", body)
+	var p sim.PrinterState
+	c.face(sim.PrinterName, &p)
+	if p.Drawer != "closed" || !p.CoverOpen || p.Kicks != 1 || len(p.Sheets) != 1 {
+		t.Fatalf("printer = %+v", p)
 	}
-	if p := state.Printer; p.Drawer != "closed" || !p.CoverOpen || p.Kicks != 1 || len(p.Sheets) != 1 {
-		t.Errorf("printer = %+v", p)
+	picture := "/api/devices/ReceiptPrinter/pictures/" + p.Sheets[0].Picture
+	if resp, body := c.get(picture); resp.Header.Get("Content-Type") != "image/png" || !strings.HasPrefix(body, "\x89PNG") {
+		t.Errorf("sheet = %s", resp.Status)
 	}
-	if state.Scanner.Waiting != 1 || !state.Display.Gone {
-		t.Errorf("scanner = %+v, display = %+v", state.Scanner, state.Display)
+	var scanner sim.ScannerState
+	if c.face(sim.ScannerName, &scanner); scanner.Waiting != 1 {
+		t.Errorf("scanner = %+v", scanner)
+	}
+	if !c.face(sim.DisplayName, &sim.DisplayState{}) {
+		t.Error("the display's service is there after it was taken away")
 	}
 }
 
-func TestWrongOrdersAreRefused(t *testing.T) {
+func TestWhoWatchesHearsOfWhatChangedOnly(t *testing.T) {
+	c := newCounter(t)
+	resp, err := http.Get("http://" + c.page + "/api/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	names := func(wanted string) (out []string) {
+		for lines.Scan() {
+			text, ok := strings.CutPrefix(lines.Text(), "data: ")
+			if !ok || !strings.Contains(text, wanted) {
+				continue
+			}
+			var faces []sim.Face
+			if err := json.Unmarshal([]byte(text), &faces); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range faces {
+				out = append(out, f.Name)
+			}
+			return out
+		}
+		return nil
+	}
+	if got := names(sim.ScannerName); len(got) != 3 {
+		t.Errorf("at first %q were shown", got)
+	}
+	c.Scanner.Scan("96385074")
+	if got := names(`"waiting":1`); !slices.Equal(got, []string{sim.ScannerName}) {
+		t.Errorf("after a scan %q were shown", got)
+	}
+}
+
+func TestWrongActsAreRefused(t *testing.T) {
 	c := newCounter(t)
 	for _, o := range []struct {
-		order, body string
-		want        int
+		act, body string
+		want      int
 	}{
-		{"explode", `{}`, http.StatusNotFound},
-		{"fault", `{"fault":"fire"}`, http.StatusBadRequest},
-		{"fault", `{"fault":"slow","speed":3}`, http.StatusBadRequest},
-		{"scan", `{"code":""}`, http.StatusBadRequest},
-		{"scan", `nonsense`, http.StatusBadRequest},
-		{"vanish", `{"service":"Coffee"}`, http.StatusNotFound},
+		{"ReceiptPrinter/explode", `{}`, http.StatusNotFound},
+		{"Coffee/scan", `{}`, http.StatusNotFound},
+		{"ReceiptPrinter/slow", `{"speed":"3"}`, http.StatusBadRequest},
+		{"ReceiptPrinter/slow", `{"after":"-3"}`, http.StatusBadRequest},
+		{"ReceiptPrinter/slow", `{"after":3}`, http.StatusBadRequest},
+		{"Scanner/scan", `{"code":""}`, http.StatusBadRequest},
+		{"Scanner/scan", `nonsense`, http.StatusBadRequest},
+		{"Coffee/vanish", `{}`, http.StatusNotFound},
 	} {
-		if got := c.post(o.order, o.body); got != o.want {
-			t.Errorf("%s %s = %d, want %d", o.order, o.body, got, o.want)
+		if got := c.post(o.act, o.body); got != o.want {
+			t.Errorf("%s %s = %d, want %d", o.act, o.body, got, o.want)
 		}
 	}
 }
@@ -481,7 +539,7 @@ func TestWrongOrdersAreRefused(t *testing.T) {
 func TestThePageIsForThisMachineOnly(t *testing.T) {
 	c := newCounter(t)
 	request := func(change func(*http.Request)) int {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+c.page+"/api/mend", strings.NewReader("{}"))
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+c.page+"/api/devices/ReceiptPrinter/mend", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,97 +1,171 @@
-// The page of the simulated devices: it shows the state that the server sends and
-// sends orders. It computes nothing itself.
+// @ts-check
+// The page of the simulated devices: one card a device. It shows the state that
+// the server sends and does the acts that the server lists. It computes nothing
+// itself. The picture of a class is drawn by classes/CLASS.js; a class without one
+// shows its state as a list.
 
-const $ = (id) => document.getElementById(id);
+/**
+ * @typedef {{name: string, label: string, default?: string, choices?: string[], number?: boolean}} Arg
+ * @typedef {{name: string, label: string, kind: "hand" | "fault" | "repair", args?: Arg[]}} Act
+ * @typedef {{name: string, class: string, gone: boolean, state: any, acts: Act[]}} Face
+ * @typedef {(name: string, args?: Record<string, string>) => Promise<boolean>} Do
+ * @typedef {{name: string, picture: (name: string) => string}} Device
+ * @typedef {{draw: (state: any, act: Do, device: Device) => Node}} Class
+ */
 
-async function order(name, body = {}) {
-  const answer = await fetch(`/api/${name}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  say(answer.ok ? "connected" : `refused: ${(await answer.text()).trim()}`, !answer.ok);
+/** @param {string} id */
+function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found;
 }
 
+/** @param {string} text @param {boolean} bad */
 function say(text, bad) {
-  $("link").textContent = text;
-  $("link").classList.toggle("bad", bad);
+  byId("link").textContent = text;
+  byId("link").classList.toggle("bad", bad);
 }
 
-const cuts = { "": "still in the printer", full: "cut", partial: "cut", torn: "torn off" };
-
-function words(...pairs) {
-  return pairs.filter(([on]) => on).map(([, text]) => text).join(", ");
-}
-
-function show(state) {
-  const { printer, scanner, display } = state;
-  $("display").textContent = display.lines.map((line) => line || "\u00a0").join("\n");
-  $("scanner").textContent = words(
-    [scanner.gone, "service gone"], [scanner.unplugged, "unplugged"],
-    [!scanner.unplugged && scanner.reading, "a client waits for a code"],
-    [!scanner.unplugged && !scanner.reading, "no client waits"],
-    [scanner.waiting > 0, `codes waiting: ${scanner.waiting}`]);
-  $("plug").textContent = scanner.unplugged ? "Plug it in" : "Unplug it";
-  $("plug").dataset.order = scanner.unplugged ? "plug" : "unplug";
-  $("drawer").textContent = `${printer.drawer}, pulses so far: ${printer.kicks}`;
-  $("drawer").classList.toggle("bad", printer.drawer === "open");
-  const trouble = words(
-    [printer.gone, "service gone"], [!printer.power, "without power"], [printer.coverOpen, "cover open"],
-    [printer.paper !== "ok", `paper ${printer.paper}`], [printer.cutterStuck, "cutter stuck"]);
-  $("printer").textContent = trouble || "in order";
-  $("printer").classList.toggle("bad", trouble !== "");
-  $("problems").replaceChildren(...printer.problems.map((text) => element("li", text)));
-  for (const button of document.querySelectorAll("[data-toggle=gone]")) {
-    const gone = { ReceiptPrinter: printer, Scanner: scanner, CustomerDisplay: display }[button.dataset.service].gone;
-    button.dataset.order = gone ? "return" : "vanish";
-    button.textContent = gone ? "Bring the service back" : "Take the service away";
-  }
-  showSheets(printer.sheets);
-}
-
-function element(name, text) {
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} name @param {Record<string, string>} attributes @param {...(Node|string)} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+function element(name, attributes, ...children) {
   const e = document.createElement(name);
-  e.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
+  e.append(...children);
   return e;
 }
 
-// Sheets that did not change keep their element, so that pictures do not flicker.
-function showSheets(sheets) {
-  const old = new Map([...$("sheets").children].map((e) => [e.dataset.key, e]));
-  const now = sheets.toReversed().map((sheet) => {
-    const key = `${sheet.number}/${sheet.length}/${sheet.cut}`;
-    return old.get(key) ?? sheetElement(sheet, key);
-  });
-  $("sheets").replaceChildren(...now);
+/** @param {string} device @returns {Do} */
+function doer(device) {
+  return async (name, args = {}) => {
+    const answer = await fetch(`/api/devices/${encodeURIComponent(device)}/${encodeURIComponent(name)}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(args),
+    });
+    say(answer.ok ? "connected" : `refused: ${(await answer.text()).trim()}`, !answer.ok);
+    return answer.ok;
+  };
 }
 
-function sheetElement(sheet, key) {
-  const item = document.createElement("li");
-  item.dataset.key = key;
-  item.value = sheet.number;
-  const figure = document.createElement("figure");
-  const picture = new Image();
-  picture.src = `/api/printer/sheets/${sheet.number}.png?${sheet.length}`;
-  picture.alt = sheet.text;
-  figure.append(element("figcaption", cuts[sheet.cut] ?? sheet.cut), picture);
-  item.append(figure);
-  return item;
+/** @type {Map<string, Promise<Class>>} */
+const classes = new Map();
+
+/** @param {string} name @returns {Promise<Class>} */
+function classOf(name) {
+  let known = classes.get(name);
+  if (!known) {
+    document.head.append(element("link", { rel: "stylesheet", href: `classes/${name}.css` }));
+    known = import(`./classes/${name}.js`).catch(() => ({ draw: list }));
+    classes.set(name, known);
+  }
+  return known;
 }
 
-document.addEventListener("click", (event) => {
-  const { order: name, fault, after, service } = event.target.dataset ?? {};
-  if (fault) order("fault", { fault, after: Number(after ?? 0) });
-  else if (service) order(name, { service });
-  else if (name) order(name);
-});
+/** @param {any} state @returns {Node} */
+function list(state) {
+  const pairs = Object.entries(state ?? {}).flatMap(([key, value]) => [
+    element("dt", {}, key),
+    element("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value)),
+  ]);
+  return element("dl", {}, ...pairs);
+}
 
-$("scan").addEventListener("submit", (event) => {
-  event.preventDefault();
-  order("scan", { code: $("code").value });
-  $("code").select();
-});
+// Card is one device on the page. What did not change is not drawn again, so that
+// nobody loses the field that he types in.
+class Card {
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    this.act = doer(name);
+    this.title = element("h2", {}, name);
+    this.picture = element("div", { class: "picture" });
+    this.acts = element("div", { class: "acts" });
+    this.root = element("section", { id: `device-${name}`, "aria-label": name }, this.title, this.picture, this.acts);
+    this.link = element("a", { href: `#device-${name}` }, name);
+    this.drawn = { state: "", acts: "" };
+  }
+
+  /** @param {Face} face */
+  async show(face) {
+    this.root.classList.toggle("gone", face.gone);
+    this.link.classList.toggle("gone", face.gone);
+    this.showActs(face.acts);
+    const state = JSON.stringify(face.state);
+    if (state === this.drawn.state) return;
+    this.drawn.state = state;
+    const { draw } = await classOf(face.class);
+    if (state !== this.drawn.state) return; // a newer one came meanwhile
+    const base = `/api/devices/${encodeURIComponent(this.name)}/pictures/`;
+    this.picture.replaceChildren(draw(face.state, this.act, { name: this.name, picture: (name) => base + encodeURIComponent(name) }));
+  }
+
+  /** @param {Act[]} acts */
+  showActs(acts) {
+    const now = JSON.stringify(acts);
+    if (now === this.drawn.acts) return;
+    this.drawn.acts = now;
+    const typed = this.values();
+    this.acts.replaceChildren(...["hand", "fault", "repair"].map((kind) => this.group(kind, acts, typed)));
+  }
+
+  /** What stands in the fields now, by act and argument. @returns {Map<string, string>} */
+  values() {
+    const fields = /** @type {NodeListOf<HTMLInputElement>} */ (this.acts.querySelectorAll("input, select"));
+    return new Map([...fields].map((field) => [`${field.form?.dataset.act}/${field.name}`, field.value]));
+  }
+
+  /** @param {string} kind @param {Act[]} acts @param {Map<string, string>} typed */
+  group(kind, acts, typed) {
+    return element("div", { class: kind }, ...acts.filter((a) => a.kind === kind).map((a) => this.form(a, typed)));
+  }
+
+  /** @param {Act} act @param {Map<string, string>} typed */
+  form(act, typed) {
+    const fields = (act.args ?? []).map((arg) => field(arg, typed.get(`${act.name}/${arg.name}`) ?? arg.default ?? ""));
+    const form = element("form", { "data-act": act.name }, element("button", {}, act.label), ...fields);
+    form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      const values = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form)));
+      this.act(act.name, values);
+      form.querySelector("input")?.select();
+    });
+    return form;
+  }
+}
+
+/** @param {Arg} arg @param {string} value */
+function field(arg, value) {
+  const name = { name: arg.name, "aria-label": arg.label, title: arg.label };
+  if (arg.choices?.length) {
+    const select = element("select", name, ...arg.choices.map((c) => element("option", { value: c }, c)));
+    select.value = value;
+    return select;
+  }
+  const input = element("input", { ...name, autocomplete: "off", placeholder: arg.label, ...(arg.number ? { type: "number", min: "0" } : { maxlength: "4096" }) });
+  input.value = value;
+  return element("label", {}, arg.label, input);
+}
+
+/** @type {Map<string, Card>} */
+const cards = new Map();
+
+/** @param {Face} face */
+function show(face) {
+  let card = cards.get(face.name);
+  if (!card) {
+    card = new Card(face.name);
+    cards.set(face.name, card);
+    byId("counter").append(card.root);
+    byId("devices").append(card.link);
+  }
+  card.show(face);
+}
 
 const events = new EventSource("/api/events");
 events.onopen = () => say("connected", false);
 events.onerror = () => say("not connected: the devices are not running", true);
-events.onmessage = (event) => show(JSON.parse(event.data));
+events.onmessage = (/** @type {MessageEvent<string>} */ event) => JSON.parse(event.data).forEach(show);
