@@ -66,5 +66,6 @@ var home = map[string][]string{
 	"github.com/coder/websocket":    {"xfs4iot"},
 	"go.bug.st/serial":              {"driver/escpos"},
 	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay", "internal/bench"},
+	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
 	"math/big":                      {"xfs4iot"}, // amounts are integers; a JSON number may be any size
 }
