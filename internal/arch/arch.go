@@ -34,7 +34,7 @@ var may = map[string][]string{
 
 	// devices
 	"xfs4iot/...": nil,
-	"driver/...":  {"xfs4iot/...", "receipt/paper"},
+	"driver/...":  {"xfs4iot/...", "receipt/paper", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
