@@ -1,6 +1,7 @@
 package fiscal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,10 +23,15 @@ func (f Finding) String() string {
 	return fmt.Sprintf("entry %d (%s): %s: %s", f.Index, KindName(f.Kind), f.Code, f.Text)
 }
 
-// Lookup gives the receipt of an earlier entry of the same journal, or an error
-// where it cannot be read. It lets a Check compare returns with originals from
-// before the open day.
-type Lookup func(index uint64) (*Receipt, error)
+// Lookup gives the receipt of an earlier entry of the same journal or of one
+// before it, or an error where it cannot be read; [ErrElsewhere] where it has not
+// got that journal. It lets a Check compare returns with originals from before
+// the open day, and from older epochs.
+type Lookup func(origin string, index uint64) (*Receipt, error)
+
+// ErrElsewhere says that a receipt is in a journal that is not at hand: then
+// nothing is said about it.
+var ErrElsewhere = errors.New("in a journal that is not at hand")
 
 // Check verifies what the law asks of a journal's contents while it streams
 // past, entry by entry from index 0 or from a snapshot. It is the fold that
@@ -257,10 +263,13 @@ func (s *State) continues(h *proof.Head) []error {
 // it, where they can be looked up.
 func (c *Check) original(b Body) []error {
 	r, ok := b.(*Receipt)
-	if !ok || c.lookup == nil || r.Document.Original == nil || r.Document.Original.Origin != c.state.Origin {
+	if !ok || c.lookup == nil || r.Document.Original == nil {
 		return nil
 	}
-	o, err := c.lookup(r.Document.Original.Index)
+	o, err := c.lookup(r.Document.Original.Origin, r.Document.Original.Index)
+	if errors.Is(err, ErrElsewhere) {
+		return nil
+	}
 	if err != nil {
 		return []error{because(CodeReference, "original of a return", err)}
 	}
@@ -279,11 +288,14 @@ func (c *Check) earlier(r *Receipt) []error {
 	if r.Previous == 0 {
 		return nil
 	}
-	p, err := c.lookup(r.Previous)
+	p, err := c.lookup(cmp.Or(r.PreviousOrigin, c.state.Origin), r.Previous)
+	if errors.Is(err, ErrElsewhere) {
+		return nil
+	}
 	if err != nil {
 		return []error{because(CodeReference, "last return of the receipt", err)}
 	}
-	same := p.Document.Original != nil && p.Document.Original.Index == r.Document.Original.Index
+	same := p.Document.Original != nil && p.Document.Original.Index == r.Document.Original.Index && p.Document.Original.Origin == r.Document.Original.Origin
 	if !same || !slices.Equal(sale.AddReturned(p.Earlier, &p.Document), r.Earlier) {
 		return []error{refuse(CodeReturned, "what was returned before is not what entry %d says", r.Previous)}
 	}

@@ -122,8 +122,12 @@ type Copy struct {
 
 // Kind is copy.
 func (*Copy) Kind() proof.Kind { return KindCopy }
-func (b *Copy) numbers(*State) numbers {
-	return numbers{{Tag: TagCopy, Value: int64(b.Copy)}, {Tag: TagGross, Value: int64(b.Total)}, {Tag: TagReferenced, Value: int64(b.Receipt.Index)}}
+func (b *Copy) numbers(s *State) numbers {
+	n := numbers{{Tag: TagCopy, Value: int64(b.Copy)}, {Tag: TagGross, Value: int64(b.Total)}}
+	if b.Receipt.Origin == s.Origin {
+		n.add(TagReferenced, int64(b.Receipt.Index))
+	}
+	return n
 }
 
 // check compares the number of the copy with those that the open day has seen.

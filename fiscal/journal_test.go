@@ -169,7 +169,7 @@ func TestEveryKindIsRecordedAndFolds(t *testing.T) {
 	}
 }
 
-func (x *till) lookup(index uint64) (*fiscal.Receipt, error) {
+func (x *till) lookup(_ string, index uint64) (*fiscal.Receipt, error) {
 	b, err := fiscal.Decode(x.heads[index].Kind, x.bodies[index])
 	if err != nil {
 		return nil, err
@@ -485,7 +485,7 @@ func TestReturnsOverDaysAreChained(t *testing.T) {
 	one := x.giveBack(first, 1, money.One)
 	x.z()
 	o := x.original(first)
-	prior, err := x.lookup(one)
+	prior, err := x.lookup("", one)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -506,7 +506,7 @@ func TestReturnsOverDaysAreChained(t *testing.T) {
 	}
 	// the same return, recorded as if nothing had been given back before
 	o.Returned, o.Last = nil, 0
-	d, err := x.lookup(x.state.Size - 1)
+	d, err := x.lookup("", x.state.Size-1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestEachTransactionHoldsWhatAFiscalMemoryHolds(t *testing.T) {
 	if h.Index != index || h.Time != x.now.UnixMilli() {
 		t.Errorf("record number %d, time %d", h.Index, h.Time)
 	}
-	b, err := x.lookup(index)
+	b, err := x.lookup("", index)
 	if err != nil {
 		t.Fatal(err)
 	}

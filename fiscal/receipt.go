@@ -13,16 +13,19 @@ import (
 // sale, or a sale written by hand and recorded late. Its kind follows from the
 // document's mode.
 type Receipt struct {
-	Number   int64             `json:"number"` // document number; training number on a training sale
-	Document sale.Document     `json:"document"`
-	Issuer   Issuer            `json:"issuer"`
-	Before   drawer.Grand      `json:"before"` // grand totals
-	After    drawer.Grand      `json:"after"`
-	Outage   bool              `json:"outage,omitzero"`   // issued while the signer was down
-	Late     *Late             `json:"late,omitzero"`     // recorded after the fact
-	Earlier  []sale.Returned   `json:"earlier,omitempty"` // what had been returned of the original before this return
-	Previous uint64            `json:"previous,omitzero"` // index of the entry of the last return of the same receipt
-	Country  *CountrySignature `json:"country,omitzero"`
+	Number   int64           `json:"number"` // document number; training number on a training sale
+	Document sale.Document   `json:"document"`
+	Issuer   Issuer          `json:"issuer"`
+	Before   drawer.Grand    `json:"before"` // grand totals
+	After    drawer.Grand    `json:"after"`
+	Outage   bool            `json:"outage,omitzero"`   // issued while the signer was down
+	Late     *Late           `json:"late,omitzero"`     // recorded after the fact
+	Earlier  []sale.Returned `json:"earlier,omitempty"` // what had been returned of the original before this return
+	Previous uint64          `json:"previous,omitzero"` // index of the entry of the last return of the same receipt
+	// PreviousOrigin is the journal that Previous is in, an older epoch's; empty:
+	// this one.
+	PreviousOrigin string            `json:"previousOrigin,omitzero"`
+	Country        *CountrySignature `json:"country,omitzero"`
 }
 
 // Late is what is known of a receipt that was written by hand while the till
@@ -60,7 +63,7 @@ func (r *Receipt) flags() proof.Flags {
 	return 0
 }
 
-func (r *Receipt) numbers(*State) numbers {
+func (r *Receipt) numbers(s *State) numbers {
 	d := &r.Document
 	var n numbers
 	if r.training() {
@@ -76,7 +79,7 @@ func (r *Receipt) numbers(*State) numbers {
 	n.tenders(d)
 	n.currency(d.Currency)
 	n.add(TagLines, int64(len(d.Lines)))
-	if d.Original != nil {
+	if d.Original != nil && d.Original.Origin == s.Origin {
 		n.add(TagReferenced, int64(d.Original.Index))
 	}
 	if r.Outage {
@@ -124,7 +127,7 @@ func (s *State) refer(r *Receipt, o *sale.Original) error {
 	if r.Document.Mode == sale.Voiding && len(known.Returned) > 0 {
 		return refuse(CodeReturned, "of receipt %d something was returned", o.Reference.Number)
 	}
-	r.Earlier, r.Previous = known.Returned, known.Last
+	r.Earlier, r.Previous, r.PreviousOrigin = known.Returned, known.Last, known.LastOrigin
 	return covers(&o.Document, r.Earlier, &r.Document)
 }
 
@@ -133,7 +136,7 @@ func (s *State) refer(r *Receipt, o *sale.Original) error {
 // has seen since the last Z counts more than what the caller passes.
 func (s *State) ReturnedOf(o sale.Original) sale.Original {
 	if i := s.returnedAt(o.Reference); i >= 0 {
-		o.Returned, o.Voided, o.Last = slices.Clone(s.Returned[i].Lines), s.Returned[i].Voided, s.Returned[i].Last
+		o.Returned, o.Voided, o.Last, o.LastOrigin = slices.Clone(s.Returned[i].Lines), s.Returned[i].Voided, s.Returned[i].Last, ""
 	}
 	return o
 }
@@ -226,7 +229,7 @@ func (r *Receipt) checkLate() error {
 func (r *Receipt) checkOriginal(s *State) error {
 	ref := r.Document.Original
 	if ref == nil {
-		if len(r.Earlier) > 0 || r.Previous != 0 {
+		if len(r.Earlier) > 0 || r.Previous != 0 || r.PreviousOrigin != "" {
 			return refuse(CodeReference, "returns of a receipt that is not named")
 		}
 		return nil
@@ -238,8 +241,8 @@ func (r *Receipt) checkOriginal(s *State) error {
 	if r.Document.Mode == sale.Voiding && (!local || ref.Index < s.Day.First) {
 		return refuse(CodeVoidClosed, "receipt %d was made before the day was opened", ref.Number)
 	}
-	if (len(r.Earlier) > 0) != (r.Previous != 0) || r.Previous >= s.Size {
-		return refuse(CodeReference, "earlier returns and the entry of the last of them go together")
+	if err := r.checkPrevious(s); err != nil {
+		return err
 	}
 	i := s.returnedAt(*ref)
 	if i < 0 {
@@ -249,8 +252,21 @@ func (r *Receipt) checkOriginal(s *State) error {
 		return nil
 	}
 	known := &s.Returned[i]
-	if known.Voided || r.Document.Mode == sale.Voiding || !slices.Equal(known.Lines, r.Earlier) || r.Previous != known.Last {
+	if known.Voided || r.Document.Mode == sale.Voiding || !slices.Equal(known.Lines, r.Earlier) || r.Previous != known.Last || r.PreviousOrigin != "" {
 		return refuse(CodeReturned, "what was returned of receipt %d before is not what the till knows", ref.Number)
+	}
+	return nil
+}
+
+// checkPrevious says whether the last return can be where the document says: in
+// this journal, or, for a receipt of an older one, in an older one.
+func (r *Receipt) checkPrevious(s *State) error {
+	older := r.PreviousOrigin != ""
+	if (len(r.Earlier) > 0) != (r.Previous != 0) || !older && r.Previous >= s.Size {
+		return refuse(CodeReference, "earlier returns and the entry of the last of them go together")
+	}
+	if older && (r.Previous == 0 || r.PreviousOrigin == s.Origin || r.Document.Original.Origin == s.Origin) {
+		return refuse(CodeReference, "the last return of a receipt of %q cannot be in %q", r.Document.Original.Origin, r.PreviousOrigin)
 	}
 	return nil
 }

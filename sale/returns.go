@@ -39,11 +39,12 @@ type Source struct {
 
 // Original is a receipt of which something is given back.
 type Original struct {
-	Reference Reference
-	Document  Document
-	Returned  []Returned // by all returns so far, in any order, a line once
-	Voided    bool       // it was undone as a whole
-	Last      uint64     // index of the last return's entry; 0: none (entry 0 is no return)
+	Reference  Reference
+	Document   Document
+	Returned   []Returned // by all returns so far, in any order, a line once
+	Voided     bool       // it was undone as a whole
+	Last       uint64     // index of the last return's entry; 0: none (entry 0 is no return)
+	LastOrigin string     // journal of that entry; empty: the one that is written now
 }
 
 // NewReturn begins the return of lines of one receipt. The basket computes by

@@ -38,8 +38,8 @@ func init() {
 		"basket.untender": {op: staff.Tender, basket: true, run: untender},
 		"sale.complete":   {op: staff.Complete, basket: true, run: complete},
 
-		"return.begin": {op: staff.Return, before: awaitSearch, run: beginReturn},
-		"return.line":  {op: staff.Return, basket: true, before: awaitSearch, run: returnLine},
+		"return.begin": {op: staff.Return, before: awaitOriginals, run: beginReturn},
+		"return.line":  {op: staff.Return, basket: true, before: awaitOriginals, run: returnLine},
 
 		"receipt.void":  {op: staff.Void, before: awaitSearch, run: void},
 		"receipt.copy":  {op: staff.Copy, before: awaitSearch, run: copyReceipt},

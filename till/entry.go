@@ -40,7 +40,7 @@ func rowOf(e journal.Entry) sqlite.Row {
 	if err != nil {
 		return row
 	}
-	return describe(row, body)
+	return describe(row, body, h.Origin)
 }
 
 func numberIn(h *proof.Head) (int64, bool) {
@@ -73,14 +73,14 @@ func personIn(body []byte) staff.ID {
 }
 
 // describe adds what is looked for, and what the entry refers to.
-func describe(row sqlite.Row, body fiscal.Body) sqlite.Row {
+func describe(row sqlite.Row, body fiscal.Body, origin string) sqlite.Row {
 	switch b := body.(type) {
 	case *fiscal.Receipt:
-		return describeReceipt(row, b)
+		return describeReceipt(row, b, origin)
 	case *fiscal.ZReport:
 		row.Z = &sqlite.ZRow{Number: uint64(b.Report.Number), Total: int64(b.Report.Figures.Turnover())}
 	case *fiscal.Copy:
-		row.Refers = []uint64{b.Receipt.Index}
+		row = refer(row, b.Receipt, origin)
 	case *fiscal.Intent:
 		row.Text += " " + b.Action
 		if b.Entry != nil {
@@ -104,7 +104,18 @@ func describe(row sqlite.Row, body fiscal.Body) sqlite.Row {
 	return row
 }
 
-func describeReceipt(row sqlite.Row, b *fiscal.Receipt) sqlite.Row {
+// refer notes that an entry of origin is about a receipt, of this journal or of
+// another.
+func refer(row sqlite.Row, to sale.Reference, origin string) sqlite.Row {
+	if to.Origin == origin {
+		row.Refers = []uint64{to.Index}
+	} else {
+		row.Elsewhere = []sqlite.Place{{Origin: to.Origin, Index: to.Index}}
+	}
+	return row
+}
+
+func describeReceipt(row sqlite.Row, b *fiscal.Receipt, origin string) sqlite.Row {
 	d := &b.Document
 	row.Receipt = &sqlite.ReceiptRow{
 		Training: d.Mode == sale.Training, Number: uint64(b.Number), Index: row.Index, At: row.At, Kind: row.Kind,
@@ -119,7 +130,7 @@ func describeReceipt(row sqlite.Row, b *fiscal.Receipt) sqlite.Row {
 	text.WriteString(" " + d.Total.Text(d.Currency) + " " + d.Reason)
 	row.Text = text.String()
 	if d.Original != nil {
-		row.Refers = []uint64{d.Original.Index}
+		row = refer(row, *d.Original, origin)
 	}
 	return row
 }

@@ -71,6 +71,7 @@ type Node struct {
 	deeds     deeds
 	notices   notices
 	last      *LastReceipt
+	older     older
 	left      []fiscal.OpenIntent // under way when the last run ended
 	setupCode string
 	setupHash []byte
@@ -117,6 +118,9 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	if err := n.openProjection(ctx); err != nil { // before anything is written: it may refuse the journal
+		return err
+	}
+	if err := n.findOlder(ctx); err != nil {
 		return err
 	}
 	if err := n.recordStart(ctx, found, folded); err != nil {
@@ -430,7 +434,7 @@ func (n *Node) loadGuesses(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		n.devices.Run, n.watchJournal, n.print, n.project, n.verify, n.tick, n.listen,
+		n.devices.Run, n.watchJournal, n.print, n.project, n.verify, n.tick, n.listen, n.readOlder,
 	} {
 		group.Go(func() error { return part(ctx) })
 	}

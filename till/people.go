@@ -132,6 +132,11 @@ func changePerson(c *call) error {
 	}
 	b := &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: what, Old: staff.Role(old.Role), New: staff.Role(p.Role)}
 	c.endSessions(in.ID)
+	c.after(func() {
+		if c.session.person.ID == in.ID { // the right to go on is that of the new role
+			c.session.person = personOf(p)
+		}
+	})
 	return c.person(p, b)
 }
 

@@ -270,13 +270,31 @@ func (n *Node) recall(ctx context.Context) error {
 		return nil
 	}
 	code, index := n.lastCode(ctx)
+	n.recallLast(ctx, code, index)
+	select {
+	case <-n.older.done:
+		n.recallOriginal(ctx)
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// recallOriginal finds the receipt that an open return is against.
+func (n *Node) recallOriginal(ctx context.Context) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.basket != nil && n.basket.Original != nil && n.original == nil {
-		if o, err := n.originalAt(ctx, n.basket.Original.Index); err == nil {
+		if o, err := n.originalAt(ctx, placeOf(n.basket.Original)); err == nil {
 			n.original = o
 		}
 	}
+	n.stream.changed()
+}
+
+// recallLast says what became of the last receipt.
+func (n *Node) recallLast(ctx context.Context, code string, index uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.last != nil && n.last.Index == index && n.last.Code == "" {
 		n.last.Code = code
 	}
@@ -286,7 +304,6 @@ func (n *Node) recall(ctx context.Context) error {
 		}
 	}
 	n.stream.changed()
-	return nil
 }
 
 // lastCode makes the last receipt's code again, outside the book: the signer may

@@ -294,7 +294,7 @@ func (n *Node) receiptAnswer(ctx context.Context, r sqlite.ReceiptRow) (*Receipt
 func (n *Node) stillReturnable(ctx context.Context, index uint64) (*OriginalState, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o, err := n.originalAt(ctx, index)
+	o, err := n.originalAt(ctx, sqlite.Place{Origin: n.journal.Origin(), Index: index})
 	if err != nil {
 		return nil, err
 	}

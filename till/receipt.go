@@ -5,6 +5,7 @@ import (
 
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/sale"
+	"github.com/plomb-pos/plomb/till/sqlite"
 )
 
 type numberArgs struct {
@@ -28,7 +29,7 @@ func void(c *call) error {
 	if index < c.n.state.Day.First {
 		return refuse(Refused, "receipt-not-today")
 	}
-	o, err := c.n.originalAt(c.ctx, index)
+	o, err := c.n.originalAt(c.ctx, sqlite.Place{Origin: c.n.journal.Origin(), Index: index})
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ import (
 // stream past: the fold that the till itself runs.
 type contents struct {
 	ctx     context.Context
-	journal *journal.ReadOnly // for originals of returns
+	journal *journal.ReadOnly            // for originals of returns
+	older   map[string]*journal.ReadOnly // epochs before, by origin: for originals, too
 	check   *fiscal.Check
 	first   fiscal.Body           // of entry 0; nil: not read
 	next    uint64                // index
@@ -30,7 +31,7 @@ func (s *session) newContents(ctx context.Context, dir string) *contents {
 	if j == nil {
 		return nil
 	}
-	c := &contents{ctx: ctx, journal: j, unknown: map[proof.Kind]uint64{}}
+	c := &contents{ctx: ctx, journal: j, older: s.older, unknown: map[proof.Kind]uint64{}}
 	c.check = fiscal.NewCheck(c.lookup)
 	return c
 }
@@ -69,9 +70,16 @@ func (c *contents) entry(head *proof.Head, body []byte) error {
 	return errors.New(strings.Join(wrong, "; "))
 }
 
-// lookup reads an earlier receipt of the same journal.
-func (c *contents) lookup(index uint64) (*fiscal.Receipt, error) {
-	b, err := bodyAt(c.ctx, c.journal, index)
+// lookup reads an earlier receipt of the same journal or of an epoch before.
+func (c *contents) lookup(origin string, index uint64) (*fiscal.Receipt, error) {
+	j := c.journal
+	if origin != j.Origin() {
+		j = c.older[origin]
+	}
+	if j == nil {
+		return nil, fiscal.ErrElsewhere
+	}
+	b, err := bodyAt(c.ctx, j, index)
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,7 @@ func (s *session) directory(ctx context.Context, r *result, dir string) {
 		r.add(cannotRead(dir, kindJournal, err))
 		return
 	}
+	s.older = map[string]*journal.ReadOnly{}
 	var before *link
 	for i, e := range epochs {
 		var after *claim
@@ -103,6 +104,9 @@ func (s *session) epoch(ctx context.Context, e epoch, before *link, after *claim
 	rep, err := s.verify(ctx, e.dir, c, after)
 	if err != nil {
 		return cannotRead(e.dir, kindJournal, err), nil
+	}
+	if c != nil {
+		s.older[rep.Origin] = c.journal
 	}
 	it := journalItem(e.dir, rep, s.keys != nil, s.policy)
 	if c != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/plomb-pos/plomb/drawer"
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
@@ -41,26 +40,10 @@ func (s *session) claimIn(ctx context.Context, dir string) *claim {
 	}
 	b, err := bodyAt(ctx, j, 0)
 	if e, ok := b.(*fiscal.Epoch); ok && err == nil {
-		point, _ := lastKnown(e) // what is malformed is found in its own epoch
+		point, _, _ := e.LastKnown() // what is malformed is found in its own epoch
 		return &claim{e, point}
 	}
 	return nil
-}
-
-// lastKnown parses the checkpoint in an epoch's first entry: a signed note, or
-// the text alone where no signature was left.
-func lastKnown(e *fiscal.Epoch) (*proof.Checkpoint, error) {
-	if e.Checkpoint == "" {
-		return nil, nil
-	}
-	c, _, err := proof.ParseNote([]byte(e.Checkpoint))
-	if err != nil {
-		c, err = proof.ParseCheckpoint([]byte(e.Checkpoint))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &c, nil
 }
 
 // hold adds what the epoch after knows of this one to what it is held against.
@@ -105,48 +88,24 @@ func (s *session) link(it *item, e epoch, c *contents, before *link) {
 
 // goesOn compares what an epoch says of the one before with that.
 func (s *session) goesOn(it *item, e *fiscal.Epoch, before *link) {
-	if e.Origin != before.origin {
-		it.find(0, "epoch", fmt.Sprintf("goes on from %s, the epoch before is %s", e.Origin, before.origin))
+	if err := e.Follows(before.origin, before.state); err != nil {
+		it.find(0, "epoch", err.Error())
 		return
 	}
 	if err := s.vouched(e); err != nil {
 		it.find(0, "epoch", fmt.Sprintf("the checkpoint of %s that it goes on from: %v", e.Origin, err))
 	}
-	if before.state != nil && !follows(e, before.state) {
-		it.find(0, "epoch", fmt.Sprintf("goes on with %s, the epoch before ended with %s", figures(e.Next, e.Grand), figures(before.state.Next, before.state.Grand)))
-	}
 }
 
-// vouched checks the checkpoint that an epoch goes on from by itself; how it
-// compares with the epoch before is found there.
+// vouched checks the signature of the checkpoint that an epoch goes on from; how
+// it compares with the epoch before is found there.
 func (s *session) vouched(e *fiscal.Epoch) error {
-	point, err := lastKnown(e)
-	if err != nil || point == nil {
+	point, signed, err := e.LastKnown()
+	if err != nil || point == nil || s.policy == nil || !signed {
 		return err
-	}
-	if point.Origin != e.Origin {
-		return fmt.Errorf("it is of %s", point.Origin)
-	}
-	_, _, unsigned := proof.ParseNote([]byte(e.Checkpoint))
-	if s.policy == nil || unsigned != nil {
-		return nil
 	}
 	if _, err := s.policy.Verify([]byte(e.Checkpoint)); err != nil && !errors.Is(err, proof.ErrQuorum) {
 		return err
 	}
 	return nil
-}
-
-// follows reports whether numbers and grand totals go on; where the end of the
-// epoch before may be lost they may have become more.
-func follows(e *fiscal.Epoch, s *fiscal.State) bool {
-	if !e.AtLeast {
-		return e.Next == s.Next && e.Grand == s.Grand
-	}
-	return e.Next.Document >= s.Next.Document && e.Next.Z >= s.Next.Z && e.Next.Training >= s.Next.Training &&
-		e.Grand.Sale >= s.Grand.Sale && e.Grand.Return >= s.Grand.Return
-}
-
-func figures(n fiscal.Next, g drawer.Grand) string {
-	return fmt.Sprintf("document %d, Z %d, training %d, grand totals %d less %d", n.Document, n.Z, n.Training, g.Sale, g.Return)
 }

@@ -19,6 +19,7 @@ type session struct {
 	keys   journal.MonthReader
 	points []point
 	meter  *meter
+	older  map[string]*journal.ReadOnly // epochs of the same till that were checked, by origin
 }
 
 // point is a checkpoint known from elsewhere.

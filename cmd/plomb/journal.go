@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -313,6 +314,7 @@ type verifiedEpoch struct {
 	Torn       bool              `json:"torn"`
 	Findings   []verifiedFinding `json:"findings"`
 	More       uint64            `json:"moreFindings"`
+	Notes      []string          `json:"notes,omitempty"` // what is no finding, and should be known
 	verdict    verdict
 }
 
@@ -322,7 +324,12 @@ type verifiedFinding struct {
 	Detail string `json:"detail"`
 }
 
+// garbage is how many bytes of it may lie about for 100 in use while a journal is
+// verified, as plomb-verify has it: what is in use are buffers of whole segments.
+const garbage = 5
+
 func (c journalVerify) Run(ctx context.Context, s streams) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(garbage))
 	epochs, err := c.epochs()
 	if err != nil {
 		return coded{err, unreadable}
@@ -333,10 +340,11 @@ func (c journalVerify) Run(ctx context.Context, s streams) error {
 	}
 	var results []verifiedEpoch
 	worst := whole
-	for _, n := range epochs {
-		v, err := c.epoch(ctx, s, n, opts)
+	chain := newChain(c.tillFiles, opts.Keys)
+	for i, n := range epochs {
+		v, err := c.epoch(ctx, s, chain, epochs[i:], opts)
 		if err != nil {
-			return coded{err, unreadable}
+			return coded{fmt.Errorf("epoch %d: %w", n, err), unreadable}
 		}
 		results = append(results, v)
 		worst = worst.or(v.verdict)
@@ -362,17 +370,15 @@ func (c journalVerify) options() (opts journal.VerifyOptions, err error) {
 }
 
 // epoch verifies one epoch, its contents by the fold that tills run.
-func (c journalVerify) epoch(ctx context.Context, s streams, n int, opts journal.VerifyOptions) (verifiedEpoch, error) {
-	dir := c.epochDir(n)
-	content := &contents{ctx: ctx}
+// epochs holds it and those after it.
+func (c journalVerify) epoch(ctx context.Context, s streams, chain *chain, epochs []int, opts journal.VerifyOptions) (verifiedEpoch, error) {
+	n, dir := epochs[0], c.epochDir(epochs[0])
+	content := &contents{ctx: ctx, chain: chain}
 	if opts.Keys != nil {
-		j, err := journal.OpenReadOnly(dir, journal.ReadOptions{Keys: opts.Keys})
-		if err == nil {
-			content.journal = j
-		}
 		content.check = fiscal.NewCheck(content.lookup)
 		opts.Check = content.entry
 	}
+	after := chain.hold(ctx, &opts, epochs)
 	bar := newBar(s.Err, fmt.Sprintf("epoch %d", n))
 	opts.Progress = func(p journal.Progress) { bar.ChangeMax(p.Segments); bar.Set(p.Segment) }
 	report, err := journal.Verify(ctx, dir, opts)
@@ -380,7 +386,9 @@ func (c journalVerify) epoch(ctx context.Context, s streams, n int, opts journal
 	if err != nil {
 		return verifiedEpoch{}, err
 	}
-	return c.result(n, report), nil
+	v := c.result(n, report)
+	chain.link(&v, content, after)
+	return v, nil
 }
 
 func (c journalVerify) result(n int, r *journal.Report) verifiedEpoch {
@@ -421,16 +429,20 @@ func (c journalVerify) print(w io.Writer, results []verifiedEpoch, worst verdict
 		if v.More > 0 {
 			fmt.Fprintf(w, "  and %d findings more\n", v.More)
 		}
+		for _, note := range v.Notes {
+			fmt.Fprintf(w, "  note: %s\n", note)
+		}
 	}
 	return nil
 }
 
 // contents holds entries against what the law asks while they stream past.
 type contents struct {
-	ctx     context.Context
-	journal *journal.ReadOnly // for originals of returns; nil: not compared
-	check   *fiscal.Check
-	next    uint64
+	ctx   context.Context
+	chain *chain // for originals of returns
+	check *fiscal.Check
+	first fiscal.Body // of entry 0; nil: not read
+	next  uint64
 }
 
 func (c *contents) entry(head *proof.Head, body []byte) error {
@@ -438,6 +450,9 @@ func (c *contents) entry(head *proof.Head, body []byte) error {
 		c.check.Missing(head.Index)
 	}
 	c.next = head.Index + 1
+	if head.Index == 0 {
+		c.first, _ = fiscal.Decode(head.Kind, body) // an error is a finding below
+	}
 	var errs []error
 	for _, f := range c.check.Entry(head, body) {
 		errs = append(errs, errors.New(f.Code+": "+f.Text))
@@ -445,12 +460,13 @@ func (c *contents) entry(head *proof.Head, body []byte) error {
 	return errors.Join(errs...)
 }
 
-// lookup reads an earlier receipt of the same journal.
-func (c *contents) lookup(index uint64) (*fiscal.Receipt, error) {
-	if c.journal == nil {
-		return nil, journal.ErrNoJournal
+// lookup reads an earlier receipt of the same journal or of an epoch before.
+func (c *contents) lookup(origin string, index uint64) (*fiscal.Receipt, error) {
+	j := c.chain.journals[origin]
+	if j == nil {
+		return nil, fiscal.ErrElsewhere
 	}
-	e, err := oneEntry(c.ctx, c.journal, index)
+	e, err := oneEntry(c.ctx, j, index)
 	if err != nil {
 		return nil, err
 	}

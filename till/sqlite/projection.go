@@ -38,8 +38,17 @@ type Row struct {
 	// Refers are the indexes of earlier entries that this one is about: the
 	// receipt that is given back, voided, printed, copied.
 	Refers []uint64
+	// Elsewhere are entries of other journals that this one is about: receipts of
+	// older epochs that are given back or copied.
+	Elsewhere []Place
 	// Z is set for a Z report.
 	Z *ZRow
+}
+
+// Place names an entry of any journal.
+type Place struct {
+	Origin string
+	Index  uint64
 }
 
 // ReceiptRow is a receipt's place in its series of numbers.
@@ -221,6 +230,11 @@ func (d *database) insert(ctx context.Context, tx *sql.Tx, r *Row) error {
 			return err
 		}
 	}
+	for _, p := range r.Elsewhere {
+		if _, err := d.exec(ctx, tx, "INSERT OR IGNORE INTO elsewhere (origin, original, by, kind) VALUES (?, ?, ?, ?)", p.Origin, int64(p.Index), int64(r.Index), r.Kind); err != nil {
+			return err
+		}
+	}
 	if r.Z == nil {
 		return nil
 	}
@@ -311,6 +325,28 @@ func (p *Projection) Referring(ctx context.Context, original uint64, kinds ...ui
 		err = scan(&by)
 		return by, err
 	}, "SELECT by FROM refer"+where+" AND original = ? ORDER BY by", append(args, int64(original))...)
+	if err != nil {
+		return nil, fmt.Errorf("find references: %w", err)
+	}
+	return list, nil
+}
+
+// ReferringElsewhere lists the entries of some kinds (none: all) that are about an
+// entry of another journal, oldest first.
+func (p *Projection) ReferringElsewhere(ctx context.Context, at Place, kinds ...uint16) ([]uint64, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if at.Index > 1<<63-1 {
+		return nil, nil
+	}
+	where, args := Query{Kinds: kinds}.where("by")
+	if where == "" {
+		where = " WHERE true"
+	}
+	list, err := all(ctx, p.d.db, func(scan func(...any) error) (by uint64, err error) {
+		err = scan(&by)
+		return by, err
+	}, "SELECT by FROM elsewhere"+where+" AND origin = ? AND original = ? ORDER BY by", append(args, at.Origin, int64(at.Index))...)
 	if err != nil {
 		return nil, fmt.Errorf("find references: %w", err)
 	}
