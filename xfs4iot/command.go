@@ -24,6 +24,7 @@ type CommandInfo struct {
 	Immediate         bool           // the reference runs it beside the queue
 	Events            []EventRef     // what it may send before it completes
 	ErrorCodes        []string       // values of errorCode in its completion
+	Required2021      []Required2021 // what the schema of 2021-1 requires of the command
 	NewCommand        func() Payload // a pointer to an empty command payload
 	NewCompletion     func() Payload // a pointer to an empty completion payload
 }

@@ -56,6 +56,10 @@ var Import = xfs4iot.NewCommand[ImportCommand, ImportCompletion](xfs4iot.Command
 	Name: "Biometric.Import", Version: "3.0",
 	CompletionVersion: "2.0",
 	ErrorCodes:        []string{"invalidData", "formatNotSupported", "capacityExceeded", "keyNotFound"},
+	Required2021: []xfs4iot.Required2021{
+		{At: []string{"templates", "[]"}, Fields: []string{"data", "type"}},
+		{At: []string{"templates", "[]", "type"}, Fields: []string{"algorithm", "format"}},
+	},
 })
 
 // Match is the command Biometric.Match, version 2.0. Its completion has version 3.0.
@@ -63,6 +67,9 @@ var Match = xfs4iot.NewCommand[MatchCommand, MatchCompletion](xfs4iot.CommandInf
 	Name: "Biometric.Match", Version: "2.0",
 	CompletionVersion: "3.0",
 	ErrorCodes:        []string{"noImportedData", "invalidIdentifier", "modeNotSupported", "noCaptureData", "invalidCompareMode", "invalidThreshold"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"compareMode", "identifier", "maximum", "threshold"}},
+	},
 })
 
 // Read is the command Biometric.Read, version 2.0. Its completion has version 3.0.
@@ -75,6 +82,10 @@ var Read = xfs4iot.NewCommand[ReadCommand, ReadCompletion](xfs4iot.CommandInfo{
 		{Name: "Biometric.SubjectDetectedEvent", Version: "2.0"},
 	},
 	ErrorCodes: []string{"readFailed", "modeNotSupported", "formatNotSupported", "keyNotFound"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"mode", "numCaptures"}},
+		{At: []string{"dataTypes", "[]"}, Fields: []string{"algorithm", "format"}},
+	},
 })
 
 // Reset is the command Biometric.Reset, version 2.0.
@@ -86,10 +97,16 @@ var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInf
 var SetDataPersistence = xfs4iot.NewCommand[SetDataPersistenceCommand, SetDataPersistenceCompletion](xfs4iot.CommandInfo{
 	Name: "Biometric.SetDataPersistence", Version: "2.0",
 	ErrorCodes: []string{"modeNotSupported"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"persistenceMode"}},
+	},
 })
 
 // SetMatch is the command Biometric.SetMatch, version 2.0.
 var SetMatch = xfs4iot.NewCommand[SetMatchCommand, SetMatchCompletion](xfs4iot.CommandInfo{
 	Name: "Biometric.SetMatch", Version: "2.0",
 	ErrorCodes: []string{"invalidIdentifier", "modeNotSupported", "noImportedData", "invalidThreshold"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"compareMode", "identifier", "maximum", "threshold"}},
+	},
 })

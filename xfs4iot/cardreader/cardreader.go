@@ -73,6 +73,9 @@ var EMVClessIssuerUpdate = xfs4iot.NewCommand[EMVClessIssuerUpdateCommand, EMVCl
 		{Name: "CardReader.EMVClessReadStatusEvent", Version: "2.0"},
 	},
 	ErrorCodes: []string{"noMedia", "invalidMedia", "transactionNotInitiated"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"data"}},
+	},
 })
 
 // EMVClessPerformTransaction is the command CardReader.EMVClessPerformTransaction, version 3.0.

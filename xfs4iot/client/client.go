@@ -37,18 +37,25 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/pki"
 )
 
 // Options tell how to connect. The zero value is for a plain connection.
 type Options struct {
-	TLS        *tls.Config        // for wss URLs; nil: the system's roots, no client certificate
+	// Credentials are for wss URLs: whom to trust and what to show. Each connection
+	// uses what they last read; a connection to a service that they do not accept any
+	// more is closed.
+	Credentials *pki.Credentials
+	// TLS is for those who bring a configuration of their own instead; RootCAs must be
+	// set. Without MinVersion it is TLS 1.3. Both nil: wss URLs are refused (ErrTrust).
+	TLS *tls.Config
+
 	Generation xfs4iot.Generation // of the envelopes sent; both are understood
 	Limits     xfs4iot.Limits     // of one received message
 
@@ -63,6 +70,10 @@ type Options struct {
 	// CancelWait bounds how long Do waits for the outcome after its context ended;
 	// default 5 s.
 	CancelWait time.Duration
+
+	// Record is called with each message as it is sent and received, whole and in
+	// order for each direction; it must not block nor keep data. See package record.
+	Record func(sent bool, data []byte)
 
 	WriteTimeout time.Duration // for one message; default 10 s
 	Log          *slog.Logger  // messages that make no sense; nil discards
@@ -84,13 +95,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) httpClient() *http.Client {
-	return &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: o.TLS, DialContext: o.DialContext},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // eventBacklog is how far callbacks may fall behind what arrives.
 const eventBacklog = 1024
 
@@ -99,6 +103,7 @@ type Conn struct {
 	url    string
 	opts   Options
 	ws     *websocket.Conn
+	tls    *tls.ConnectionState // nil: plain
 	lastID atomic.Int64
 	ctx    context.Context // ends with the connection
 	end    context.CancelCauseFunc
@@ -109,28 +114,10 @@ type Conn struct {
 	calls map[int64]*call
 }
 
-// call is one command waiting for its completion.
-type call struct{ replies chan *xfs4iot.Message }
-
 // ErrClosed is the cause of a connection's end when Close was called.
 var ErrClosed = errors.New("connection was closed")
 
 var errBehind = errors.New("events arrive faster than they are handled")
-
-// Dial connects to a service or a publisher. ctx bounds the handshake only.
-func Dial(ctx context.Context, url string, o Options) (*Conn, error) {
-	o = o.withDefaults()
-	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: o.httpClient()})
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", url, err)
-	}
-	ws.SetReadLimit(int64(o.Limits.Bytes))
-	c := &Conn{url: url, opts: o, ws: ws, calls: map[int64]*call{}, events: make(chan *xfs4iot.Message, eventBacklog)}
-	c.ctx, c.end = context.WithCancelCause(context.Background())
-	c.loops.Go(c.read)
-	c.loops.Go(c.deliver)
-	return c, nil
-}
 
 // URL is where the connection goes.
 func (c *Conn) URL() string { return c.url }
@@ -154,6 +141,9 @@ func (c *Conn) Close() error {
 	return err
 }
 
+// TLS is what the handshake settled, nil for a plain connection.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
+
 // read takes in messages until the connection ends.
 func (c *Conn) read() {
 	for {
@@ -161,6 +151,9 @@ func (c *Conn) read() {
 		if err != nil {
 			c.end(fmt.Errorf("connection to %s ended: %w", c.url, err))
 			return
+		}
+		if c.opts.Record != nil {
+			c.opts.Record(false, data)
 		}
 		m, err := xfs4iot.Decode(data, c.opts.Limits)
 		if err != nil {
@@ -173,21 +166,24 @@ func (c *Conn) read() {
 
 // route gives a message to whom it concerns without ever waiting.
 func (c *Conn) route(m *xfs4iot.Message) {
-	to := c.events
-	if m.Header.Type != xfs4iot.TypeUnsolicited {
-		c.mu.Lock()
-		call := c.calls[m.Header.RequestID]
-		c.mu.Unlock()
-		if call == nil {
-			return // the completion of a command that was given up
-		}
-		to = call.replies
-	}
-	select {
-	case to <- m:
-	default:
+	if !c.accept(m) {
 		c.end(errBehind)
 		_ = c.ws.CloseNow()
+	}
+}
+
+func (c *Conn) accept(m *xfs4iot.Message) bool {
+	if m.Header.Type != xfs4iot.TypeUnsolicited {
+		c.mu.Lock()
+		k := c.calls[m.Header.RequestID]
+		c.mu.Unlock()
+		return k == nil || k.put(m) // nil: the completion of a command that was given up
+	}
+	select {
+	case c.events <- m:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -205,19 +201,21 @@ func (c *Conn) deliver() {
 	}
 }
 
+// send writes a message; the line under the connection bounds how long it takes.
 func (c *Conn) send(m *xfs4iot.Message) error {
 	m.Generation = c.opts.Generation
 	data, err := m.Encode()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.opts.WriteTimeout)
-	defer cancel()
-	return c.ws.Write(ctx, websocket.MessageText, data)
+	if c.opts.Record != nil {
+		c.opts.Record(true, data)
+	}
+	return c.ws.Write(context.Background(), websocket.MessageText, data)
 }
 
 func (c *Conn) register() (int64, *call) {
-	id, k := c.lastID.Add(1), &call{make(chan *xfs4iot.Message, eventBacklog)}
+	id, k := c.lastID.Add(1), newCall()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls[id] = k

@@ -26,8 +26,8 @@ const portPatience = 3 * time.Second
 // ErrNoPublisher is returned by Discover when no port answered.
 var ErrNoPublisher = errors.New("no service publisher answered")
 
-// Discover asks every standard port of a machine for its services. With o.TLS it
-// uses wss, otherwise ws; it never falls back from one to the other. Publishers
+// Discover asks every standard port of a machine for its services. With o.TLS or
+// o.Credentials it uses wss, otherwise ws; it never falls back from one to the other. Publishers
 // are given in the order of their ports.
 func Discover(ctx context.Context, host string, o Options) ([]Publisher, error) {
 	ports := xfs4iot.Ports()
@@ -35,7 +35,7 @@ func Discover(ctx context.Context, host string, o Options) ([]Publisher, error) 
 	errs := make([]error, len(ports))
 	var asked sync.WaitGroup
 	for i, port := range ports {
-		if url, ok := publisherURL(host, port, o.TLS != nil); ok {
+		if url, ok := publisherURL(host, port, o.TLS != nil || o.Credentials != nil); ok {
 			asked.Go(func() { found[i], errs[i] = Services(ctx, url, o) })
 		}
 	}

@@ -120,8 +120,8 @@ func (c *Conn) await(ctx context.Context, h xfs4iot.Header, k *call, onEvent fun
 	ended := ctx.Done()
 	for {
 		select {
-		case m := <-k.replies:
-			if last, err := step(m, onEvent); last {
+		case <-k.wake:
+			if m, err := follow(k.take(), onEvent); m != nil {
 				return completionOnly(m), err
 			}
 		case <-ended:
@@ -129,24 +129,24 @@ func (c *Conn) await(ctx context.Context, h xfs4iot.Header, k *call, onEvent fun
 			go c.cancelRequest(h.RequestID)
 		case <-patience:
 			return nil, &UnknownOutcomeError{h.Name, h.RequestID, context.Cause(ctx)}
-		case <-c.ctx.Done():
-			return c.drain(h, k, onEvent)
+		case <-c.ctx.Done(): // what had arrived before counts
+			if m, err := follow(k.take(), onEvent); m != nil {
+				return completionOnly(m), err
+			}
+			return nil, &UnknownOutcomeError{h.Name, h.RequestID, c.Err()}
 		}
 	}
 }
 
-// drain looks through what had arrived when the connection ended.
-func (c *Conn) drain(h xfs4iot.Header, k *call, onEvent func(*xfs4iot.Message)) (*xfs4iot.Message, error) {
-	for {
-		select {
-		case m := <-k.replies:
-			if last, err := step(m, onEvent); last {
-				return completionOnly(m), err
-			}
-		default:
-			return nil, &UnknownOutcomeError{h.Name, h.RequestID, c.Err()}
+// follow handles replies in order and gives the last one of the command, nil when it
+// has not come.
+func follow(replies []*xfs4iot.Message, onEvent func(*xfs4iot.Message)) (*xfs4iot.Message, error) {
+	for _, m := range replies {
+		if last, err := step(m, onEvent); last {
+			return m, err
 		}
 	}
+	return nil, nil
 }
 
 // step handles one reply; last means that nothing follows it.

@@ -36,12 +36,18 @@ var CryptoData = xfs4iot.NewCommand[CryptoDataCommand, CryptoDataCompletion](xfs
 		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
 	},
 	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "cryptoMethodNotSupported", "noChipTransactionActive"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"data", "key"}},
+	},
 })
 
 // Digest is the command Crypto.Digest, version 3.0.
 var Digest = xfs4iot.NewCommand[DigestCommand, DigestCompletion](xfs4iot.CommandInfo{
 	Name: "Crypto.Digest", Version: "3.0",
 	ErrorCodes: []string{"accessDenied"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"hashAlgorithm"}},
+	},
 })
 
 // GenerateAuthentication is the command Crypto.GenerateAuthentication, version 3.0.
@@ -51,6 +57,9 @@ var GenerateAuthentication = xfs4iot.NewCommand[GenerateAuthenticationCommand, G
 		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
 	},
 	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "algorithmNotSupported", "cryptoMethodNotSupported", "noChipTransactionActive"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"data", "key"}},
+	},
 })
 
 // GenerateRandom is the command Crypto.GenerateRandom, version 2.0. Its completion has version 3.0.
@@ -68,4 +77,7 @@ var VerifyAuthentication = xfs4iot.NewCommand[VerifyAuthenticationCommand, Verif
 		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
 	},
 	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "useViolation", "modeOfUseNotSupported", "invalidKeyLength", "algorithmNotSupported", "cryptoMethodNotSupported", "noChipTransactionActive", "macInvalid", "signatureInvalid"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"data", "key", "verifyData"}},
+	},
 })

@@ -10,7 +10,8 @@ import (
 	"github.com/plomb-pos/plomb/xfs4iot"
 )
 
-// Command is one command being handled. It is valid until its handler returns.
+// Command is one command being handled. It is valid until its handler returns, or
+// until Complete after Later.
 type Command struct {
 	header xfs4iot.Header
 	info   xfs4iot.CommandInfo
@@ -27,8 +28,8 @@ type Command struct {
 type state int
 
 const (
-	queued state = iota
-	running
+	queued  state = iota
+	running       // or to be completed later
 	done
 )
 
@@ -55,23 +56,56 @@ func (c *Command) Client() Client { return c.conn.client }
 // ErrCompleted is returned by Event after the command's completion.
 var ErrCompleted = errors.New("the command has completed")
 
+// Version is the form in which the command came, that of its handler's descriptor.
+func (c *Command) Version() string { return c.info.Version }
+
 // Event sends an event of this command to its client. It does not wait for the
-// client to read it; once the connection has ended it does nothing.
-func (c *Command) Event(e xfs4iot.Event) error {
-	m, err := xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeEvent, Name: e.EventName(),
-		RequestID: c.header.RequestID, Version: e.EventVersion()}, e)
-	if err != nil {
-		return err
+// client to read it; once the connection has ended it does nothing. others are the
+// same event in other majors, for a connection that chose one of them.
+func (c *Command) Event(e xfs4iot.Event, others ...xfs4iot.Event) error {
+	var forms []*xfs4iot.Message
+	for _, f := range append([]xfs4iot.Event{e}, others...) {
+		m, err := xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeEvent, Name: f.EventName(),
+			RequestID: c.header.RequestID, Version: f.EventVersion()}, f)
+		if err != nil {
+			return err
+		}
+		m.Generation = c.gen
+		forms = append(forms, m)
 	}
 	c.conn.mu.Lock()
 	defer c.conn.mu.Unlock()
 	if c.state == done {
 		return fmt.Errorf("send %s: %w", e.EventName(), ErrCompleted)
 	}
-	m.Generation = c.gen
-	c.conn.enqueue(m)
+	c.conn.enqueue(c.conn.chosen(forms))
 	return nil
 }
+
+// errLater is how a handler says that the completion comes later.
+var errLater = errors.New("the command completes later")
+
+// Later lets a handler return before its command is done, to wait for a person for
+// instance: return nil, cmd.Later(). The service's queue goes on with the next
+// command. The command's context stays: it ends with cancel, timeout and disconnect.
+// Complete must be called once, also then; until it is, the requestId stays in use.
+func (c *Command) Later() error { return errLater }
+
+// Complete ends a command whose handler returned Later, with what a handler would
+// return. Only the first call counts; it waits for nobody.
+func (c *Command) Complete(payload xfs4iot.Payload, err error) {
+	if errors.Is(err, errLater) {
+		err = nil
+	}
+	if payload == nil {
+		c.conn.complete(c, nil, err)
+		return
+	}
+	c.conn.complete(c, payload, err)
+}
+
+// Context is the command's context, the same that its handler got.
+func (c *Command) Context() context.Context { return c.ctx }
 
 // Fail makes the error for an errorCode of a command, given as the constant of its
 // interface package: the completion is commandErrorCode with that errorCode.
@@ -101,7 +135,9 @@ func (c *Command) start() bool {
 // and becomes internalError.
 func (c *Command) run() {
 	payload, err := c.protected()
-	c.conn.complete(c, payload, err)
+	if !errors.Is(err, errLater) { // else Complete does it, or did
+		c.conn.complete(c, payload, err)
+	}
 }
 
 func (c *Command) protected() (payload any, err error) {

@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
@@ -19,9 +21,7 @@ func (s *Service) addCommon() {
 
 func builtIn[Req, Resp any](s *Service, c xfs4iot.Command[Req, Resp], h func(context.Context, *Command, *Req) (*Resp, error)) {
 	Handle(s, c, h)
-	b := s.handlers[c.Info().Name]
-	b.inline = true
-	s.handlers[c.Info().Name] = b
+	s.handlers[c.Info().Name][0].inline = true
 }
 
 func (s *Service) serveStatus(context.Context, *Command, *common.StatusCommand) (*common.StatusCompletion, error) {
@@ -47,47 +47,80 @@ func serveCancel(_ context.Context, cmd *Command, req *common.CancelCommand) (*c
 	return nil, errAnswered
 }
 
-// serveSetVersions answers a client's choice of majors for its connection. One
-// major of each message is offered, so there is nothing to keep: that choice is
-// confirmed, asking for any other is refused as a whole.
-func (s *Service) serveSetVersions(_ context.Context, _ *Command, req *common.SetVersionsCommand) (*common.SetVersionsCompletion, error) {
+// serveSetVersions takes a client's choice of majors, for its connection and until
+// its end. A request that asks for anything not offered changes nothing.
+func (s *Service) serveSetVersions(_ context.Context, cmd *Command, req *common.SetVersionsCommand) (*common.SetVersionsCompletion, error) {
 	if req.Commands == nil && req.Events == nil {
 		return nil, &xfs4iot.Error{Code: xfs4iot.InvalidData, Description: "neither commands nor events are given"}
 	}
-	if err := checkMajors(req.Commands, s.commandVersion); err != nil {
-		return nil, err
-	}
 	events := s.eventVersions()
-	if err := checkMajors(req.Events, func(name string) string { return events[name] }); err != nil {
+	if err := checkMajors(req.Commands, func(name string) []string { return commandVersions(s.handlers[name]) }); err != nil {
 		return nil, err
 	}
+	if err := checkMajors(req.Events, func(name string) []string { return events[name] }); err != nil {
+		return nil, err
+	}
+	cmd.conn.choose(req.Commands, req.Events)
 	return nil, nil
 }
 
-func (s *Service) commandVersion(name string) string { return s.handlers[name].info.Version }
+func (c *conn) choose(choices ...map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.majors == nil {
+		c.majors = map[string]int{}
+	}
+	for _, choice := range choices {
+		maps.Copy(c.majors, choice)
+	}
+}
 
-func checkMajors(asked map[string]int, offered func(string) string) error {
+func commandVersions(forms []handler) []string {
+	var list []string
+	for _, h := range forms {
+		list = append(list, h.info.Version)
+	}
+	return list
+}
+
+func checkMajors(asked map[string]int, offered func(string) []string) error {
 	for name, major := range asked {
-		v, err := xfs4iot.ParseVersion(offered(name))
-		if err != nil || v.Major != major {
+		if !slices.ContainsFunc(offered(name), func(v string) bool { return majorOf(v) == major }) {
 			return &xfs4iot.Error{Code: xfs4iot.UnsupportedData, Description: fmt.Sprintf("%.80q is not offered with major version %d", name, major)}
 		}
 	}
 	return nil
 }
 
-// eventVersions lists the events this service may send: those of its commands,
-// those it declared, and StatusChangedEvent.
-func (s *Service) eventVersions() map[string]string {
-	versions := map[string]string{}
-	all := append([]xfs4iot.Event{common.StatusChangedEvent{}}, s.events...)
-	for _, e := range all {
-		versions[e.EventName()] = e.EventVersion()
+func majorOf(version string) int {
+	v, err := xfs4iot.ParseVersion(version)
+	if err != nil {
+		return -1
 	}
-	for _, h := range s.handlers {
-		for _, e := range h.info.Events {
-			versions[e.Name] = e.Version
+	return v.Major
+}
+
+// eventVersions lists the events this service may send, highest major first: those of
+// its commands, those it declared, and StatusChangedEvent.
+func (s *Service) eventVersions() map[string][]string {
+	versions := map[string][]string{}
+	add := func(name, version string) {
+		if !slices.Contains(versions[name], version) {
+			versions[name] = append(versions[name], version)
 		}
+	}
+	for _, e := range append([]xfs4iot.Event{common.StatusChangedEvent{}}, s.events...) {
+		add(e.EventName(), e.EventVersion())
+	}
+	for _, forms := range s.handlers {
+		for _, h := range forms {
+			for _, e := range h.info.Events {
+				add(e.Name, e.Version)
+			}
+		}
+	}
+	for _, list := range versions {
+		slices.SortFunc(list, func(a, b string) int { return majorOf(b) - majorOf(a) })
 	}
 	return versions
 }

@@ -3,8 +3,11 @@ package host
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -12,50 +15,86 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/internal/line"
 )
 
-// conn is one connection to one service. Three goroutines work on it: the reader
-// (read), which decodes, acknowledges and hands over; the writer (write); and the
-// service's queue or, for immediate commands, one of their own.
+// conn is one connection to one service. Its reader decodes, acknowledges and hands
+// over, on the goroutine of the HTTP server; a writer is started when there is
+// something to write and ends when there is nothing; commands run on the service's
+// queue or, immediate ones, on goroutines of their own. An idle connection has one
+// goroutine.
 type conn struct {
 	svc    *Service
 	cfg    *Config
 	ws     *websocket.Conn
+	line   *line.Conn
+	tls    *tls.ConnectionState // nil: plain
 	client Client
 	base   string // URL of the publisher as this client sees it
 	log    *slog.Logger
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	out    chan []byte
-	pace   pace // owned by the reader
+	pace   pace   // owned by the reader
+	in     []byte // owned by the reader
+
+	writers sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows; taken before the queue's
 	pending map[int64]*Command
 	gen     xfs4iot.Generation // of the last command, for unsolicited events
+	majors  map[string]int     // of messages, as the client chose; nil until it did
+	out     [][]byte           // waiting for the writer
+	taken   int                // messages that the writer works on
+	writing bool               // there is a writer
+	over    bool               // there will be no writer any more
 }
 
 var (
 	errSlow = errors.New("client does not read what it is sent")
 	errRate = errors.New("client sends too much")
+	errHalf = errors.New("client began a message and did not end it in time")
 )
 
 // serve runs the connection until it ends.
 func (c *conn) serve() {
 	c.svc.join(c)
 	defer c.svc.leave(c)
+	if err := c.svc.srv.acceptable(c); err != nil { // rights or lists may have changed since the handshake
+		c.cancel(err)
+	}
 	context.AfterFunc(c.ctx, c.hangUp)
-	var writer sync.WaitGroup
-	writer.Go(c.write)
+	pinger := c.startPings()
 	err := c.read()
+	pinger.Stop()
 	c.cancel(errors.Join(ErrDisconnected, err))
-	writer.Wait()
-	c.log.Info("connection ended", "cause", context.Cause(c.ctx))
+	c.lastWords()
+	c.reportEnd(context.Cause(c.ctx))
+}
+
+func (c *conn) reportEnd(cause error) {
+	c.log.Info("connection ended", "cause", cause)
+	reason := Reason("")
+	switch {
+	case errors.Is(cause, errSlow), errors.Is(cause, errHalf):
+		reason = RefusedSlow
+	case errors.Is(cause, errRate):
+		reason = RefusedRate
+	case errors.Is(cause, ErrRights):
+		reason = RefusedRights
+	case errors.Is(cause, ErrDisconnected), c.svc.life.Err() != nil:
+		return
+	default:
+		reason = reasonOf(cause)
+	}
+	c.svc.srv.refuse(Refusal{Reason: reason, Client: c.client, Service: c.svc.name, Err: cause})
 }
 
 // read decodes and dispatches message after message. It never waits for a command.
 func (c *conn) read() error {
+	half := time.AfterFunc(time.Hour, func() { c.cancel(errHalf) })
+	half.Stop()
 	for {
-		_, data, err := c.ws.Read(context.Background()) // until hangUp
+		data, err := c.receive(half)
 		if err != nil {
 			return err
 		}
@@ -65,87 +104,189 @@ func (c *conn) read() error {
 			return err
 		}
 		if c.pace.exceeded() {
-			return c.refuseAndCount(m)
+			return c.refuseAndClose(m)
 		}
 		c.dispatch(m, err)
 	}
 }
 
-// refuseAndCount is where a connection ends that goes on beyond its rate.
-func (c *conn) refuseAndCount(m *xfs4iot.Message) error {
+// keptInput is what the reader's buffer may hold on to while it waits.
+const keptInput = 4 << 10
+
+// receive reads one message into the reader's buffer, where it stands until the next.
+// Waiting for its beginning has no bound, waiting for its end has.
+func (c *conn) receive(half *time.Timer) ([]byte, error) {
+	if cap(c.in) > keptInput {
+		c.in = nil
+	}
+	_, r, err := c.ws.Reader(context.Background()) // until hangUp
+	if err != nil {
+		return nil, err
+	}
+	half.Reset(c.cfg.ReadTimeout)
+	defer half.Stop()
+	data := c.in[:0]
+	for {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, max(1024, cap(data)))
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err != nil {
+			c.in = data
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return data, err
+		}
+	}
+}
+
+// refuseAndClose is where a connection ends that goes on beyond its rate.
+func (c *conn) refuseAndClose(m *xfs4iot.Message) error {
 	c.acknowledge(m, xfs4iot.StatusTooManyRequests, errRate)
+	c.flush()
+	c.lastWords()
 	_ = c.ws.Close(websocket.StatusPolicyViolation, errRate.Error())
+	c.cancel(errRate)
 	return errRate
 }
 
-// write sends what is queued, one message at a time, and pings.
+// write sends what is waiting until nothing is; what came together goes out together.
 func (c *conn) write() {
-	ping := time.NewTicker(c.cfg.PingInterval)
-	defer ping.Stop()
+	defer c.writers.Done()
 	for {
-		select {
-		case <-c.ctx.Done():
+		batch := c.take()
+		if batch == nil {
 			return
-		case data := <-c.out:
-			if err := c.writeOne(data); err != nil {
-				c.cancel(err)
-				return
+		}
+		if err := c.writeBatch(batch); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = errors.Join(errSlow, err)
 			}
-		case <-ping.C:
-			go c.ping()
+			c.cancel(errors.Join(err, ErrDisconnected))
+			return
 		}
 	}
+}
+
+// lastWords waits until what is queued has been written, or cannot be, and lets
+// nothing follow.
+func (c *conn) lastWords() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	c.writers.Wait()
+}
+
+// take gives what is waiting; nil when nothing is, and then there is no writer.
+func (c *conn) take() [][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch := c.out
+	c.out, c.taken = nil, len(batch)
+	c.writing = batch != nil
+	return batch
+}
+
+func (c *conn) writeBatch(batch [][]byte) error {
+	c.line.Hold()
+	for _, data := range batch {
+		if err := c.ws.Write(context.Background(), websocket.MessageText, data); err != nil {
+			return err
+		}
+	}
+	return c.line.Release()
 }
 
 // hangUp closes the connection once its context has ended; a service that stops
 // says so to a client that still reads.
 func (c *conn) hangUp() {
-	if c.svc.life.Err() != nil {
+	cause := context.Cause(c.ctx)
+	switch {
+	case c.svc.life.Err() != nil:
 		_ = c.ws.Close(websocket.StatusGoingAway, "service stops")
+	case errors.Is(cause, ErrRights):
+		_ = c.ws.Close(websocket.StatusPolicyViolation, "rights were withdrawn")
 	}
 	_ = c.ws.CloseNow()
 }
 
-func (c *conn) writeOne(data []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.WriteTimeout)
-	defer cancel()
-	return c.ws.Write(ctx, websocket.MessageText, data)
+// startPings asks the client at intervals whether it is there.
+func (c *conn) startPings() *time.Timer {
+	var t *time.Timer
+	t = time.AfterFunc(c.cfg.PingInterval, func() {
+		if c.ping() {
+			t.Reset(c.cfg.PingInterval)
+		}
+	})
+	return t
 }
 
-func (c *conn) ping() {
+func (c *conn) ping() bool {
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.WriteTimeout)
 	defer cancel()
-	if err := c.ws.Ping(ctx); err != nil {
+	err := c.ws.Ping(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		c.cancel(errors.Join(errSlow, err))
 	}
+	return err == nil
 }
 
-// send queues an unsolicited message in this client's generation.
-func (c *conn) send(m *xfs4iot.Message) {
+// send queues an unsolicited message, in the form and generation of this client.
+func (c *conn) send(forms []*xfs4iot.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	mine := *m
+	mine := *c.chosen(forms)
 	mine.Generation = c.gen
 	c.enqueue(&mine)
 }
 
-// enqueue puts a message in the writer's line, in the order of the calls; mu is
-// held. A full line means that the client does not read: it is cut off.
-func (c *conn) enqueue(m *xfs4iot.Message) {
-	data, err := m.Encode()
-	if err != nil {
-		c.cancel(err)
-		return
+// chosen picks the form of an event whose major the client asked for, else the
+// first; mu is held.
+func (c *conn) chosen(forms []*xfs4iot.Message) *xfs4iot.Message {
+	if major, ok := c.majors[forms[0].Header.Name]; ok {
+		for _, m := range forms {
+			if v, err := xfs4iot.ParseVersion(m.Header.Version); err == nil && v.Major == major {
+				return m
+			}
+		}
 	}
-	select {
-	case c.out <- data:
-	default:
+	return forms[0]
+}
+
+// enqueue puts a message in the writer's line, in the order of the calls, and sees
+// to it that there is a writer; mu is held.
+func (c *conn) enqueue(m *xfs4iot.Message) {
+	c.hold(m)
+	c.startWriter()
+}
+
+// hold is enqueue without a writer: startWriter must follow. mu is held. A full line
+// means that the client does not read: it is cut off.
+func (c *conn) hold(m *xfs4iot.Message) {
+	data, err := m.Encode()
+	switch {
+	case err != nil: // nothing is left out silently: the client must not wait for it
+		c.cancel(errors.Join(err, ErrDisconnected))
+	case len(c.out)+c.taken >= c.cfg.SendQueue:
 		c.cancel(errSlow)
+	default:
+		c.out = append(c.out, data)
+	}
+}
+
+func (c *conn) startWriter() {
+	if !c.writing && !c.over && c.out != nil {
+		c.writing = true
+		c.writers.Add(1)
+		go c.write()
 	}
 }
 
 // acknowledge answers a message before anything else; why is told where the
-// generation has a place for it.
+// generation has a place for it. The answer goes out with flush at the latest, so
+// that what follows at once goes out with it.
 func (c *conn) acknowledge(m *xfs4iot.Message, status xfs4iot.Status, why error) {
 	h := xfs4iot.Header{Type: xfs4iot.TypeAcknowledge, Name: cmp.Or(m.Header.Name, "Common.Acknowledge"),
 		RequestID: m.Header.RequestID, Version: m.Header.Version, Status: status}
@@ -157,7 +298,14 @@ func (c *conn) acknowledge(m *xfs4iot.Message, status xfs4iot.Status, why error)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.enqueue(&xfs4iot.Message{Header: h, Generation: m.Generation})
+	c.hold(&xfs4iot.Message{Header: h, Generation: m.Generation})
+}
+
+// flush sends what acknowledge holds.
+func (c *conn) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startWriter()
 }
 
 // complete finishes a started command with what its handler returned.

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
@@ -11,6 +13,7 @@ import (
 
 // dispatch answers one decoded message; err is what Decode said about it.
 func (c *conn) dispatch(m *xfs4iot.Message, err error) {
+	defer c.flush()
 	var bad *xfs4iot.DecodeError
 	switch {
 	case errors.As(err, &bad):
@@ -110,46 +113,80 @@ func (c *conn) forget(cmd *Command) {
 
 // prepare finds the handler and checks version, rights and payload.
 func (c *conn) prepare(cmd *Command, m *xfs4iot.Message) (handler, error) {
-	name := cmd.header.Name
-	h, ok := c.svc.handlers[name]
+	h, err := c.find(cmd.header, m.Generation)
 	cmd.info = h.info
-	if !ok {
-		cmd.info = xfs4iot.CommandInfo{Name: name, CompletionVersion: versionOr(m.Header.Version)}
-		return h, &xfs4iot.Error{Code: xfs4iot.UnsupportedCommand, Description: "not offered by this service"}
-	}
-	if err := offered(h.info.Version, m.Header.Version); err != nil {
+	if err != nil {
 		return h, err
 	}
-	if c.cfg.Authorize != nil {
-		if err := c.cfg.Authorize(c.client, c.svc.name, name); err != nil {
-			return h, &xfs4iot.Error{Code: xfs4iot.AuthorisationRequired, Description: err.Error()}
-		}
+	if err := c.authorize(cmd.header.Name); err != nil {
+		return h, &xfs4iot.Error{Code: xfs4iot.AuthorisationRequired, Description: err.Error()}
 	}
-	do, err := h.begin(m)
+	if m.Generation == xfs4iot.Gen2021 {
+		err = h.info.CheckRequired2021(m.Payload)
+	}
+	if err == nil {
+		cmd.do, err = h.begin(m)
+	}
 	if err != nil {
 		return h, &xfs4iot.Error{Code: xfs4iot.InvalidData, Description: err.Error()}
 	}
-	cmd.do = do
 	return h, nil
 }
 
-func versionOr(v string) string {
-	if v == "" {
-		return "1.0"
+// find picks the handler for a command's name and version. Where there is none, the
+// one returned says how the completion is to be labelled.
+func (c *conn) find(h xfs4iot.Header, g xfs4iot.Generation) (handler, error) {
+	forms := c.svc.handlers[h.Name]
+	if len(forms) == 0 {
+		none := handler{info: xfs4iot.CommandInfo{Name: h.Name, CompletionVersion: cmp.Or(h.Version, "1.0")}}
+		return none, &xfs4iot.Error{Code: xfs4iot.UnsupportedCommand, Description: "not offered by this service"}
 	}
-	return v
+	if h.Version == "" || g == xfs4iot.Gen2021 {
+		return c.unversioned(h.Name, forms), nil
+	}
+	want, err := xfs4iot.ParseVersion(h.Version)
+	for _, f := range forms {
+		if err == nil && f.version.Serves(want) {
+			return f, nil
+		}
+	}
+	return forms[0], &xfs4iot.Error{Code: xfs4iot.UnsupportedCommand, Description: fmt.Sprintf("version %s is not offered, %s is", h.Version, versions(forms))}
 }
 
-// offered accepts the major we have with any minor up to ours; a 2021-1 client
-// names no version and gets ours.
-func offered(ours, asked string) error {
-	if asked == "" {
-		return nil
+// unversioned picks the form for a command that names no version, as those of 2021-1
+// do: the major that the client chose with SetVersions, else the lowest.
+func (c *conn) unversioned(name string, forms []handler) handler {
+	c.mu.Lock()
+	major, chosen := c.majors[name]
+	c.mu.Unlock()
+	for _, f := range forms {
+		if chosen && f.version.Major == major {
+			return f
+		}
 	}
-	have, _ := xfs4iot.ParseVersion(ours) // of a generated descriptor
-	want, err := xfs4iot.ParseVersion(asked)
-	if err != nil || !have.Serves(want) {
-		return &xfs4iot.Error{Code: xfs4iot.UnsupportedCommand, Description: fmt.Sprintf("version %s is not offered, %s is", asked, ours)}
+	return forms[len(forms)-1]
+}
+
+func versions(forms []handler) string {
+	var list []string
+	for _, f := range forms {
+		list = append(list, f.info.Version)
 	}
-	return nil
+	return strings.Join(list, ", ")
+}
+
+// authorize asks the table of rights and Config.Authorize.
+func (c *conn) authorize(command string) error {
+	srv := c.svc.srv
+	var err error
+	if r := srv.rights.Load(); r != nil {
+		err = r.Authorize(c.client, c.svc.name, command)
+	}
+	if err == nil && c.cfg.Authorize != nil {
+		err = c.cfg.Authorize(c.client, c.svc.name, command)
+	}
+	if err != nil {
+		srv.refuse(Refusal{Reason: RefusedRights, Client: c.client, Service: c.svc.name, Command: command, Err: err})
+	}
+	return err
 }

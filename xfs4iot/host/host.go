@@ -41,14 +41,30 @@
 // not read is held up to Config.SendQueue messages; then it is cut off. Messages
 // to one connection keep the order in which things happened. After a command's
 // completion nothing with its requestId follows. When a connection ends its
-// queued commands are dropped and its running one is cancelled.
+// queued commands are dropped and its running one is cancelled. A message that was
+// begun must end within Config.ReadTimeout, and a client must answer pings.
+//
+// # Versions
+//
+// Handle may be called for several majors of one command, with a descriptor made by
+// xfs4iot.NewCommand for each; the version in a command's header picks one. A client
+// of 2021-1, whose header says none, gets what it chose with Common.SetVersions, else
+// the lowest major. Broadcast and Command.Event take further forms of an event; each
+// connection gets the major that it chose, else the first form.
+//
+// # Commands that a person decides
+//
+// A handler may return cmd.Later() and complete the command with Command.Complete
+// from elsewhere: the queue goes on meanwhile, cancel and timeout end the context.
 //
 // # Security
 //
-// Plain connections are accepted on loopback listeners only unless Config says
-// otherwise; TLS, client certificates included, comes from Config.TLS. Every
-// command can be refused per client with Config.Authorize. Requests of web pages
-// (with an Origin header) are refused. Payloads are never logged.
+// Beyond loopback a server wants TLS, a certificate from each client, and a table of
+// Rights that says which client may do what; Config has a switch for each of the
+// three. Certificates come from package pki (Config.Credentials), which reads them
+// again while the server runs and never trusts the system's authorities. What is
+// refused is told to Config.Refused, for a journal. Requests of web pages (with an
+// Origin header) are refused. Payloads are never logged.
 package host
 
 import (
@@ -61,9 +77,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/pki"
 )
 
 // Config tells how a server behaves. The zero value serves loopback without TLS
@@ -71,30 +89,50 @@ import (
 type Config struct {
 	VendorName string // reported by ServicePublisher.GetServices
 
-	TLS        *tls.Config // nil: plain connections
-	AllowPlain bool        // also beyond loopback; the link must be protected otherwise
+	// Credentials protect connections with mutual TLS and are read again while the
+	// server runs; connections whose client they no longer accept are then closed.
+	Credentials *pki.Credentials
+	// TLS is for those who bring a configuration of their own instead. Without
+	// MinVersion it is TLS 1.3; session tickets should be off, for a resumed session
+	// skips what VerifyPeerCertificate checks. Both nil: plain connections.
+	TLS *tls.Config
 
-	// Authorize decides whether a client may send a command ("Printer.PrintRaw")
+	AllowPlain      bool // plain connections also beyond loopback; the link must be protected otherwise
+	AllowAnonymous  bool // TLS without client certificates also beyond loopback
+	AllowEverything bool // beyond loopback without Rights and Authorize: whoever has a certificate may do all
+
+	// Rights say which client may send which command to which service; nil decides
+	// nothing. They can be changed with SetRights.
+	Rights Rights
+
+	// Authorize is asked after Rights. It decides whether a client may send a command ("Printer.PrintRaw")
 	// to a service ("" is the publisher). Its error is answered with
-	// authorisationRequired and its text as description. nil allows everything.
+	// authorisationRequired and its text as description. nil decides nothing.
 	// It must not block.
 	Authorize func(c Client, service, command string) error
 
-	Limits       xfs4iot.Limits // of one message
-	Connections  int            // at most at a time; default 64
-	Pending      int            // commands of one connection, queued and running; default 256
-	SendQueue    int            // messages waiting for a client that reads slowly; default 256
-	Rate         int            // messages per second of one connection, twice that in a burst; default 500, below 0 unlimited
-	WriteTimeout time.Duration  // for one message; default 10 s
-	PingInterval time.Duration  // default 30 s; a client that does not answer within WriteTimeout is cut off
+	Limits           xfs4iot.Limits // of one message
+	Connections      int            // at most at a time; default 64
+	Pending          int            // commands of one connection, queued and running; default 256
+	SendQueue        int            // messages waiting for a client that reads slowly; default 256
+	Rate             int            // messages per second of one connection, twice that in a burst; default 500, below 0 unlimited
+	WriteTimeout     time.Duration  // for one message; default 10 s
+	ReadTimeout      time.Duration  // for the rest of a message once it has begun; default 30 s
+	HandshakeTimeout time.Duration  // for TLS; default 10 s
+	PingInterval     time.Duration  // default 30 s; a client that does not answer within WriteTimeout is cut off
 
 	Log *slog.Logger // connections, cut-offs, panics; nil discards
+
+	// Refused is called when a connection or, for lack of rights, a command was
+	// refused, and when a client was cut off: at most 10 times a second, 100 at once.
+	// It is called by the connection's goroutine and must not block.
+	Refused func(Refusal)
 }
 
 // Client is who is at the other end of a connection.
 type Client struct {
 	Addr         string              // network address
-	Certificates []*x509.Certificate // verified chain's leaf first; empty without mutual TLS
+	Certificates []*x509.Certificate // verified, its own first; empty without mutual TLS
 }
 
 func (c Config) withDefaults() Config {
@@ -103,6 +141,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.SendQueue, 256)
 	setDefault(&c.Rate, 500)
 	setDefault(&c.WriteTimeout, 10*time.Second)
+	setDefault(&c.ReadTimeout, 30*time.Second)
+	setDefault(&c.HandshakeTimeout, 10*time.Second)
 	setDefault(&c.PingInterval, 30*time.Second)
 	setDefault(&c.Limits.Bytes, xfs4iot.DefaultBytes)
 	setDefault(&c.Limits.Depth, xfs4iot.DefaultDepth)
@@ -122,6 +162,8 @@ func setDefault[T int | time.Duration](v *T, def T) {
 // called at any time, also while it serves.
 type Server struct {
 	cfg       Config
+	rights    atomic.Pointer[Rights] // nil: none
+	refusals  *refusals
 	publisher *Service
 	life      context.Context // ends when the server is closed
 	stop      context.CancelFunc
@@ -134,8 +176,14 @@ type Server struct {
 
 // New makes a server without services; it opens nothing.
 func New(c Config) *Server {
-	s := &Server{cfg: c.withDefaults()}
+	s := &Server{cfg: c.withDefaults(), refusals: newRefusals(c.Refused)}
+	if c.Rights != nil {
+		s.rights.Store(&c.Rights)
+	}
 	s.life, s.stop = context.WithCancel(context.Background())
+	if c.Credentials != nil {
+		context.AfterFunc(s.life, c.Credentials.OnChange(s.recheck))
+	}
 	s.publisher = newPublisher(s)
 	s.publisher.attach(s)
 	return s
@@ -191,28 +239,27 @@ func (s *Server) find(name string) *Service {
 	return nil
 }
 
-// ErrPlain is returned by Serve for a listener beyond loopback without TLS.
-var ErrPlain = errors.New("plain connections are for loopback only")
-
 // Serve accepts connections until ctx ends or the listener fails, then closes all
 // connections and waits for the running handlers to return. A server serves once.
+//
+// It serves nothing at all when the configuration would let in whom it should not:
+// ErrPlain, ErrAnonymous, ErrTrust and ErrOpen say what is wrong.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	if s.cfg.TLS == nil && !s.cfg.AllowPlain && !loopback(ln.Addr()) {
-		return fmt.Errorf("serve %s: %w", ln.Addr(), ErrPlain)
-	}
-	if s.cfg.TLS != nil {
-		ln = tls.NewListener(ln, s.cfg.TLS)
+	conf, err := s.cfg.security(loopback(ln.Addr()))
+	if err != nil {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	web := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: 10*time.Second + s.cfg.HandshakeTimeout,
 		IdleTimeout:       10 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug), // refusals are told by the gate
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, guardedKey{}, c) },
 	}
 	stopped := context.AfterFunc(ctx, func() { s.stop(); _ = web.Close() })
 	defer stopped()
-	err := web.Serve(ln)
+	err = web.Serve(&gate{Listener: ln, srv: s, tls: conf})
 	s.Close()
 	if ctx.Err() != nil {
 		return nil

@@ -447,7 +447,7 @@ func TestTextTerminalMessagesPassTheEngine(t *testing.T) {
 	})
 	_, base := serve(t, host.Config{}, &device{Service: svc})
 	c := dial(t, base+"/Display", client.Options{Generation: xfs4iot.Gen2021})
-	req := &textterminal.WriteCommand{Mode: textterminal.ModesAbsolute, PosX: new(0), PosY: new(1), Text: "Summe € 12,30"}
+	req := &textterminal.WriteCommand{Mode: textterminal.ModesAbsolute, PosX: new(0), PosY: new(1), TextAttr: &textterminal.WriteCommandTextAttr{}, Text: "Summe € 12,30"}
 	_, err := client.Do(t.Context(), c, textterminal.Write, req)
 	if err != nil || !slices.Equal(lines, []string{"Summe € 12,30"}) {
 		t.Errorf("%q %v", lines, err)

@@ -33,13 +33,11 @@ func (s *Server) list(base string) []servicepublisher.Service {
 func (s *Service) announce() {
 	s.statusMu.Lock()
 	defer s.statusMu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
+	for _, c := range s.connections() {
 		e := servicepublisher.ServiceDetailEvent{VendorName: s.srv.cfg.VendorName, Services: s.srv.list(c.base)}
 		h := xfs4iot.Header{Type: xfs4iot.TypeUnsolicited, Name: e.EventName(), Version: e.EventVersion()}
 		if m, err := xfs4iot.New(h, e); err == nil {
-			c.send(m)
+			c.send([]*xfs4iot.Message{m})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,8 @@ type Declaration struct {
 	// MaximumRequests is how many commands may wait in the queue; default 64.
 	MaximumRequests int
 	// Events lists unsolicited events beyond StatusChangedEvent that the service
-	// may Broadcast, to be reported in its capabilities.
+	// may Broadcast, to be reported in its capabilities. An event that is sent in
+	// several majors stands here once for each.
 	Events []xfs4iot.Event
 }
 
@@ -31,7 +33,7 @@ type Declaration struct {
 // NewService, give it handlers with Handle, then add it to a server.
 type Service struct {
 	name     string
-	handlers map[string]handler // complete before the service is added
+	handlers map[string][]handler // by name, highest major first; complete before the service is added
 	caps     common.CapabilitiesCompletion
 	max      int
 	events   []xfs4iot.Event
@@ -44,7 +46,7 @@ type Service struct {
 	status   common.StatusCompletion
 	raw      jsontext.Value // status as JSON
 
-	mu    sync.Mutex // guards conns; never taken while a conn's mu is held
+	mu    sync.Mutex // guards conns; taken last
 	conns map[*conn]struct{}
 }
 
@@ -54,7 +56,7 @@ func NewService(name string, d Declaration) *Service {
 	setDefault(&d.MaximumRequests, 64)
 	s := &Service{
 		name:     name,
-		handlers: map[string]handler{},
+		handlers: map[string][]handler{},
 		caps:     d.Capabilities,
 		max:      d.MaximumRequests,
 		events:   d.Events,
@@ -73,20 +75,21 @@ func (s *Service) Name() string { return s.name }
 // handler is one command as the engine sees it. begin decodes and checks the
 // payload and gives the function to run.
 type handler struct {
-	info   xfs4iot.CommandInfo
-	begin  func(payload *xfs4iot.Message) (action, error)
-	inline bool // run by the reader itself: built-in and never blocking
+	info    xfs4iot.CommandInfo
+	version xfs4iot.Version // of the command
+	begin   func(payload *xfs4iot.Message) (action, error)
+	inline  bool // run by the reader itself: built-in and never blocking
 }
 
 // action does the command and gives the completion's payload, which may be nil.
 type action func(context.Context, *Command) (any, error)
 
 // Handle makes a service offer a command. It must be called before the service is
-// added to a server. A later handler for the same command replaces the former, so
-// that a service may also answer Common.Status and the like itself.
+// added to a server. A later handler for the same major of a command replaces the
+// former, so that a service may also answer Common.Status and the like itself; one
+// for another major stands beside it.
 func Handle[Req, Resp any](s *Service, c xfs4iot.Command[Req, Resp], h func(ctx context.Context, cmd *Command, req *Req) (*Resp, error)) {
-	info := c.Info()
-	s.handlers[info.Name] = handler{info: info, begin: func(m *xfs4iot.Message) (action, error) {
+	s.offer(handler{info: c.Info(), begin: func(m *xfs4iot.Message) (action, error) {
 		req := new(Req)
 		if err := m.Into(req); err != nil {
 			return nil, err
@@ -101,30 +104,48 @@ func Handle[Req, Resp any](s *Service, c xfs4iot.Command[Req, Resp], h func(ctx 
 			}
 			return resp, err
 		}, nil
-	}}
+	}})
+}
+
+// offer puts a handler in its place among the majors of its command.
+func (s *Service) offer(h handler) {
+	h.version, _ = xfs4iot.ParseVersion(h.info.Version) // of a descriptor; a bad one serves nothing
+	forms := slices.DeleteFunc(s.handlers[h.info.Name], func(old handler) bool { return old.version.Major == h.version.Major })
+	forms = append(forms, h)
+	slices.SortFunc(forms, func(a, b handler) int { return b.version.Major - a.version.Major })
+	s.handlers[h.info.Name] = forms
 }
 
 // Broadcast sends an unsolicited event to every client of the service. It never
-// waits for a client.
-func (s *Service) Broadcast(e xfs4iot.Event) error {
+// waits for a client. others are the same event in other majors, for connections
+// that chose one of them with Common.SetVersions.
+func (s *Service) Broadcast(e xfs4iot.Event, others ...xfs4iot.Event) error {
+	var forms []*xfs4iot.Message
+	for _, f := range append([]xfs4iot.Event{e}, others...) {
+		m, err := xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeUnsolicited, Name: f.EventName(), Version: f.EventVersion()}, f)
+		if err != nil {
+			return err
+		}
+		forms = append(forms, m)
+	}
 	s.statusMu.Lock()
 	defer s.statusMu.Unlock()
-	return s.broadcast(e.EventName(), e.EventVersion(), e)
+	s.broadcast(forms)
+	return nil
 }
 
 // broadcast is called with statusMu held, which keeps the order of events the
 // same on every connection.
-func (s *Service) broadcast(name, version string, payload any) error {
-	m, err := xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeUnsolicited, Name: name, Version: version}, payload)
-	if err != nil {
-		return err
+func (s *Service) broadcast(forms []*xfs4iot.Message) {
+	for _, c := range s.connections() {
+		c.send(forms)
 	}
+}
+
+func (s *Service) connections() []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.send(m)
-	}
-	return nil
+	return slices.Collect(maps.Keys(s.conns))
 }
 
 // SetStatus changes the service's status. All that change alters is sent to every
@@ -149,7 +170,8 @@ func (s *Service) SetStatus(change func(*common.StatusCompletion)) error {
 		return err
 	}
 	var e common.StatusChangedEvent
-	return s.broadcast(e.EventName(), e.EventVersion(), diff)
+	s.broadcast([]*xfs4iot.Message{{Header: xfs4iot.Header{Type: xfs4iot.TypeUnsolicited, Name: e.EventName(), Version: e.EventVersion()}, Payload: diff}})
+	return nil
 }
 
 // Status is a copy of the service's present status.
@@ -195,11 +217,11 @@ func (s *Service) interfaces() []common.Interface {
 		}
 		return byName[name]
 	}
-	for name, h := range s.handlers {
-		entry(name).Commands[name] = &common.InterfaceCommandsValue{Versions: []string{h.info.Version}}
+	for name, forms := range s.handlers {
+		entry(name).Commands[name] = &common.InterfaceCommandsValue{Versions: commandVersions(forms)}
 	}
-	for name, version := range s.eventVersions() {
-		entry(name).Events[name] = &common.InterfaceEventsValue{Versions: []string{version}}
+	for name, versions := range s.eventVersions() {
+		entry(name).Events[name] = &common.InterfaceEventsValue{Versions: versions}
 	}
 	var list []common.Interface
 	for _, i := range byName {

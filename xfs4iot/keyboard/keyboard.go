@@ -52,6 +52,18 @@ var DefineLayout = xfs4iot.NewCommand[DefineLayoutCommand, DefineLayoutCompletio
 	Name: "Keyboard.DefineLayout", Version: "3.0",
 	CompletionVersion: "2.0",
 	ErrorCodes:        []string{"modeNotSupported", "frameCoordinate", "keyCoordinate", "frameOverlap", "keyOverlap", "tooManyFrames", "tooManyKeys", "keyAlreadyDefined"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"layout"}},
+		{At: []string{"layout", "data", "[]"}, Fields: []string{"xPos", "xSize", "yPos", "ySize"}},
+		{At: []string{"layout", "data", "[]", "float"}, Fields: []string{"x", "y"}},
+		{At: []string{"layout", "data", "[]", "keys", "[]"}, Fields: []string{"xPos", "xSize", "yPos", "ySize"}},
+		{At: []string{"layout", "pin", "[]"}, Fields: []string{"xPos", "xSize", "yPos", "ySize"}},
+		{At: []string{"layout", "pin", "[]", "float"}, Fields: []string{"x", "y"}},
+		{At: []string{"layout", "pin", "[]", "keys", "[]"}, Fields: []string{"xPos", "xSize", "yPos", "ySize"}},
+		{At: []string{"layout", "secure", "[]"}, Fields: []string{"xPos", "xSize", "yPos", "ySize"}},
+		{At: []string{"layout", "secure", "[]", "float"}, Fields: []string{"x", "y"}},
+		{At: []string{"layout", "secure", "[]", "keys", "[]"}, Fields: []string{"xPos", "xSize", "yPos", "ySize"}},
+	},
 })
 
 // GetLayout is the command Keyboard.GetLayout, version 2.0. Its completion has version 3.0. The reference runs it beside the queue.
@@ -60,11 +72,17 @@ var GetLayout = xfs4iot.NewCommand[GetLayoutCommand, GetLayoutCompletion](xfs4io
 	CompletionVersion: "3.0",
 	Immediate:         true,
 	ErrorCodes:        []string{"modeNotSupported"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"entryMode"}},
+	},
 })
 
 // KeypressBeep is the command Keyboard.KeypressBeep, version 2.0.
 var KeypressBeep = xfs4iot.NewCommand[KeypressBeepCommand, KeypressBeepCompletion](xfs4iot.CommandInfo{
 	Name: "Keyboard.KeypressBeep", Version: "2.0",
+	Required2021: []xfs4iot.Required2021{
+		{At: []string{"mode"}, Fields: []string{"active", "inactive"}},
+	},
 })
 
 // PinEntry is the command Keyboard.PinEntry, version 2.0.
@@ -76,6 +94,9 @@ var PinEntry = xfs4iot.NewCommand[PinEntryCommand, PinEntryCompletion](xfs4iot.C
 		{Name: "Keyboard.LayoutEvent", Version: "3.0"},
 	},
 	ErrorCodes: []string{"keyInvalid", "keyNotSupported", "noActivekeys", "noTerminatekeys", "minimumLength", "tooManyFrames", "partialFrame", "entryTimeout"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"minLen"}},
+	},
 })
 
 // Reset is the command Keyboard.Reset, version 2.0.
@@ -93,4 +114,7 @@ var SecureKeyEntry = xfs4iot.NewCommand[SecureKeyEntryCommand, SecureKeyEntryCom
 		{Name: "Keyboard.LayoutEvent", Version: "3.0"},
 	},
 	ErrorCodes: []string{"accessDenied", "keyInvalid", "keyNotSupported", "noActiveKeys", "noTerminatekeys", "invalidKeyLength", "modeNotSupported", "tooManyFrames", "partialFrame", "missingKeys", "entryTimeout"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"activeKeys", "keyLen", "verificationType"}},
+	},
 })

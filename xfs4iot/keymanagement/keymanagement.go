@@ -58,6 +58,9 @@ var DeleteKey = xfs4iot.NewCommand[DeleteKeyCommand, DeleteKeyCompletion](xfs4io
 var DeriveKey = xfs4iot.NewCommand[DeriveKeyCommand, DeriveKeyCompletion](xfs4iot.CommandInfo{
 	Name: "KeyManagement.DeriveKey", Version: "2.0",
 	ErrorCodes: []string{"accessDenied", "keyNotFound", "keyNoValue", "algorithmNotSupported", "duplicateKey", "useViolation", "invalidKeyLength"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"derivationAlgorithm", "inputData", "key", "keyGenKey"}},
+	},
 })
 
 // ExportRSADeviceSignedItem is the command KeyManagement.ExportRSADeviceSignedItem, version 2.0. Its completion has version 3.0.
@@ -79,6 +82,9 @@ var GenerateKCV = xfs4iot.NewCommand[GenerateKCVCommand, GenerateKCVCompletion](
 	Name: "KeyManagement.GenerateKCV", Version: "2.0",
 	CompletionVersion: "3.0",
 	ErrorCodes:        []string{"keyNotFound", "keyNoValue", "accessDenied", "modeNotSupported"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"key", "keyCheckMode"}},
+	},
 })
 
 // GenerateRSAKeyPair is the command KeyManagement.GenerateRSAKeyPair, version 2.0.
@@ -92,6 +98,9 @@ var GetCertificate = xfs4iot.NewCommand[GetCertificateCommand, GetCertificateCom
 	Name: "KeyManagement.GetCertificate", Version: "2.0",
 	CompletionVersion: "3.0",
 	ErrorCodes:        []string{"accessDenied", "invalidCertificateState", "keyNotFound"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"getCertificate"}},
+	},
 })
 
 // GetKeyDetail is the command KeyManagement.GetKeyDetail, version 2.0. The reference runs it beside the queue.
@@ -112,6 +121,9 @@ var ImportEmvPublicKey = xfs4iot.NewCommand[ImportEmvPublicKeyCommand, ImportEmv
 var ImportKey = xfs4iot.NewCommand[ImportKeyCommand, ImportKeyCompletion](xfs4iot.CommandInfo{
 	Name: "KeyManagement.ImportKey", Version: "3.0",
 	ErrorCodes: []string{"keyNotFound", "accessDenied", "duplicateKey", "keyNoValue", "useViolation", "formatNotSupported", "invalidKeyLength", "noKeyRam", "signatureNotSupported", "signatureInvalid", "randomInvalid", "algorithmNotSupported", "modeNotSupported", "cryptoMethodNotSupported", "invalidValue", "formatInvalid", "contentInvalid"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"key", "value"}},
+	},
 })
 
 // ImportKeyToken is the command KeyManagement.ImportKeyToken, version 3.0.
@@ -131,12 +143,18 @@ var Initialization = xfs4iot.NewCommand[InitializationCommand, InitializationCom
 var LoadCertificate = xfs4iot.NewCommand[LoadCertificateCommand, LoadCertificateCompletion](xfs4iot.CommandInfo{
 	Name: "KeyManagement.LoadCertificate", Version: "3.0",
 	ErrorCodes: []string{"accessDenied", "formatInvalid", "invalidCertificateState", "signatureInvalid", "randomInvalid", "modeNotSupported"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"certificateData", "loadOption", "signer"}},
+	},
 })
 
 // ReplaceCertificate is the command KeyManagement.ReplaceCertificate, version 3.0.
 var ReplaceCertificate = xfs4iot.NewCommand[ReplaceCertificateCommand, ReplaceCertificateCompletion](xfs4iot.CommandInfo{
 	Name: "KeyManagement.ReplaceCertificate", Version: "3.0",
 	ErrorCodes: []string{"accessDenied", "formatInvalid", "invalidCertificateState"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"replaceCertificate"}},
+	},
 })
 
 // Reset is the command KeyManagement.Reset, version 2.0.
@@ -148,6 +166,9 @@ var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInf
 var StartAuthenticate = xfs4iot.NewCommand[StartAuthenticateCommand, StartAuthenticateCompletion](xfs4iot.CommandInfo{
 	Name: "KeyManagement.StartAuthenticate", Version: "2.0",
 	CompletionVersion: "3.0",
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"command"}},
+	},
 })
 
 // StartKeyExchange is the command KeyManagement.StartKeyExchange, version 2.0. Its completion has version 3.0.

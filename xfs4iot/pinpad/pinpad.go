@@ -40,6 +40,9 @@ var GetPinBlock = xfs4iot.NewCommand[GetPinBlockCommand, GetPinBlockCompletion](
 		{Name: "KeyManagement.DUKPTKSNEvent", Version: "3.0"},
 	},
 	ErrorCodes: []string{"keyNotFound", "accessDenied", "keyNoValue", "useViolation", "noPin", "formatNotSupported", "invalidKeyLength", "algorithmNotSupported", "dukptOverflow", "cryptoMethodNotSupported"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"customerData", "format", "padding", "xorData"}},
+	},
 })
 
 // GetQueryPCIPTSDeviceId is the command PinPad.GetQueryPCIPTSDeviceId, version 2.0. The reference runs it beside the queue.
@@ -52,6 +55,9 @@ var GetQueryPCIPTSDeviceId = xfs4iot.NewCommand[GetQueryPCIPTSDeviceIdCommand, G
 var LocalDES = xfs4iot.NewCommand[LocalDESCommand, LocalDESCompletion](xfs4iot.CommandInfo{
 	Name: "PinPad.LocalDES", Version: "2.0",
 	ErrorCodes: []string{"keyNotFound", "accessDenied", "keyNoValue", "useViolation", "noPin", "formatNotSupported", "invalidKeyLength"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"decTable", "key", "maxPIN", "noLeadingZero", "padding", "valDigits", "validationData"}},
+	},
 })
 
 // LocalVisa is the command PinPad.LocalVisa, version 3.0. Its completion has version 2.0.
@@ -59,6 +65,9 @@ var LocalVisa = xfs4iot.NewCommand[LocalVisaCommand, LocalVisaCompletion](xfs4io
 	Name: "PinPad.LocalVisa", Version: "3.0",
 	CompletionVersion: "2.0",
 	ErrorCodes:        []string{"keyNotFound", "accessDenied", "keyNoValue", "useViolation", "noPin", "formatNotSupported", "invalidKeyLength"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"key", "pan", "pvv"}},
+	},
 })
 
 // MaintainPin is the command PinPad.MaintainPin, version 2.0.
@@ -70,6 +79,10 @@ var MaintainPin = xfs4iot.NewCommand[MaintainPinCommand, MaintainPinCompletion](
 var PresentIDC = xfs4iot.NewCommand[PresentIDCCommand, PresentIDCCompletion](xfs4iot.CommandInfo{
 	Name: "PinPad.PresentIDC", Version: "3.0",
 	ErrorCodes: []string{"accessDenied", "noPin", "protocolNotSupported", "invalidData"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"algorithmData", "chipData", "chipProtocol", "presentAlgorithm"}},
+		{At: []string{"algorithmData"}, Fields: []string{"pinOffset", "pinPointer"}},
+	},
 })
 
 // Reset is the command PinPad.Reset, version 2.0.
@@ -81,4 +94,7 @@ var Reset = xfs4iot.NewCommand[ResetCommand, ResetCompletion](xfs4iot.CommandInf
 var SetPinBlockData = xfs4iot.NewCommand[SetPinBlockDataCommand, SetPinBlockDataCompletion](xfs4iot.CommandInfo{
 	Name: "PinPad.SetPinBlockData", Version: "2.0",
 	ErrorCodes: []string{"keyNotFound", "accessDenied", "keyNoValue", "useViolation", "noPin", "formatNotSupported", "invalidKeyLength"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"customerData", "format", "padding", "xorData"}},
+	},
 })

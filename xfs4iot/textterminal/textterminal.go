@@ -59,6 +59,9 @@ var ClearScreen = xfs4iot.NewCommand[ClearScreenCommand, ClearScreenCompletion](
 var DefineKeys = xfs4iot.NewCommand[DefineKeysCommand, DefineKeysCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.DefineKeys", Version: "2.0",
 	ErrorCodes: []string{"keyInvalid", "keyNotSupported", "noActiveKeys"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"activeKeys"}},
+	},
 })
 
 // GetFormList is the command TextTerminal.GetFormList, version 2.0. The reference runs it beside the queue.
@@ -79,6 +82,9 @@ var GetQueryField = xfs4iot.NewCommand[GetQueryFieldCommand, GetQueryFieldComple
 	CompletionVersion: "3.0",
 	Immediate:         true,
 	ErrorCodes:        []string{"formNotFound", "fieldNotFound"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"formName"}},
+	},
 })
 
 // GetQueryForm is the command TextTerminal.GetQueryForm, version 2.0. Its completion has version 3.0. The reference runs it beside the queue.
@@ -87,6 +93,9 @@ var GetQueryForm = xfs4iot.NewCommand[GetQueryFormCommand, GetQueryFormCompletio
 	CompletionVersion: "3.0",
 	Immediate:         true,
 	ErrorCodes:        []string{"formNotFound"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"formName"}},
+	},
 })
 
 // LoadForm is the command TextTerminal.LoadForm, version 2.0. It is left over from 2021-1 and not part of newer releases.
@@ -105,6 +114,9 @@ var Read = xfs4iot.NewCommand[ReadCommand, ReadCompletion](xfs4iot.CommandInfo{
 		{Name: "TextTerminal.KeyEvent", Version: "2.0"},
 	},
 	ErrorCodes: []string{"keyInvalid", "keyNotSupported", "noActiveKeys"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"activeKeys", "flush", "mode", "numOfChars", "posX", "posY"}},
+	},
 })
 
 // ReadForm is the command TextTerminal.ReadForm, version 2.0.
@@ -115,6 +127,9 @@ var ReadForm = xfs4iot.NewCommand[ReadFormCommand, ReadFormCompletion](xfs4iot.C
 		{Name: "TextTerminal.FieldWarningEvent", Version: "2.0"},
 	},
 	ErrorCodes: []string{"formNotFound", "formInvalid", "fieldSpecFailure", "keyCanceled", "fieldError"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"formName"}},
+	},
 })
 
 // Reset is the command TextTerminal.Reset, version 2.0.
@@ -132,12 +147,18 @@ var SetForm = xfs4iot.NewCommand[SetFormCommand, SetFormCompletion](xfs4iot.Comm
 var SetResolution = xfs4iot.NewCommand[SetResolutionCommand, SetResolutionCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.SetResolution", Version: "2.0",
 	ErrorCodes: []string{"resolutionNotSupported"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"resolution"}},
+	},
 })
 
 // Write is the command TextTerminal.Write, version 2.0.
 var Write = xfs4iot.NewCommand[WriteCommand, WriteCompletion](xfs4iot.CommandInfo{
 	Name: "TextTerminal.Write", Version: "2.0",
 	ErrorCodes: []string{"characterSetsData"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"mode", "posX", "posY", "text", "textAttr"}},
+	},
 })
 
 // WriteForm is the command TextTerminal.WriteForm, version 2.0.
@@ -148,4 +169,7 @@ var WriteForm = xfs4iot.NewCommand[WriteFormCommand, WriteFormCompletion](xfs4io
 		{Name: "TextTerminal.FieldWarningEvent", Version: "2.0"},
 	},
 	ErrorCodes: []string{"formNotFound", "formInvalid", "mediaOverflow", "fieldSpecFailure", "characterSetsData", "fieldError"},
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"clearScreen", "fields", "formName"}},
+	},
 })

@@ -39,6 +39,9 @@ var GetActiveInterface = xfs4iot.NewCommand[GetActiveInterfaceCommand, GetActive
 // SetActiveInterface is the command VendorApplication.SetActiveInterface, version 2.0.
 var SetActiveInterface = xfs4iot.NewCommand[SetActiveInterfaceCommand, SetActiveInterfaceCompletion](xfs4iot.CommandInfo{
 	Name: "VendorApplication.SetActiveInterface", Version: "2.0",
+	Required2021: []xfs4iot.Required2021{
+		{Fields: []string{"activeInterface"}},
+	},
 })
 
 // StartLocalApplication is the command VendorApplication.StartLocalApplication, version 2.0.

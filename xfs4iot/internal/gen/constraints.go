@@ -16,10 +16,11 @@ type merger struct {
 	seen map[*node][]constraint // every constraint found for a node
 	uses map[*node]int          // in how many places a node is used by commands
 	out  map[*node]bool         // nodes also used outside commands
+	at   map[string]*node       // what stands at a path, references followed
 }
 
 func merge(d *description, all map[string]constraint) {
-	m := &merger{d, all, map[*node][]constraint{}, map[*node]int{}, map[*node]bool{}}
+	m := &merger{d, all, map[*node][]constraint{}, map[*node]int{}, map[*node]bool{}, map[string]*node{}}
 	for _, i := range d.Interfaces {
 		for _, c := range i.Value.Commands {
 			m.walk(c.Value.Command, i.Name+"."+c.Name+".command", true, 0)
@@ -35,6 +36,7 @@ func merge(d *description, all map[string]constraint) {
 	for n, found := range m.seen {
 		n.rules = m.agree(n, found)
 	}
+	d.required = m.required()
 }
 
 func (m *merger) walk(n *node, path string, inCommand bool, depth int) {
@@ -48,6 +50,7 @@ func (m *merger) walk(n *node, path string, inCommand bool, depth int) {
 		m.walk(m.d.shared(n.Ref), path, inCommand, depth+1)
 		return
 	}
+	m.at[path] = n
 	if inCommand {
 		m.uses[n]++
 	} else {

@@ -278,6 +278,13 @@ func (g *generator) descriptor(name string, c *command) {
 	if len(c.ErrorCodes) > 0 {
 		g.f.p("ErrorCodes: %#v,", c.ErrorCodes)
 	}
+	if list := g.d.required[g.name+"."+name]; len(list) > 0 {
+		g.f.p("Required2021: []xfs4iot.Required2021{")
+		for _, r := range list {
+			g.f.p("%s,", r.literal())
+		}
+		g.f.p("},")
+	}
 	g.f.p("})\n")
 }
 

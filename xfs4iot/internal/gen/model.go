@@ -46,6 +46,8 @@ type description struct {
 		Tag        string `json:"tag"`
 	} `json:"source"`
 	Interfaces ordered[*iface] `json:"interfaces"`
+
+	required map[string][]requiredAt // of commands by full name, once merged
 }
 
 type iface struct {
