@@ -82,6 +82,7 @@ func (n *Node) project(ctx context.Context) error {
 					return err
 				}
 			case <-n.journal.Changed(next):
+				n.gather(ctx)
 			case <-n.journal.Done():
 				return nil
 			case <-ctx.Done():
@@ -97,6 +98,22 @@ func (n *Node) project(ctx context.Context) error {
 		n.progress()
 	}
 	return nil
+}
+
+// gatherFor is how long entries gather before the projection takes them in one
+// transaction: one for each entry would compete with the sale that made it.
+const gatherFor = 100 * time.Millisecond
+
+// gather waits for more entries, unless somebody waits for those there are.
+func (n *Node) gather(ctx context.Context) {
+	t := time.NewTimer(gatherFor)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-n.asked:
+	case <-n.journal.Done():
+	case <-ctx.Done():
+	}
 }
 
 // renew throws a damaged projection away and begins an empty one. Any other
@@ -183,6 +200,10 @@ func (n *Node) caughtUp(ctx context.Context, size uint64) error {
 		n.waiters.Unlock()
 		if n.searched.Load() >= size {
 			return nil
+		}
+		select {
+		case n.asked <- struct{}{}:
+		default:
 		}
 		select {
 		case <-came:

@@ -50,6 +50,7 @@ type Node struct {
 
 	waiters sync.Mutex    // guards came; never held with another lock
 	came    chan struct{} // closed when searched grows
+	asked   chan struct{} // receives when somebody waits for that
 
 	// mu is the book: whoever writes, to the journal or the vault, holds it.
 	mu        sync.Mutex
@@ -91,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		opts: o, pins: newPins(), sessions: sessions{}, lockout: newLockout(), floods: newFloods(), flights: map[[16]byte]*flight{},
 		waiting: map[sale.ID]time.Time{}, people: map[staff.ID]sqlite.Person{}, printing: make(chan printJob, maxJobs),
-		pings: make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256), broken: make(chan error, 1),
+		pings: make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256), broken: make(chan error, 1), asked: make(chan struct{}, 1),
 	}
 	n.stream.version = uint64(max(0, o.Now().UnixMilli()))
 	if err := n.open(ctx); err != nil {
@@ -201,8 +202,13 @@ func (n *Node) openVault(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.vault, err = sqlite.OpenVault(ctx, filepath.Join(n.opts.Dir, vaultFile), key)
-	return err
+	if n.vault, err = sqlite.OpenVault(ctx, filepath.Join(n.opts.Dir, vaultFile), key); err != nil {
+		return err
+	}
+	if n.vault.Missing > 0 {
+		n.opts.Log.Error("the log of the vault's changes was damaged", "missing", n.vault.Missing)
+	}
+	return nil
 }
 
 // recordStart journals that the program started and what recovery found.

@@ -2,6 +2,7 @@ package till
 
 import (
 	"slices"
+	"sync"
 	"time"
 	_ "time/tzdata" // a till's image need not carry the zones
 
@@ -175,12 +176,19 @@ func list[T any](in []T) []T {
 	return in
 }
 
+// zones are those that were loaded before, by name: reading one takes long.
+var zones sync.Map
+
 // zone is the shop's zone; a profile that was accepted has one.
 func zone(s *fiscal.Shop) *time.Location {
+	if loc, ok := zones.Load(s.Zone); ok {
+		return loc.(*time.Location)
+	}
 	loc, err := time.LoadLocation(s.Zone)
 	if err != nil {
 		return time.UTC
 	}
+	zones.Store(s.Zone, loc)
 	return loc
 }
 

@@ -39,7 +39,7 @@ var may = map[string][]string{
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
 		"journal", "journal/proof", "internal/durable", "till/..."},
-	"till/sqlite":   {"internal/durable", "journal/proof", "money", "fiscal", "till"},
+	"till/sqlite":   {"internal/durable", "internal/redo", "journal/proof", "money", "fiscal", "till"},
 	"till/devices":  {"xfs4iot/...", "receipt/paper", "money", "sale", "receipt"},
 	"till/api":      {"till", "journal", "journal/proof", "money", "fiscal", "staff", "receipt", "receipt/paper", "sale", "catalog", "drawer", "tax"},
 	"till/web":      nil,
@@ -49,6 +49,7 @@ var may = map[string][]string{
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
 	"internal/durable":          nil,
+	"internal/redo":             {"internal/durable"},
 	"internal/powercut":         {"internal/durable"},
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
 	"internal/replay":           {"..."},

@@ -5,7 +5,8 @@
 // their PINs, the open basket and the suspended ones, sessions, answers to
 // commands that made no entry, the catalogue in force and the shop's settings.
 // It is never the truth about a sale. Every change is durable when the call that
-// makes it returns (synchronous=FULL, read back at each open).
+// makes it returns: in a log beside the database (package redo), which the
+// database takes over behind (synchronous=FULL, read back at each open).
 //
 // The [Projection] holds what the journal gives back at any time: where each
 // receipt is, what has been returned from it, and words to search for. Its

@@ -6,16 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/internal/redo"
 )
 
 // Vault keeps what the journal cannot give back. Its methods may be called
-// concurrently; they run one after the other. When a method that changes
-// something returns nil the change survives loss of power; after an error it may
-// or may not be there.
-type Vault struct{ d *database }
+// concurrently; they run one after the other. When Apply or Stage returns nil the
+// change survives loss of power; after an error it may or may not be there.
+type Vault struct {
+	d   *database
+	log *redo.Log // nil where none could be made: then each change is a transaction
+	// Missing counts changes that the log beside the file should have held when it
+	// was opened, and did not: more than none means that it was damaged.
+	Missing uint64
+	begun   redo.Mark // of the database when the vault was opened
+
+	taking sync.Mutex // held while the database takes changes over; comes before mu
+	behind sync.WaitGroup
+
+	mu      sync.Mutex
+	memory  memory
+	pending *pending // not in the database yet
+	under   *pending // on its way there; nil: nothing
+	settled []op     // take effect, but are not in the log yet
+	patient int      // changes that pass before the database is tried again
+}
 
 // Person is someone who may sign in.
 type Person struct {
@@ -56,7 +74,7 @@ type Answer struct {
 // Setting is a named value; a nil Value deletes it.
 type Setting struct {
 	Key   string `json:"key"`
-	Value []byte `json:"value"`
+	Value []byte `json:"value,omitzero"`
 }
 
 // Change is one alteration of the vault; exactly one field is set.
@@ -72,9 +90,9 @@ type Change struct {
 
 // Staged are changes that wait for the entry of their command.
 type Staged struct {
-	Command string
-	Size    uint64 // the entry is at this index or above, or was never made
-	Changes []Change
+	Command string   `json:"command"`
+	Size    uint64   `json:"size"` // the entry is at this index or above, or was never made
+	Changes []Change `json:"changes"`
 }
 
 // CreateVault makes a vault in a file that must not exist; key is 32 bytes.
@@ -82,29 +100,46 @@ func CreateVault(ctx context.Context, path string, key []byte) (*Vault, error) {
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("create vault: %w", os.ErrExist)
 	}
-	d, err := open(ctx, path, key, "vault", "FULL", true, hotVault...)
-	if err != nil {
-		return nil, err
-	}
-	return &Vault{d}, nil
+	return openVault(ctx, path, key, true)
 }
 
-// OpenVault opens a vault that must exist. Errors: [ErrKey], [ErrNewer], os.ErrNotExist.
+// OpenVault opens a vault that must exist, with the log of changes beside it
+// (path and "-redo"), and takes over what that holds. Errors: [ErrKey],
+// [ErrNewer], os.ErrNotExist.
 func OpenVault(ctx context.Context, path string, key []byte) (*Vault, error) {
-	d, err := open(ctx, path, key, "vault", "FULL", false, hotVault...)
+	return openVault(ctx, path, key, false)
+}
+
+func openVault(ctx context.Context, path string, key []byte, mayCreate bool) (*Vault, error) {
+	d, err := open(ctx, path, key, "vault", "FULL", mayCreate, hotVault...)
 	if err != nil {
 		return nil, err
 	}
-	return &Vault{d}, nil
+	v := &Vault{d: d, pending: newPending()}
+	if err := v.recall(ctx, durable.OS{}, path+"-redo", key); err != nil {
+		return nil, errors.Join(fmt.Errorf("open vault: %w", err), v.release())
+	}
+	return v, nil
 }
 
-// Close writes the log back into the file and gives up the lock.
-func (v *Vault) Close() error { return v.d.close() }
+// Close brings everything into the database and gives up the lock. After an error
+// the log still has what the database has not.
+func (v *Vault) Close() error {
+	v.behind.Wait()
+	return errors.Join(v.take(context.Background()), v.release())
+}
+
+func (v *Vault) release() error {
+	var err error
+	if v.log != nil {
+		err = v.log.Close()
+	}
+	return errors.Join(err, v.d.close())
+}
 
 // Apply makes all changes or none.
 func (v *Vault) Apply(ctx context.Context, changes ...Change) error {
-	err := v.d.transact(ctx, func(tx *sql.Tx) error { return v.d.applyAll(ctx, tx, changes) })
-	if err != nil {
+	if err := v.commit(ctx, op{Changes: changes}); err != nil {
 		return fmt.Errorf("change vault: %w", err)
 	}
 	return nil
@@ -114,60 +149,47 @@ func (v *Vault) Apply(ctx context.Context, changes ...Change) error {
 // command is durable. A crash in between leaves them staged; the node looks for
 // the entry at its next start.
 func (v *Vault) Stage(ctx context.Context, s Staged) error {
-	body, err := json.Marshal(s.Changes)
-	if err != nil {
-		return fmt.Errorf("stage changes: %w", err)
-	}
-	_, err = v.d.hot[insertStaged].ExecContext(ctx, s.Command, int64(s.Size), body)
-	if err != nil {
+	if err := v.commit(ctx, op{Stage: &s}); err != nil {
 		return fmt.Errorf("stage changes: %w", err)
 	}
 	return nil
 }
 
 // Settle applies what was staged for command, or with apply=false forgets it.
-// A command without staged changes is no error.
+// A command without staged changes is no error. It takes effect at once and
+// becomes durable with the next change: a crash before that leaves them staged,
+// and the entry decides again.
 func (v *Vault) Settle(ctx context.Context, command string, apply bool) error {
-	err := v.d.transact(ctx, func(tx *sql.Tx) error { return v.d.settle(ctx, tx, command, apply) })
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	o := op{Settle: command, Apply: apply}
+	err := ctx.Err()
+	if err == nil {
+		err = v.memory.check(o)
+	}
 	if err != nil {
 		return fmt.Errorf("settle staged changes: %w", err)
+	}
+	if _, ok := v.memory.stagedFor(command); ok {
+		v.note(o)
+		v.settled = append(v.settled, o)
 	}
 	return nil
 }
 
-func (d *database) settle(ctx context.Context, tx *sql.Tx, command string, apply bool) error {
-	var body []byte
-	err := tx.StmtContext(ctx, d.hot[takeStaged]).QueryRowContext(ctx, command).Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err != nil || !apply {
-		return err
-	}
-	var changes []Change
-	if err := json.Unmarshal(body, &changes); err != nil {
-		return err
-	}
-	return d.applyAll(ctx, tx, changes)
-}
-
 // Staged lists what no Settle has ended, oldest first.
 func (v *Vault) Staged(ctx context.Context) ([]Staged, error) {
-	list, err := all(ctx, v.d.db, func(scan func(...any) error) (s Staged, err error) {
-		var body []byte
-		if err = scan(&s.Command, &s.Size, &body); err == nil {
-			err = json.Unmarshal(body, &s.Changes)
-		}
-		return s, err
-	}, "SELECT command, size, changes FROM staged ORDER BY size, rowid")
-	if err != nil {
+	if err := v.take(ctx); err != nil {
 		return nil, fmt.Errorf("list staged changes: %w", err)
 	}
-	return list, nil
+	return v.d.staged(ctx)
 }
 
 // People lists everyone, in the order of their ids.
 func (v *Vault) People(ctx context.Context) ([]Person, error) {
+	if err := v.take(ctx); err != nil {
+		return nil, fmt.Errorf("list people: %w", err)
+	}
 	list, err := all(ctx, v.d.db, func(scan func(...any) error) (p Person, err error) {
 		err = scan(&p.ID, &p.Name, &p.Role, &p.PIN, &p.Active)
 		return p, err
@@ -180,6 +202,9 @@ func (v *Vault) People(ctx context.Context) ([]Person, error) {
 
 // Baskets lists the open basket and the suspended ones, oldest first.
 func (v *Vault) Baskets(ctx context.Context) ([]Basket, error) {
+	if err := v.take(ctx); err != nil {
+		return nil, fmt.Errorf("list baskets: %w", err)
+	}
 	list, err := all(ctx, v.d.db, func(scan func(...any) error) (b Basket, err error) {
 		var at int64
 		err = scan(&b.ID, &b.Open, &b.Label, &b.Lines, &b.Total, &at, &b.Size, &b.Body)
@@ -194,6 +219,9 @@ func (v *Vault) Baskets(ctx context.Context) ([]Basket, error) {
 
 // Sessions lists the signed-in screens.
 func (v *Vault) Sessions(ctx context.Context) ([]Session, error) {
+	if err := v.take(ctx); err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
 	list, err := all(ctx, v.d.db, func(scan func(...any) error) (s Session, err error) {
 		var at int64
 		err = scan(&s.Token, &s.Person, &at, &s.Locked)
@@ -206,8 +234,31 @@ func (v *Vault) Sessions(ctx context.Context) ([]Session, error) {
 	return list, nil
 }
 
+// Setting finds a value; nil when there is none.
+func (v *Vault) Setting(ctx context.Context, key string) ([]byte, error) {
+	var value []byte
+	err := v.take(ctx)
+	if err == nil {
+		err = v.d.db.QueryRowContext(ctx, "SELECT value FROM setting WHERE key = ?", key).Scan(&value)
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("find setting %s: %w", key, err)
+	}
+	return value, nil
+}
+
 // Answer finds what a command was answered; ok is false when it is not known.
 func (v *Vault) Answer(ctx context.Context, command string) (body []byte, ok bool, err error) {
+	v.mu.Lock()
+	a := v.waiting(command)
+	ask := v.memory.mayKnow(command)
+	v.mu.Unlock()
+	if a != nil {
+		return a.Body, true, nil
+	}
+	if !ask {
+		return nil, false, nil
+	}
 	err = v.d.hot[findAnswer].QueryRowContext(ctx, command).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
@@ -220,79 +271,13 @@ func (v *Vault) Answer(ctx context.Context, command string) (body []byte, ok boo
 
 // ForgetAnswers drops the answers given before a time: ids that old are refused.
 func (v *Vault) ForgetAnswers(ctx context.Context, before time.Time) error {
+	if err := v.take(ctx); err != nil {
+		return fmt.Errorf("forget answers: %w", err)
+	}
+	v.taking.Lock()
+	defer v.taking.Unlock()
 	if _, err := v.d.db.ExecContext(ctx, "DELETE FROM answer WHERE at < ?", before.UnixMilli()); err != nil {
 		return fmt.Errorf("forget answers: %w", err)
 	}
-	return nil
-}
-
-// Setting finds a value; nil when there is none.
-func (v *Vault) Setting(ctx context.Context, key string) ([]byte, error) {
-	var value []byte
-	err := v.d.db.QueryRowContext(ctx, "SELECT value FROM setting WHERE key = ?", key).Scan(&value)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("find setting %s: %w", key, err)
-	}
-	return value, nil
-}
-
-func (d *database) applyAll(ctx context.Context, tx *sql.Tx, changes []Change) error {
-	for _, c := range changes {
-		if err := d.apply(ctx, tx, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *database) apply(ctx context.Context, tx *sql.Tx, c Change) error {
-	query, args := statement(c)
-	if query == "" {
-		return errors.New("empty change")
-	}
-	_, err := d.exec(ctx, tx, query, args...)
-	return err
-}
-
-// The queries of the hot paths.
-const (
-	putBasket = "INSERT INTO basket (id, open, label, lines, total, at, size, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)" +
-		" ON CONFLICT (id) DO UPDATE SET open=excluded.open, label=excluded.label, lines=excluded.lines, total=excluded.total, at=excluded.at, size=excluded.size, body=excluded.body"
-	dropBasket   = "DELETE FROM basket WHERE id = ?"
-	putSession   = "INSERT OR REPLACE INTO session (token, person, at, locked) VALUES (?, ?, ?, ?)"
-	putAnswer    = "INSERT OR REPLACE INTO answer (command, at, body) VALUES (?, ?, ?)"
-	findAnswer   = "SELECT body FROM answer WHERE command = ?"
-	insertStaged = "INSERT INTO staged (command, size, changes) VALUES (?, ?, ?)"
-	takeStaged   = "DELETE FROM staged WHERE command = ? RETURNING changes"
-)
-
-var hotVault = []string{putBasket, dropBasket, putSession, putAnswer, findAnswer, insertStaged, takeStaged}
-
-func statement(c Change) (string, []any) {
-	switch {
-	case c.Person != nil:
-		p := c.Person
-		return "INSERT OR REPLACE INTO person (id, name, role, pin, active) VALUES (?, ?, ?, ?, ?)",
-			[]any{p.ID, p.Name, p.Role, p.PIN, p.Active}
-	case c.Basket != nil:
-		b := c.Basket
-		return putBasket,
-			[]any{b.ID, b.Open, b.Label, b.Lines, b.Total, b.At.UnixMilli(), int64(b.Size), b.Body}
-	case c.DropBasket != "":
-		return dropBasket, []any{c.DropBasket}
-	case c.Session != nil:
-		s := c.Session
-		return putSession,
-			[]any{s.Token, s.Person, s.At.UnixMilli(), s.Locked}
-	case c.DropSession != nil:
-		return "DELETE FROM session WHERE token = ?", []any{c.DropSession}
-	case c.Answer != nil:
-		return putAnswer,
-			[]any{c.Answer.Command, c.Answer.At.UnixMilli(), c.Answer.Body}
-	case c.Setting != nil && c.Setting.Value == nil:
-		return "DELETE FROM setting WHERE key = ?", []any{c.Setting.Key}
-	case c.Setting != nil:
-		return "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", []any{c.Setting.Key, c.Setting.Value}
-	}
-	return "", nil
+	return v.learnAnswers(ctx)
 }
