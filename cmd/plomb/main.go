@@ -28,6 +28,7 @@ type commands struct {
 	Up      upCommand      `cmd:"" help:"Run everything on this machine: devices, signer, till and screen."`
 	Till    tillCommand    `cmd:"" help:"Run the till alone."`
 	Devices devicesCommand `cmd:"" help:"Run simulated devices: receipt printer with drawer, scanner, customer display."`
+	XFS     xfsCommand     `cmd:"" name:"xfs" help:"Talk to device services: find, watch, send, check them."`
 	Signer  signerCommand  `cmd:"" help:"Run the signer alone: the one process that holds the signing key."`
 	Journal journalCommand `cmd:"" help:"Read, prove and check the journal."`
 	Receipt receiptCommand `cmd:"" help:"Show receipts and check their codes."`
