@@ -29,6 +29,7 @@ type commands struct {
 	Till    tillCommand    `cmd:"" help:"Run the till alone."`
 	Devices devicesCommand `cmd:"" help:"Run simulated devices: receipt printer with drawer, scanner, customer display."`
 	XFS     xfsCommand     `cmd:"" name:"xfs" help:"Talk to device services: find, watch, send, check them."`
+	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue certificates for devices and what drives them."`
 	Signer  signerCommand  `cmd:"" help:"Run the signer alone: the one process that holds the signing key."`
 	Journal journalCommand `cmd:"" help:"Read, prove and check the journal."`
 	Receipt receiptCommand `cmd:"" help:"Show receipts and check their codes."`

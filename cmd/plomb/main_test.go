@@ -164,7 +164,7 @@ func flagsOf(n *kong.Node) (names []string) {
 	return names
 }
 
-var flagPattern = regexp.MustCompile("`(--[a-z-]+)`")
+var flagPattern = regexp.MustCompile("`(--[a-z0-9-]+)`")
 
 func flagsIn(text string) (names []string) {
 	for _, m := range flagPattern.FindAllStringSubmatch(text, -1) {

@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/client"
+	"github.com/plomb-pos/plomb/xfs4iot/pki"
 )
 
 // xfsCommand is the workbench for device services, ours and other makers'.
@@ -28,10 +25,8 @@ type xfsCommand struct {
 
 // xfsLink is how a service is reached.
 type xfsLink struct {
-	CA         string        `name:"ca" type:"existingfile" placeholder:"FILE" help:"Certificates that the service's own must come from (PEM); makes the link wss."`
-	Cert       string        `type:"existingfile" placeholder:"FILE" help:"Certificate to show to the service (PEM)."`
-	Key        string        `type:"existingfile" placeholder:"FILE" help:"Its private key (PEM)."`
-	ServerName string        `placeholder:"NAME" help:"Name to ask of the service's certificate, if it is not the address."`
+	Identity   string        `type:"existingdir" placeholder:"DIR" help:"Folder with the certificates to trust and to show, as plomb pki writes it; makes the link wss."`
+	TLS12      bool          `name:"tls12" help:"Accept TLS 1.2 beside 1.3."`
 	Generation string        `enum:"2023,2021" default:"2023" help:"Release whose envelope is spoken, 2023 (from 2023-2 on) or 2021 (2021-1)."`
 	Patience   time.Duration `default:"10s" help:"How long to wait for a connection and an answer."`
 }
@@ -47,39 +42,15 @@ func (l xfsLink) options() (client.Options, error) {
 	if l.old() {
 		o.Generation = xfs4iot.Gen2021
 	}
+	if l.Identity == "" {
+		return o, nil
+	}
 	var err error
-	o.TLS, err = l.tls()
+	o.Credentials, err = credentials(l.Identity, pki.Policy{AllowTLS12: l.TLS12})
 	return o, err
 }
 
 func (l xfsLink) old() bool { return l.Generation == "2021" }
-
-// tls is nil without certificates: no trust store is taken but the one given.
-func (l xfsLink) tls() (*tls.Config, error) {
-	if l.CA == "" && l.Cert == "" && l.Key == "" {
-		return nil, nil
-	}
-	if l.CA == "" || (l.Cert == "") != (l.Key == "") {
-		return nil, usage{errors.New("--ca is needed for a wss link, --cert and --key go together")}
-	}
-	roots := x509.NewCertPool()
-	pem, err := os.ReadFile(l.CA)
-	if err != nil {
-		return nil, fmt.Errorf("read the certificates to trust: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", l.CA)
-	}
-	out := &tls.Config{RootCAs: roots, ServerName: l.ServerName, MinVersion: tls.VersionTLS12}
-	if l.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(l.Cert, l.Key)
-		if err != nil {
-			return nil, fmt.Errorf("read the certificate to show: %w", err)
-		}
-		out.Certificates = []tls.Certificate{pair}
-	}
-	return out, nil
-}
 
 // usage is an error of whoever called the command.
 type usage struct{ error }
@@ -111,7 +82,7 @@ func (l xfsLink) address(text string) (string, error) {
 }
 
 func (l xfsLink) scheme() string {
-	if l.CA != "" {
+	if l.Identity != "" {
 		return "wss"
 	}
 	return "ws"

@@ -73,7 +73,10 @@ func (c xfsConform) target(ctx context.Context) (conform.Target, error) {
 	}
 	find, stop := context.WithTimeout(ctx, c.Patience)
 	defer stop()
-	out := conform.Target{Generation: o.Generation, TLS: o.TLS}
+	out := conform.Target{Generation: o.Generation}
+	if o.Credentials != nil {
+		out.TLS = o.Credentials.Client()
+	}
 	if out.URL, err = c.find(find, o); err != nil {
 		return out, err
 	}

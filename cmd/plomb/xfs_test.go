@@ -12,6 +12,7 @@ import (
 
 	"github.com/plomb-pos/plomb/driver/sim"
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/barcodereader"
 	"github.com/plomb-pos/plomb/xfs4iot/conform"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 	"github.com/plomb-pos/plomb/xfs4iot/textterminal"
@@ -102,18 +103,32 @@ func TestXFSSendMovesTheDeviceAndSaysHowItEnded(t *testing.T) {
 }
 
 func TestAnUnknownOutcomeHasItsOwnExitCode(t *testing.T) {
-	b := newWorkbench(t)
-	go func() {
-		for !b.Scanner.Reading() {
-			<-b.Scanner.Changed()
-		}
-		if err := b.Vanish(sim.ScannerName); err != nil {
-			b.Error(err)
-		}
-	}()
-	_, words, code := b.run("send", b.at+"/Scanner", "BarcodeReader.Read")
-	if code != exitUnknown || !strings.Contains(words, "before sending it again") {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	deaf := host.NewService("Deaf", host.Declaration{})
+	host.Handle(deaf, barcodereader.Read, func(context.Context, *host.Command, *barcodereader.ReadCommand) (*barcodereader.ReadCompletion, error) {
+		stop()
+		<-ended // a device that goes on while the connection ends
+		return nil, nil
+	})
+	server := host.New(host.Config{})
+	if err := server.Add(deaf); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, ln) }()
+	var out, words writer
+	code := run(t.Context(), []string{"xfs", "send", ln.Addr().String() + "/Deaf", "BarcodeReader.Read"}, streams{nil, &out, &words})
+	close(ended)
+	if code != exitUnknown || !strings.Contains(string(words), "before sending it again") {
 		t.Errorf("exit code %d: %s", code, words)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 
