@@ -88,7 +88,8 @@ func (c *Check) Entry(h *proof.Head, body []byte) []Finding {
 // reports that; the check goes on behind them.
 func (c *Check) Missing(next uint64) {
 	if next > c.state.Size {
-		c.state.Size, c.state.resync, c.blind = next, true, true
+		c.state.Missing(next)
+		c.blind = true
 	}
 }
 
@@ -112,6 +113,9 @@ func (c *Check) whole(h *proof.Head, body []byte) []error {
 		return c.fromSnapshot(h, snap)
 	}
 	errs := c.original(b)
+	if r, ok := b.(*Recovery); ok && r.Next != nil {
+		c.blind = true // from here the till had not got what may have been mended since
+	}
 	if err := c.step(h, b); err != nil {
 		if !c.blind || !unseen(err) {
 			errs = append(errs, err)
@@ -162,7 +166,8 @@ func (c *Check) afterBlindDay(h *proof.Head, z *ZReport) error {
 	s := &c.state
 	var err error
 	defer s.passed(h)
-	if z.Report.Number != s.Next.Z || z.Report.After != s.Grand {
+	known := s.lost.Document > 0 || z.Report.After == s.Grand
+	if z.Report.Number < s.Next.Z || z.Report.Number > s.Beyond().Z || !known {
 		err = refuse(CodeFigures, "Z %d with net %d after entries that could not be read; %d and %d follow", z.Report.Number, z.Report.After.Net, s.Next.Z, s.Grand.Net)
 	}
 	s.Next.Z, s.Grand = z.Report.Number, z.Report.After
@@ -195,13 +200,13 @@ func (c *Check) believe(h *proof.Head, b Body) {
 // trust goes on from what a head says.
 func (c *Check) trust(h *proof.Head) {
 	s := &c.state
-	for tag, next := range map[uint8]*int64{TagDocument: &s.Next.Document, TagTraining: &s.Next.Training} {
+	for tag, x := range map[uint8]struct{ next, lost *int64 }{TagDocument: {&s.Next.Document, &s.lost.Document}, TagTraining: {&s.Next.Training, &s.lost.Training}} {
 		if n, ok := h.Number(tag); ok && h.Kind != KindEpoch {
-			*next = n + 1
+			*x.next, *x.lost = n+1, 0
 		}
 	}
 	if n, ok := h.Number(TagZ); ok && h.Kind == KindZReport {
-		s.Next.Z = n + 1
+		s.Next.Z, s.lost.Z = n+1, 0
 	}
 	if g, ok := grandOf(h); ok {
 		s.Grand = g
@@ -221,7 +226,7 @@ func (c *Check) fromSnapshot(h *proof.Head, b *Snapshot) []error {
 		c.trust(h)
 		return []error{err}
 	}
-	if before.Size > 0 && (before.Next.Document > c.state.Next.Document || before.Grand.Sale > c.state.Grand.Sale) {
+	if before.Size > 0 && !before.recovered && (before.Next.Document > c.state.Next.Document || before.Grand.Sale > c.state.Grand.Sale) {
 		return []error{refuse(CodeSnapshot, "the snapshot knows less than the entries before it")}
 	}
 	return nil
@@ -248,12 +253,15 @@ func (c *Check) headOnly(h *proof.Head) []error {
 // continues compares the numbers of a head with those that follow.
 func (s *State) continues(h *proof.Head) []error {
 	var errs []error
-	for tag, next := range map[uint8]int64{TagDocument: s.Next.Document, TagTraining: s.Next.Training, TagZ: s.Next.Z} {
-		if n, ok := h.Number(tag); ok && n != next {
-			errs = append(errs, refuse(CodeDocumentNumber, "%s number %d where %d follows", TagName(tag), n, next))
+	most := s.Beyond()
+	for tag, next := range map[uint8][2]int64{
+		TagDocument: {s.Next.Document, most.Document}, TagTraining: {s.Next.Training, most.Training}, TagZ: {s.Next.Z, most.Z},
+	} {
+		if n, ok := h.Number(tag); ok && (n < next[0] || n > next[1]) {
+			errs = append(errs, refuse(CodeDocumentNumber, "%s number %d where %d follows", TagName(tag), n, next[0]))
 		}
 	}
-	if n, ok := h.Number(TagNetBefore); ok && KindName(h.Kind) != "" && h.Kind < KindXReport && n != int64(s.Grand.Net) {
+	if n, ok := h.Number(TagNetBefore); ok && s.lost.Document == 0 && KindName(h.Kind) != "" && h.Kind < KindXReport && n != int64(s.Grand.Net) {
 		errs = append(errs, refuse(CodeGrand, "net total before is %d, it was %d", n, s.Grand.Net))
 	}
 	return errs

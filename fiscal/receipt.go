@@ -98,9 +98,9 @@ func (r *Receipt) numbers(s *State) numbers {
 // return-exceeds-original, void-after-close, wrong-reference,
 // training-mode-differs, and those of sale and drawer.
 func (s *State) NewReceipt(d sale.Document, original *sale.Original, late *Late) (*Receipt, error) {
-	r := &Receipt{Document: d, Issuer: s.Shop.issuer(), Late: late, Number: s.Next.Document, Before: s.Grand, Outage: s.Signer.Down}
+	r := &Receipt{Document: d, Issuer: s.Shop.issuer(), Late: late, Number: s.Beyond().Document, Before: s.Grand, Outage: s.Signer.Down}
 	if r.training() {
-		r.Number = s.Next.Training
+		r.Number = s.Beyond().Training
 	}
 	var err error
 	if r.After, err = s.Grand.After(&d); err != nil {
@@ -194,21 +194,32 @@ func (r *Receipt) check(s *State) error {
 }
 
 func (r *Receipt) checkNumber(s *State) error {
-	next := s.Next.Document
+	next, lost := s.Next.Document, s.lost.Document
 	if r.training() {
-		next = s.Next.Training
+		next, lost = s.Next.Training, s.lost.Training
 	}
-	if r.Number != next {
+	if r.Number < next || r.Number > next+lost {
 		return refuse(CodeDocumentNumber, "number %d where %d follows", r.Number, next)
 	}
-	after, err := s.Grand.After(&r.Document)
+	before := s.grandBefore(r)
+	after, err := before.After(&r.Document)
 	if err != nil {
 		return err
 	}
-	if r.Before != s.Grand || r.After != after {
-		return refuse(CodeGrand, "grand totals %+v to %+v where %+v to %+v follow", r.Before, r.After, s.Grand, after)
+	if r.Before != before || r.After != after {
+		return refuse(CodeGrand, "grand totals %+v to %+v where %+v to %+v follow", r.Before, r.After, before, after)
 	}
 	return nil
+}
+
+// grandBefore are the grand totals that a document goes on from: those that are
+// known, or its own where documents may be missing before it, if they are no less.
+func (s *State) grandBefore(r *Receipt) drawer.Grand {
+	g := r.Before
+	if s.lost.Document > 0 && g.Sale-g.Return == g.Net && g.Sale >= s.Grand.Sale && g.Return >= s.Grand.Return {
+		return g
+	}
+	return s.Grand
 }
 
 func (r *Receipt) checkLate() error {
@@ -283,7 +294,7 @@ func (r *Receipt) apply(s *State, h *proof.Head) error {
 		return err
 	}
 	s.Session = *session
-	s.Next.Document++
+	s.Next.Document, s.lost.Document = r.Number+1, 0
 	s.Grand = r.After
 	s.remember(r, h)
 	s.Receipt = &LastReceipt{Index: h.Index, Number: r.Number, Kind: h.Kind, Total: r.Document.Total, Change: r.Document.Change}
@@ -297,7 +308,7 @@ func (r *Receipt) applyTraining(s *State) error {
 	if err := s.Day.Figures.Document(&r.Document); err != nil {
 		return err
 	}
-	s.Next.Training++
+	s.Next.Training, s.lost.Training = r.Number+1, 0
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (*ZReport) Kind() proof.Kind { return KindZReport }
 // report makes the day's report up to a time in the shop's zone.
 func (s *State) report(at time.Time) drawer.Report {
 	r := drawer.Report{
-		Number: s.Next.Z, Before: s.Day.Before, After: s.Grand, Figures: *s.Day.Figures.Clone(),
+		Number: s.Beyond().Z, Before: s.Day.Before, After: s.Grand, Figures: *s.Day.Figures.Clone(),
 		Span: drawer.Span{
 			From: time.UnixMilli(s.Day.From).In(at.Location()), To: at, First: s.Day.First, Last: s.Size - 1,
 			FirstNumber: s.Day.FirstNumber, NextNumber: s.Next.Document,
@@ -125,7 +125,7 @@ func (s *State) checkReport(r *drawer.Report, previous *Link) error {
 	if !reflect.DeepEqual(previous, s.LastZ) {
 		return refuse(CodeFigures, "report %d follows another Z than the last", r.Number)
 	}
-	if r.Number != s.Next.Z {
+	if r.Number < s.Next.Z || r.Number > s.Beyond().Z {
 		return refuse(CodeDocumentNumber, "Z number %d where %d follows", r.Number, s.Next.Z)
 	}
 	if !s.resync && !s.AtLeast {
@@ -149,7 +149,7 @@ func sameReport(a, b *drawer.Report) bool {
 
 func (b *ZReport) apply(s *State, h *proof.Head) error {
 	s.LastZ = &Link{Index: h.Index, Number: b.Report.Number}
-	s.Next.Z++
+	s.Next.Z, s.lost.Z = b.Report.Number+1, 0
 	s.Day = Day{First: h.Index + 1, FirstNumber: s.Next.Document, Before: s.Grand}
 	s.Returned, s.Copies = nil, nil
 	return nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/catalog"
+	"github.com/plomb-pos/plomb/drawer"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/staff"
@@ -296,7 +297,13 @@ type Recovery struct {
 	Holes     []Hole `json:"holes,omitempty"`    // damaged entries
 	Resigned  int64  `json:"resigned,omitzero"`  // signatures made that were due
 	Mended    int64  `json:"mended,omitzero"`    // entries given back by another copy
-	Note      string `json:"note,omitzero"`
+	// Next and Grand are what the till goes on from where it cannot read all entries
+	// since its last snapshot: where nothing behind them tells, a number is passed
+	// over for each that may have been a document, so that none is given out twice;
+	// grand totals are at least these.
+	Next  *Next         `json:"next,omitzero"`
+	Grand *drawer.Grand `json:"grand,omitzero"`
+	Note  string        `json:"note,omitzero"`
 }
 
 // Hole is a run of entries that can no longer be read.
@@ -308,6 +315,53 @@ type Hole struct {
 
 // Kind is recovery.
 func (*Recovery) Kind() proof.Kind { return KindRecovery }
+
+// NewRecovery makes the body for damaged entries, and says what the till goes on
+// from where that is not known for certain.
+func (s *State) NewRecovery(holes []Hole) *Recovery {
+	r := &Recovery{Holes: holes}
+	if s.missing {
+		next, grand := s.Beyond(), s.Grand
+		r.Next, r.Grand = &next, &grand
+	}
+	return r
+}
+
+// check holds what the till goes on from against what is known: no number comes
+// twice, and no more are passed over than entries are damaged. Whoever can read
+// them again, from another copy, knows more than the till did: totals may be less.
+func (b *Recovery) check(s *State) error {
+	if (b.Next == nil) != (b.Grand == nil) {
+		return refuse(CodeDocumentNumber, "numbers and grand totals go together")
+	}
+	if b.Next == nil {
+		return nil
+	}
+	var holes int64
+	for _, h := range b.Holes {
+		if h.Last < h.First || h.Last >= s.Size {
+			return refuse(CodeReference, "entries %d to %d are not before this one", h.First, h.Last)
+		}
+		holes += int64(h.Last - h.First + 1)
+	}
+	for _, x := range [][2]int64{{s.Next.Document, b.Next.Document}, {s.Next.Z, b.Next.Z}, {s.Next.Training, b.Next.Training}} {
+		if x[1] < x[0] || x[1] > x[0]+holes {
+			return refuse(CodeDocumentNumber, "goes on with number %d where %d follows, for %d damaged entries", x[1], x[0], holes)
+		}
+	}
+	g := *b.Grand
+	if g.Sale-g.Return != g.Net || g.Sale > s.Grand.Sale || g.Return > s.Grand.Return {
+		return refuse(CodeGrand, "goes on with grand totals %+v where %+v follow", g, s.Grand)
+	}
+	return nil
+}
+
+func (b *Recovery) apply(s *State, _ *proof.Head) error {
+	if b.Next != nil {
+		s.Next, s.Grand, s.AtLeast, s.lost, s.recovered = *b.Next, *b.Grand, true, Next{}, true
+	}
+	return nil
+}
 
 // DeviceState is a device that came, went or changed.
 type DeviceState struct {

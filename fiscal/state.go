@@ -56,9 +56,12 @@ type State struct {
 	Intents    []OpenIntent      `json:"intents,omitempty"`  // without outcome
 	Commands   []Command         `json:"commands,omitempty"` // oldest first
 
-	resync bool        // entries are missing before the next one
-	log    *commandLog // Commands is its stretch that ends at logEnd; nil: not made yet
-	logEnd int
+	resync    bool        // entries are missing before the next one
+	missing   bool        // since the last snapshot entries were missing
+	recovered bool        // since the last snapshot a recovery said what to go on from
+	lost      Next        // missing entries that may have used a number, as long as nothing tells
+	log       *commandLog // Commands is its stretch that ends at logEnd; nil: not made yet
+	logEnd    int
 }
 
 // Next are the numbers that the next documents get.
@@ -343,17 +346,33 @@ func (s *State) Command(id [16]byte) (Command, bool) {
 // Missing says that the entries from the state's size up to (not including)
 // next cannot be read.
 func (s *State) Missing(next uint64) {
-	if next > s.Size {
-		s.Size, s.resync, s.AtLeast = next, true, true
+	if next <= s.Size {
+		return
 	}
+	n := int64(next - s.Size)
+	s.Size, s.resync, s.missing, s.AtLeast = next, true, true, true
+	s.lost.Document, s.lost.Training, s.lost.Z = s.lost.Document+n, s.lost.Training+n, s.lost.Z+n
+}
+
+// zEntries is how many entries a Z report makes: a snapshot follows it in its group,
+// and a snapshot tells all numbers.
+const zEntries = 2
+
+// Beyond are the next numbers that no missing entry can have used: one is passed
+// over for each entry that may have been a document. It is Next where none is
+// missing, or where a later entry tells.
+func (s *State) Beyond() Next {
+	return Next{Document: s.Next.Document + s.lost.Document, Z: s.Next.Z + s.lost.Z/zEntries, Training: s.Next.Training + s.lost.Training}
 }
 
 // adopt believes an entry's head about numbers and totals, since entries
 // before it are missing.
 func (s *State) adopt(h *proof.Head) {
-	for tag, next := range map[uint8]*int64{TagDocument: &s.Next.Document, TagZ: &s.Next.Z, TagTraining: &s.Next.Training} {
-		if n, ok := h.Number(tag); ok && n > *next {
-			*next = n
+	for tag, x := range map[uint8]struct{ next, lost *int64 }{
+		TagDocument: {&s.Next.Document, &s.lost.Document}, TagZ: {&s.Next.Z, &s.lost.Z}, TagTraining: {&s.Next.Training, &s.lost.Training},
+	} {
+		if n, ok := h.Number(tag); ok && n > *x.next {
+			*x.next, *x.lost = n, 0
 		}
 	}
 	before := [3]int64{}

@@ -185,16 +185,25 @@ func (n *Node) foldFrom(ctx context.Context, from uint64) (holes []fiscal.Hole, 
 			return holes, fmt.Errorf("read the journal's tail: %w", err)
 		}
 		if err != nil {
-			holes = append(holes, fiscal.Hole{First: next, Last: next, Why: oneLine(err.Error())})
+			holes = addHole(holes, next, oneLine(err.Error()))
 			check.Missing(next + 1)
 		} else {
 			for _, f := range check.Entry(e.Head, e.Body) {
-				holes = append(holes, fiscal.Hole{First: next, Last: next, Why: oneLine(f.Text)})
+				holes = addHole(holes, next, oneLine(f.Text))
 			}
 		}
 		next++
 	}
 	return holes, nil
+}
+
+// addHole names an entry, in one run with those before it.
+func addHole(holes []fiscal.Hole, index uint64, why string) []fiscal.Hole {
+	if i := len(holes) - 1; i >= 0 && holes[i].Last+1 >= index {
+		holes[i].Last = index
+		return holes
+	}
+	return append(holes, fiscal.Hole{First: index, Last: index, Why: why})
 }
 
 func (n *Node) openVault(ctx context.Context) error {
@@ -218,7 +227,7 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 		return err
 	}
 	bodies := []fiscal.Body{&fiscal.SoftwareStart{Version: software(), Clean: running == nil}}
-	if r := recoveryBody(found, holes); r != nil {
+	if r := n.recoveryBody(found, holes); r != nil {
 		bodies = append(bodies, r)
 		n.damaged = len(r.Holes) > 0
 	}
@@ -232,8 +241,9 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 }
 
 // recoveryBody says what opening found, nil where there was nothing.
-func recoveryBody(found *journal.Recovery, holes []fiscal.Hole) *fiscal.Recovery {
-	r := &fiscal.Recovery{Resigned: int64(len(found.Due)), Holes: holes}
+func (n *Node) recoveryBody(found *journal.Recovery, holes []fiscal.Hole) *fiscal.Recovery {
+	r := n.state.NewRecovery(holes)
+	r.Resigned = int64(len(found.Due))
 	for _, t := range found.Torn {
 		r.TornBytes += int64(t.Bytes)
 	}

@@ -1,7 +1,9 @@
 package till_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -39,15 +41,34 @@ func (s site) receipts() fiscal.Lookup {
 // lawful fails unless an epoch's contents hold, returns of older receipts included.
 func (s site) lawful(epoch string) {
 	s.t.Helper()
+	s.judge(epoch, nil)
+}
+
+// lawfulBut is lawful for the first epoch, in which some entries are damaged.
+func (s site) lawfulBut(damaged ...uint64) {
+	s.t.Helper()
+	if holes := s.judge("e1", damaged); holes != len(damaged) {
+		s.t.Errorf("%d damaged entries, want %v", holes, damaged)
+	}
+}
+
+func (s site) judge(epoch string, damaged []uint64) (holes int) {
+	s.t.Helper()
 	j, err := journal.OpenReadOnly(s.dir+"/"+epoch, journal.ReadOptions{FS: s.fs, Keys: s.box.JournalKeys()})
 	ok(s.t, err)
-	check := fiscal.NewCheck(s.receipts())
+	check, next := fiscal.NewCheck(s.receipts()), uint64(0)
 	for e, err := range j.Entries(s.t.Context(), 0, 1<<40) {
+		if next++; slices.Contains(damaged, next-1) && errors.Is(err, journal.ErrDamaged) {
+			check.Missing(next)
+			holes++
+			continue
+		}
 		ok(s.t, err)
 		for _, f := range check.Entry(e.Head, e.Body) {
 			s.t.Errorf("%s: %v", epoch, f)
 		}
 	}
+	return holes
 }
 
 func renew(t *testing.T, shop *tilltest.Shop, s site) {

@@ -174,6 +174,7 @@ func (r *renewal) readEpoch(ctx context.Context, n int) error {
 		r.note("contents of a month cannot be read: %v", keys.err)
 	}
 	r.state = check.State().Clone()
+	r.state.Next = r.state.Beyond() // a damaged entry may have been a document
 	if err := r.state.Shop.Validate(); err != nil {
 		return err
 	}
