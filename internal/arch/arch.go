@@ -68,5 +68,5 @@ var home = map[string][]string{
 	"go.bug.st/serial":              {"driver/escpos"},
 	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay", "internal/bench"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
-	"math/big":                      {"xfs4iot"}, // amounts are integers; a JSON number may be any size
+	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }
