@@ -79,6 +79,9 @@ type Figures struct {
 	Counts     int64            `json:"counts"`
 	Difference money.Amount     `json:"difference"` // counted less expected, over all sessions closed
 	Refused    int64            `json:"refused"`    // commands refused for want of a right
+	// Dispensed is cash that a dispenser paid out in place of the drawer; part of
+	// change and pay-outs, not beside them.
+	Dispensed Tally `json:"dispensed,omitzero"`
 }
 
 // Turnover is the gross sum of sales, returns and voids.
@@ -252,7 +255,7 @@ func (f *Figures) addTallies(a *adder, o *Figures) {
 func (f *Figures) tallies() []*Tally {
 	return []*Tally{
 		&f.Sales, &f.Returns, &f.Voids, &f.Tips, &f.Discounts, &f.NoReceipt, &f.Training, &f.Copies,
-		&f.Aborted, &f.Removed, &f.Floats, &f.PayIns, &f.PayOuts,
+		&f.Aborted, &f.Removed, &f.Floats, &f.PayIns, &f.PayOuts, &f.Dispensed,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/money"
 )
 
 // MaxIntents is the most intents that can be open at once.
@@ -19,11 +20,26 @@ type Intent struct {
 	Entry  *uint64 `json:"entry,omitzero"` // index of the entry that it is for
 	Copy   int     `json:"copy,omitzero"`
 	Key    string  `json:"key,omitzero"` // by which the device knows the order
+
+	// Of a dispense: how much, and what the dispenser's counts were before.
+	Amount   money.Amount   `json:"amount,omitzero"`
+	Currency money.Currency `json:"currency,omitzero"`
+	Cash     *CashReading   `json:"cash,omitzero"`
 }
 
 // Kind is intent.
 func (*Intent) Kind() proof.Kind { return KindIntent }
+func (b *Intent) numbers(*State) numbers {
+	var n numbers
+	n.some(TagAmount, int64(b.Amount))
+	return n
+}
 func (b *Intent) check(s *State) error {
+	if b.Action == ActionDispense {
+		if err := b.checkDispense(s); err != nil {
+			return err
+		}
+	}
 	if len(s.Intents) >= MaxIntents {
 		return refuse(CodeIntent, "%d intents are without outcome; resolve them first", len(s.Intents))
 	}
@@ -53,6 +69,8 @@ type Outcome struct {
 	Intent uint64 `json:"intent"` // index of the intent's entry
 	Result Result `json:"result"`
 	Detail string `json:"detail,omitzero"`
+	// Cash is what a dispenser's counts were afterwards, where they could be read.
+	Cash *CashReading `json:"cash,omitzero"`
 }
 
 // Kind is outcome.

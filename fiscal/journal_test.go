@@ -82,6 +82,9 @@ func everything(t testing.TB) *till {
 	x.record(&fiscal.JournalViewed{Actor: both, What: "list"})
 	x.record(&fiscal.CountrySignature{Scheme: "rksv-r1", Value: "x", Code: "_R1-AT1_"})
 	x.record(&fiscal.Logout{Actor: anna, Reason: "asked"})
+	paid := x.record(dispense(first))
+	x.record(&fiscal.Dispensed{Intent: paid, Entry: &first, Amount: 250})
+	x.record(&fiscal.Outcome{Intent: paid, Result: fiscal.Done, Cash: reading(1)})
 	return x
 }
 

@@ -67,6 +67,7 @@ const (
 	KindOutcome     proof.Kind = 81
 	KindPrinted     proof.Kind = 82
 	KindPrintFailed proof.Kind = 83
+	KindDispensed   proof.Kind = 84
 
 	KindExport           proof.Kind = 90
 	KindJournalViewed    proof.Kind = 91
@@ -132,6 +133,7 @@ var registry = []registration{
 	{KindOutcome, "outcome", false, func() Body { return new(Outcome) }},
 	{KindPrinted, "printed", false, func() Body { return new(Printed) }},
 	{KindPrintFailed, "print-failed", false, func() Body { return new(PrintFailed) }},
+	{KindDispensed, "dispensed", false, func() Body { return new(Dispensed) }},
 	{KindExport, "export", true, func() Body { return new(Export) }},
 	{KindJournalViewed, "journal-viewed", true, func() Body { return new(JournalViewed) }},
 	{KindCountrySignature, "country-signature", false, func() Body { return new(CountrySignature) }},

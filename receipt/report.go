@@ -150,6 +150,7 @@ func (p *page) events(f *drawer.Figures) {
 	p.tally(wFloats, f.Floats)
 	p.tally(wPayIns, f.PayIns)
 	p.tally(wPayOuts, f.PayOuts)
+	p.tally(wDispensed, f.Dispensed)
 	if f.Counts > 0 {
 		p.row(p.say(wDifference), p.amount(f.Difference))
 	}

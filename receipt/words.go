@@ -71,6 +71,7 @@ const (
 	wFloats
 	wPayIns
 	wPayOuts
+	wDispensed
 	wDifference
 	wExpected
 	wGrand
@@ -150,6 +151,7 @@ var words = [wordCount][4]string{
 	wFloats:        {"Float", "Wechselgeld", "Pogotowie kasowe", "备用金"},
 	wPayIns:        {"Pay-ins", "Einlagen", "Wpłaty", "存入"},
 	wPayOuts:       {"Pay-outs", "Entnahmen", "Wypłaty", "取出"},
+	wDispensed:     {"By dispenser", "Vom Ausgabegerät", "Z wydawarki", "出钞机付出"},
 	wDifference:    {"Cash difference", "Kassendifferenz", "Różnica kasowa", "现金差额"},
 	wExpected:      {"Expected cash", "Soll-Bestand", "Stan oczekiwany", "应有现金"},
 	wGrand:         {"Grand totals", "Gesamtsummen", "Sumy łączne", "累计总额"},

@@ -48,10 +48,14 @@ func init() {
 		"drawer.open":   {op: staff.OpenShift, run: openShift},
 		"drawer.float":  {op: staff.FloatIn, run: floatIn},
 		"drawer.payin":  {op: staff.PayIn, run: payIn},
-		"drawer.payout": {op: staff.PayOut, run: payOut},
+		"drawer.payout": {op: staff.PayOut, before: readPayOut, run: payOut},
 		"drawer.nosale": {op: staff.NoSale, run: noSale},
 		"drawer.count":  {op: staff.Count, run: count},
 		"drawer.close":  {op: staff.CloseShift, run: closeShift},
+
+		"change.dispense": {op: staff.NoSale, before: readChange, run: dispenseChange},
+		"dispense.decide": {op: staff.ResolveOutcome, run: decideDispense},
+		"dispenser.clear": {op: staff.NoSale, run: clearDispenser},
 
 		"report.x": {op: staff.XReport, run: reportX},
 		"report.z": {op: staff.ZReport, run: reportZ},

@@ -48,14 +48,32 @@ func payIn(c *call) error {
 	return c.pulse("float")
 }
 
+type payOutArgs struct {
+	amountArgs
+	Dispense bool `json:"dispense,omitzero"` // by the dispenser, not from the drawer
+}
+
 // payOut takes cash out. More than should be there is refused.
 func payOut(c *call) error {
-	in, err := args[amountArgs](c)
+	in, err := args[payOutArgs](c)
 	if err != nil {
 		return err
 	}
+	entry := c.n.state.Size
 	c.record(&fiscal.PayOut{Actor: c.actor(), Movement: fiscal.Movement{Amount: in.Amount, Reason: in.Reason}})
+	if in.Dispense {
+		return c.orderCash(entry, in.Amount)
+	}
 	return c.pulse("float")
+}
+
+// readPayOut reads the dispenser where it is to pay.
+func readPayOut(c *call, key sessionKey) error {
+	in, err := args[payOutArgs](c)
+	if err != nil || !in.Dispense {
+		return err
+	}
+	return readDispenser(c, key)
 }
 
 // noSale opens the drawer on demand.
@@ -157,6 +175,9 @@ func closeShift(c *call) error {
 		return err
 	}
 	before := c.n.state
+	if _, open := before.Dispensing(); open {
+		return refuse(Refused, "dispense-open") // whether the drawer is short depends on it
+	}
 	if in.Amount != nil || in.Counts != nil {
 		counted, err := in.count()
 		if err != nil {

@@ -89,6 +89,11 @@ func describe(row sqlite.Row, body fiscal.Body, origin string) sqlite.Row {
 	case *fiscal.Outcome:
 		row.Text += " " + string(b.Result) + " " + b.Detail
 		row.Refers = []uint64{b.Intent}
+	case *fiscal.Dispensed:
+		row.Refers = []uint64{b.Intent}
+		if b.Entry != nil {
+			row.Refers = append(row.Refers, *b.Entry)
+		}
 	case *fiscal.Printed:
 		row.Refers = []uint64{b.Entry}
 	case *fiscal.PrintFailed:

@@ -36,6 +36,7 @@ type Node struct {
 	pins       *pins
 	stream     Stream
 	printing   chan printJob
+	payments   chan payment
 	pings      chan devices.Device // what devices say, for the book
 	scans      chan string
 	signals    chan journal.Event
@@ -74,6 +75,7 @@ type Node struct {
 	last      *LastReceipt
 	older     older
 	left      []fiscal.OpenIntent // under way when the last run ended
+	paying    *paying             // cash whose outcome is open
 	setupCode string
 	setupHash []byte
 	damaged   bool
@@ -92,7 +94,8 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		opts: o, pins: newPins(), sessions: sessions{}, lockout: newLockout(), floods: newFloods(), flights: map[[16]byte]*flight{},
 		waiting: map[sale.ID]time.Time{}, people: map[staff.ID]sqlite.Person{}, printing: make(chan printJob, maxJobs),
-		pings: make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256), broken: make(chan error, 1), asked: make(chan struct{}, 1),
+		payments: make(chan payment, maxPayments),
+		pings:    make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256), broken: make(chan error, 1), asked: make(chan struct{}, 1),
 	}
 	n.stream.version = uint64(max(0, o.Now().UnixMilli()))
 	if err := n.open(ctx); err != nil {
@@ -130,7 +133,9 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.loadVault(ctx); err != nil {
 		return err
 	}
-	n.devices = devices.New(devices.Config{Address: n.opts.Devices, Log: n.opts.Log}, devices.Events{
+	n.devices = devices.New(devices.Config{
+		Address: n.opts.Devices, TLS: n.opts.DevicesTLS, Dial: n.opts.DevicesDial, Log: n.opts.Log,
+	}, devices.Events{
 		Scanned: n.takeScan, Changed: n.takeDevice,
 	})
 	return nil
@@ -450,7 +455,7 @@ func (n *Node) loadGuesses(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		n.devices.Run, n.watchJournal, n.print, n.project, n.verify, n.tick, n.listen, n.readOlder,
+		n.devices.Run, n.watchJournal, n.print, n.dispense, n.project, n.verify, n.tick, n.listen, n.readOlder,
 	} {
 		group.Go(func() error { return part(ctx) })
 	}

@@ -246,6 +246,9 @@ func (n *Node) resolveIntents(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if open.Intent.Action == fiscal.ActionDispense {
+			continue // dispense.go reads what became of it
+		}
 		j := printJob{action: open.Intent.Action, copy: open.Intent.Copy, key: open.Intent.Key, intentIndex: open.Index, cause: "sale"}
 		if open.Intent.Entry != nil {
 			j.entry = *open.Intent.Entry

@@ -74,6 +74,7 @@ func (n *Node) fillState(s *State, session *session) {
 	s.Devices = n.deviceStates()
 	s.Notices = n.noticesNow()
 	s.Journal = n.journalState()
+	s.Dispense = n.dispenseState()
 	s.Clock = ClockState{Now: n.opts.Now().UTC().Truncate(time.Millisecond), Unsure: n.state.Clock.Unsure}
 	if session.locked {
 		return

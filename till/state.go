@@ -25,6 +25,7 @@ type State struct {
 	Devices     []DeviceState     `json:"devices"`
 	Notices     []Notice          `json:"notices"`
 	LastReceipt *LastReceipt      `json:"lastReceipt"`
+	Dispense    *DispenseState    `json:"dispense"` // cash whose outcome is open, null: none
 	Journal     JournalState      `json:"journal"`
 	Clock       ClockState        `json:"clock"`
 }
@@ -164,7 +165,7 @@ type DayState struct {
 // DeviceState is one device as the till sees it.
 type DeviceState struct {
 	Name  string `json:"name"`
-	Kind  string `json:"kind"`  // "printer", "scanner", "display", "drawer"
+	Kind  string `json:"kind"`  // "printer", "scanner", "display", "drawer", "dispenser"
 	State string `json:"state"` // "ready", "attention", "down"
 	Code  string `json:"code"`
 	Text  string `json:"text"`
@@ -198,6 +199,9 @@ type LastReceipt struct {
 	Change  money.Amount `json:"change"`
 	Code    string       `json:"code"`
 	Printed Printed      `json:"printed"`
+	// Dispensed says what became of the change where a dispenser was to pay it; empty:
+	// it is in the drawer.
+	Dispensed Printed `json:"dispensed,omitzero"`
 }
 
 // JournalState is how far the journal is: entries, signed, verified since the start.

@@ -145,20 +145,23 @@ func (c *call) issue(r *fiscal.Receipt, basket sale.ID, answer func(*LastReceipt
 		c.n.showThanks(&r.Document)
 	})
 	c.finish = func(ctx context.Context, done *recorded) (any, error) {
-		return c.n.finishReceipt(ctx, done, jobs, last, answer)
+		return c.n.finishReceipt(ctx, done, jobs, last, &r.Document, c.actor(), answer)
 	}
 	return nil
 }
 
 // finishReceipt waits for the disk, then for the signature (bounded), then hands
 // the receipt to the printer and answers.
-func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, last *LastReceipt, answer func(*LastReceipt) any) (any, error) {
+func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, last *LastReceipt, document *sale.Document, actor fiscal.Actor, answer func(*LastReceipt) any) (any, error) {
 	if err := r.ticket.Wait(ctx); err != nil {
 		return nil, because(Unavailable, "stopping", err)
 	}
 	code := n.codeOf(ctx, r)
 	n.mu.Lock()
 	last.Code = code
+	if n.payChange(last.Index, document, actor) {
+		last.Dispensed = PrintPending
+	}
 	shown := *last
 	n.mu.Unlock()
 	result := answer(&shown)

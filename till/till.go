@@ -37,9 +37,11 @@ package till
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -77,6 +79,13 @@ type Options struct {
 	Country   money.Country
 	// Devices is the address of the XFS4IoT services, "ws://host:port"; empty: none.
 	Devices string
+	// DevicesTLS is for wss: roots, and the till's own certificate. DevicesDial goes to
+	// Devices through a tunnel.
+	DevicesTLS  *tls.Config
+	DevicesDial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TakePatience is how long dispensed cash may lie at the output before it is taken
+	// back; 0: a minute.
+	TakePatience time.Duration
 	// Now is the wall clock, nil: time.Now. Uptime is monotonic since boot and Boot
 	// names the boot; nil and zero: the operating system's.
 	Now    func() time.Time
@@ -102,6 +111,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Country == "" {
 		o.Country = "DE"
+	}
+	if o.TakePatience == 0 {
+		o.TakePatience = takePatience
 	}
 	if o.SignPatience == 0 {
 		o.SignPatience = 2 * time.Second

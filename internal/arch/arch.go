@@ -39,11 +39,12 @@ var may = map[string][]string{
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
 		"journal", "journal/proof", "internal/durable", "till/..."},
-	"till/sqlite":   {"internal/durable", "internal/redo", "journal/proof", "money", "fiscal", "till"},
-	"till/devices":  {"xfs4iot/...", "receipt/paper", "money", "sale", "receipt"},
-	"till/api":      {"till", "journal", "journal/proof", "money", "fiscal", "staff", "receipt", "receipt/paper", "sale", "catalog", "drawer", "tax"},
-	"till/web":      nil,
-	"till/tilltest": {"..."},
+	"till/sqlite":                {"internal/durable", "internal/redo", "journal/proof", "money", "fiscal", "till"},
+	"till/devices":               {"xfs4iot/...", "receipt/paper", "money", "sale", "receipt"},
+	"till/devices/dispensertest": {"xfs4iot/..."},
+	"till/api":                   {"till", "journal", "journal/proof", "money", "fiscal", "staff", "receipt", "receipt/paper", "sale", "catalog", "drawer", "tax"},
+	"till/web":                   nil,
+	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},

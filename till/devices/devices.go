@@ -1,6 +1,12 @@
 // Package devices is the till's side of its devices: a receipt printer with the
-// cash drawer on it, a scanner and a customer display, each an XFS4IoT service
-// (Printer, BarcodeReader, TextTerminal) that the till dials.
+// cash drawer on it, a scanner, a customer display and a cash dispenser, each an
+// XFS4IoT service (Printer, BarcodeReader, TextTerminal, CashDispenser) that the till
+// dials: directly, or through a tunnel that the devices' side has opened.
+//
+// A dispenser is looked for among the services that the publisher names; where there
+// is none, nothing is dispensed. Behind a tunnel all devices are found that way. What
+// became of ordered cash is never taken from an answer alone: it is read from the
+// device's sensors and counts before and after ([Judge]).
 //
 // What goes to the printer is a print document in the JSON form of package
 // receipt/paper, in a field of Printer.PrintForm, with an id by which the service
@@ -20,11 +26,13 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/cashdispenser"
 	"github.com/plomb-pos/plomb/xfs4iot/client"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
 )
@@ -36,9 +44,12 @@ type Config struct {
 	Address string
 	// TLS is for wss addresses: roots and the till's own certificate.
 	TLS *tls.Config
-	// Names of the services; empty: ReceiptPrinter, Scanner, CustomerDisplay.
-	Printer, Scanner, Display string
-	Log                       *slog.Logger // nil discards
+	// Dial goes through a tunnel in place of the network; nil: no tunnel.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Names of the services; empty: ReceiptPrinter, Scanner, CustomerDisplay, and
+	// whatever dispenser there is.
+	Printer, Scanner, Display, Dispenser string
+	Log                                  *slog.Logger // nil discards
 }
 
 // Kind says what a device is to the till.
@@ -50,6 +61,8 @@ const (
 	Scanner Kind = "scanner"
 	Display Kind = "display"
 	Drawer  Kind = "drawer"
+	// Dispenser is known only once one has been found.
+	Dispenser Kind = "dispenser"
 )
 
 // Condition is how a device is.
@@ -83,11 +96,14 @@ type Set struct {
 	config Config
 	events Events
 
-	printer, scanner, display *link
-	screen                    chan []string // the newest text for the display, one at most
+	printer, scanner, display, dispenser *link
 
-	mu    sync.Mutex // guards state
+	screen    chan []string // the newest text for the display, one at most
+	cashMoved chan struct{} // the dispenser said that something changed
+
+	mu    sync.Mutex // guards what follows
 	state map[Kind]Device
+	cash  *cashdispenser.Capabilities // of the dispenser, once it was connected
 }
 
 // New prepares the devices; Run connects to them.
@@ -95,13 +111,18 @@ func New(c Config, e Events) *Set {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Set{config: c, events: e, state: map[Kind]Device{}, screen: make(chan []string, 1)}
+	s := &Set{config: c, events: e, state: map[Kind]Device{}, screen: make(chan []string, 1), cashMoved: make(chan struct{}, 1)}
 	if c.Address == "" {
 		return s
 	}
 	s.printer = s.link(Printer, or(c.Printer, "ReceiptPrinter"))
 	s.scanner = s.link(Scanner, or(c.Scanner, "Scanner"))
 	s.display = s.link(Display, or(c.Display, "CustomerDisplay"))
+	s.dispenser = s.link(Dispenser, c.Dispenser)
+	if s.dispenser.session.Options.DialContext == nil {
+		s.dispenser.session.Options.DialContext = dialAbrupt
+	}
+	delete(s.state, Dispenser) // most tills have none
 	s.state[Drawer] = Device{Name: s.printer.name, Kind: Drawer, Condition: Down, Code: "not-connected"}
 	return s
 }
@@ -120,9 +141,15 @@ func (s *Set) Run(ctx context.Context) error {
 		return nil
 	}
 	var all sync.WaitGroup
-	for _, l := range []*link{s.printer, s.scanner, s.display} {
-		all.Go(func() { _ = l.session.Run(ctx) }) // returns nil when ctx ends, always
+	start := func(l *link) { all.Go(func() { _ = l.session.Run(ctx) }) } // returns nil when ctx ends, always
+	named, sought := []*link{s.printer, s.scanner, s.display}, []*link{s.dispenser}
+	if s.config.Dial != nil {
+		named, sought = nil, append(sought, named...)
 	}
+	for _, l := range named {
+		start(l)
+	}
+	all.Go(func() { s.find(ctx, sought, start) })
 	all.Go(func() { s.scan(ctx) })
 	all.Go(func() { s.show(ctx) })
 	all.Wait()
@@ -165,7 +192,7 @@ func (s *Set) link(kind Kind, name string) *link {
 	s.state[kind] = Device{Name: name, Kind: kind, Condition: Down, Code: "not-connected"}
 	l.session = &client.Session{
 		URL:     base(s.config.Address) + "/" + name,
-		Options: client.Options{TLS: s.config.TLS, Log: s.config.Log, Unsolicited: l.unsolicited},
+		Options: client.Options{TLS: s.config.TLS, DialContext: s.config.Dial, Log: s.config.Log, Unsolicited: l.unsolicited},
 		Up:      l.up,
 		Down:    l.down,
 	}
@@ -187,6 +214,11 @@ func (l *link) up(ctx context.Context, c *client.Conn) error {
 	if err != nil {
 		return err
 	}
+	if l.kind == Dispenser {
+		if err := l.learnCash(ctx, c); err != nil {
+			return err
+		}
+	}
 	if status.Common == nil {
 		return l.noted(common.DeviceOnline, status)
 	}
@@ -197,6 +229,9 @@ func (l *link) noted(d common.Device, status *common.StatusCompletion) error {
 	condition, code := conditionOf(d)
 	if condition == Ready && status.Printer != nil {
 		condition, code = paperCondition(status.Printer)
+	}
+	if condition == Ready && status.CashManagement != nil {
+		condition, code = cashCondition(status.CashManagement)
 	}
 	l.note(condition, code)
 	if status.Auxiliaries != nil {
@@ -233,6 +268,12 @@ func (l *link) down(err error) {
 
 // unsolicited takes what a device says by itself.
 func (l *link) unsolicited(m *xfs4iot.Message) {
+	if l.kind == Dispenser {
+		select {
+		case l.set.cashMoved <- struct{}{}:
+		default:
+		}
+	}
 	if m.Header.Name != (common.StatusChangedEvent{}).EventName() {
 		return
 	}

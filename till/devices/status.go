@@ -2,6 +2,7 @@ package devices
 
 import (
 	"github.com/plomb-pos/plomb/xfs4iot/auxiliaries"
+	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/printer"
 )
@@ -54,10 +55,30 @@ func (l *link) changed(e *common.StatusChangedEvent) {
 	if e.Printer != nil && (condition == Ready || isPaper(code)) {
 		condition, code = paperCondition(e.Printer)
 	}
+	if e.CashManagement != nil && (condition == Ready || isCash(code)) {
+		condition, code = cashCondition(e.CashManagement)
+	}
 	l.note(condition, code)
 	if e.Auxiliaries != nil {
 		l.door(e.Auxiliaries)
 	}
+}
+
+// cashCondition reads what a dispenser says of its units.
+func cashCondition(s *cashmanagement.Status) (Condition, string) {
+	switch s.Dispenser {
+	case cashmanagement.StatusDispenserStop:
+		return Down, "cash-stop"
+	case cashmanagement.StatusDispenserAttention:
+		return Attention, "cash-low"
+	case cashmanagement.StatusDispenserUnknown:
+		return Attention, "cash-unknown"
+	}
+	return Ready, ""
+}
+
+func isCash(code string) bool {
+	return code == "cash-stop" || code == "cash-low" || code == "cash-unknown"
 }
 
 // door reads the drawer's switch, which the standard has among the doors of the
