@@ -36,6 +36,9 @@ var may = map[string][]string{
 	"xfs4iot/...": nil,
 	"driver/...":  {"xfs4iot/...", "receipt/paper", "internal/durable"},
 
+	// trust in software
+	"update/manifest": nil,
+
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
 		"journal", "journal/proof", "internal/durable", "till/..."},
