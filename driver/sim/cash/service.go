@@ -1,0 +1,109 @@
+package cash
+
+import (
+	"context"
+	"errors"
+
+	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
+	"github.com/plomb-pos/plomb/xfs4iot/host"
+	"github.com/plomb-pos/plomb/xfs4iot/storage"
+)
+
+// Service makes a fresh service over the device's present state.
+func (d *Device) Service() *host.Service {
+	d.Lock()
+	defer d.Unlock()
+	s := host.NewService(d.name, host.Declaration{Capabilities: d.capabilities(), Status: d.status(), Events: d.events()})
+	d.handleStorage(s)
+	d.handleManagement(s)
+	d.handleDispenser(s)
+	d.Serve(s)
+	return s
+}
+
+func (d *Device) events() []xfs4iot.Event {
+	return []xfs4iot.Event{
+		&storage.CountsChangedEvent{}, &storage.StorageChangedEvent{}, &storage.StorageThresholdEvent{},
+		&cashmanagement.ItemsInsertedEvent{}, &cashmanagement.ItemsPresentedEvent{}, &cashmanagement.ItemsTakenEvent{},
+		&cashmanagement.MediaDetectedEvent{}, &cashmanagement.ShutterStatusChangedEvent{}, &cashmanagement.TellerInfoChangedEvent{},
+	}
+}
+
+// job is a command under way, with the device's lock held.
+type job struct {
+	ctx context.Context
+	cmd *host.Command
+}
+
+// event sends an event of the command; one that its client does not hear any more
+// is no reason to stop.
+func (j job) event(e xfs4iot.Event) { _ = j.cmd.Event(e) }
+
+// serve makes a handler that runs with the lock held and shows the status
+// afterwards. A device without power or with a broken memory does nothing.
+func serve[Req, Resp any](d *Device, s *host.Service, c xfs4iot.Command[Req, Resp], do func(job, *Req) (*Resp, error)) {
+	host.Handle(s, c, func(ctx context.Context, cmd *host.Command, req *Req) (*Resp, error) {
+		d.Lock()
+		defer d.Unlock()
+		if err := d.ready(); err != nil {
+			return nil, err
+		}
+		resp, err := do(job{ctx, cmd}, req)
+		d.Show(d.status())
+		return resp, d.outcome(ctx, err)
+	})
+}
+
+func (d *Device) ready() error {
+	switch {
+	case d.off:
+		return &xfs4iot.Error{Code: xfs4iot.DeviceNotReady, Description: "no power"}
+	case d.vault.Failed() != nil:
+		return &xfs4iot.Error{Code: xfs4iot.HardwareError, Description: d.vault.Failed().Error()}
+	}
+	return nil
+}
+
+// errPower ends a command whose device loses power.
+var errPower = errors.New("power lost")
+
+// outcome turns a loss of power into what its client sees of it: nothing when the
+// service is taken away, else deviceNotReady.
+func (d *Device) outcome(ctx context.Context, err error) error {
+	if !errors.Is(err, errPower) {
+		return err
+	}
+	d.off = true
+	d.faults.Mend()
+	d.Show(d.status())
+	if d.o.PowerLost == nil {
+		return &xfs4iot.Error{Code: xfs4iot.DeviceNotReady, Description: err.Error()}
+	}
+	go d.o.PowerLost()
+	d.Unlock()
+	<-ctx.Done()
+	d.Lock()
+	return ctx.Err()
+}
+
+// fault is a fault's error for the command it strikes: its text is for logs.
+func fault(why string) error {
+	return &xfs4iot.Error{Code: xfs4iot.HardwareError, Description: why}
+}
+
+// position says whether a position is the one slot that there is.
+func position[T ~string](p T) bool {
+	switch p {
+	case "", "outDefault", "outFront", "inDefault", "inFront":
+		return true
+	}
+	return false
+}
+
+func (d *Device) handleManagement(s *host.Service) {
+	serve(d, s, cashmanagement.Retract, d.retract)
+	serve(d, s, cashmanagement.Reset, d.reset)
+	serve(d, s, cashmanagement.OpenShutter, d.openShutter)
+	serve(d, s, cashmanagement.CloseShutter, d.closeShutter)
+}
