@@ -1,5 +1,5 @@
 // Package bin holds the storage units of simulated devices that take paper in:
-// the pockets of a check scanner, the container of an envelope depository, the
+// the pockets of a check scanner, the retain bin of a card reader, the container of an envelope depository, the
 // retract bin of a printer. It counts what falls in, keeps the counts through a
 // loss of power, and serves the interface Storage over them.
 //
@@ -43,6 +43,7 @@ type Kind string
 
 // The kinds of units.
 const (
+	Card    Kind = "card" // retained cards
 	Check   Kind = "check"
 	Deposit Kind = "deposit"
 	Printer Kind = "printer"

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/cardreader"
 	"github.com/plomb-pos/plomb/xfs4iot/deposit"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 	"github.com/plomb-pos/plomb/xfs4iot/printer"
@@ -118,6 +119,8 @@ func (u *unit) describe() *storage.StorageUnit {
 		out.Capacity = new(u.Capacity)
 	}
 	switch u.Kind {
+	case Card:
+		out.Card = u.card()
 	case Check:
 		out.Check = u.check()
 	case Deposit:
@@ -126,6 +129,16 @@ func (u *unit) describe() *storage.StorageUnit {
 		out.Printer = u.printer()
 	}
 	return out
+}
+
+func (u *unit) card() *cardreader.Storage {
+	c := u.counts
+	return &cardreader.Storage{
+		Capabilities:  &cardreader.StorageCapabilities{Type: cardreader.StorageCapabilitiesTypeRetain, HardwareSensors: new(true)},
+		Configuration: &cardreader.StorageConfiguration{CardID: c.BinID, Threshold: new(u.high())},
+		Status: &cardreader.StorageStatus{InitialCount: new(c.InitialCount), Count: new(c.total()), RetainCount: new(c.Retracts),
+			ReplenishmentStatus: cardreader.StorageStatusReplenishmentStatus(u.fill())},
+	}
 }
 
 func (u *unit) check() *storage.CheckStorage {
@@ -283,8 +296,10 @@ func (r *Rack) change(asked map[string]*storage.SetStorageUnit) (map[string]Coun
 
 // changed takes those parts of a unit that it has; others are refused.
 func (u *unit) changed(set *storage.SetStorageUnit) (Counts, error) {
-	c, fits := u.counts, set.Cash == nil && set.Card == nil
+	c, fits := u.counts, set.Cash == nil && (set.Card == nil || u.Kind == Card)
 	switch {
+	case set.Card != nil && u.Kind == Card && set.Check == nil && set.Deposit == nil && set.Printer == nil:
+		c.setCard(set.Card)
 	case set.Check != nil && u.Kind == Check && set.Deposit == nil && set.Printer == nil:
 		return u.setCheck(set.Check)
 	case set.Deposit != nil && u.Kind == Deposit && set.Check == nil && set.Printer == nil:
@@ -306,6 +321,15 @@ func (c *Counts) initial(media int, count *int, retracts int) {
 	if count != nil {
 		c.InitialMedia, c.InitialCount, c.InitialRetracts = media, *count, retracts
 		c.Media, c.Count, c.Retracts = 0, 0, 0
+	}
+}
+
+func (c *Counts) setCard(set *cardreader.StorageSet) {
+	if set.Status != nil {
+		c.initial(0, set.Status.InitialCount, 0)
+	}
+	if conf := set.Configuration; conf != nil {
+		c.BinID, c.HighAt = or(conf.CardID, c.BinID), or(value(conf.Threshold), c.HighAt)
 	}
 }
 
