@@ -114,6 +114,8 @@ type peer struct {
 	ws  *websocket.Conn
 	t   Target
 	raw []byte // the last message received, as it came
+
+	running map[int64]bool // accepted and not completed
 }
 
 func (b *bench) dial(ctx context.Context) (*peer, error) { return b.dialTo(ctx, b.target.URL) }
@@ -127,7 +129,7 @@ func (b *bench) dialTo(ctx context.Context, url string) (*peer, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	ws.SetReadLimit(xfs4iot.DefaultBytes)
-	p := &peer{ws: ws, t: b.target}
+	p := &peer{ws: ws, t: b.target, running: map[int64]bool{}}
 	b.peers = append(b.peers, p)
 	return p, nil
 }
@@ -165,7 +167,8 @@ func (p *peer) cancel(ctx context.Context, id int64, payload string) error {
 	return p.send(ctx, id, "Common.Cancel", "2.0", payload, 0)
 }
 
-// next reads the next message that is not unsolicited.
+// next reads the next message that is neither unsolicited nor an event of a command
+// that runs: such events may come at any time between acknowledgement and completion.
 func (p *peer) next(ctx context.Context) (*xfs4iot.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.t.Patience)
 	defer cancel()
@@ -179,10 +182,24 @@ func (p *peer) next(ctx context.Context) (*xfs4iot.Message, error) {
 		if err != nil && m.Header.Type != xfs4iot.TypeAcknowledge {
 			return nil, fmt.Errorf("%.200s: %w", data, err)
 		}
-		if m.Header.Type != xfs4iot.TypeUnsolicited {
+		if m.Header.Type != xfs4iot.TypeUnsolicited && !p.duringCommand(m.Header) {
 			return m, nil
 		}
 	}
+}
+
+// duringCommand follows which commands run, and says whether a message is an event
+// of one of them.
+func (p *peer) duringCommand(h xfs4iot.Header) bool {
+	switch h.Type {
+	case xfs4iot.TypeAcknowledge:
+		if h.Status == xfs4iot.StatusAccepted {
+			p.running[h.RequestID] = true
+		}
+	case xfs4iot.TypeCompletion:
+		delete(p.running, h.RequestID)
+	}
+	return h.Type == xfs4iot.TypeEvent && p.running[h.RequestID]
 }
 
 // expect reads one message and compares its type, requestId and code; "" as code
@@ -220,21 +237,16 @@ func (p *peer) completed(ctx context.Context, id int64, code xfs4iot.CompletionC
 	return p.completion(ctx, id, code)
 }
 
-// completion reads a completion, passing over events of the same command.
+// completion reads a completion.
 func (p *peer) completion(ctx context.Context, id int64, code xfs4iot.CompletionCode) (*xfs4iot.Message, error) {
-	for {
-		m, err := p.next(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("completion of %d: %w", id, err)
-		}
-		if m.Header.Type == xfs4iot.TypeEvent && m.Header.RequestID == id {
-			continue
-		}
-		if m.Header.Type != xfs4iot.TypeCompletion || m.Header.RequestID != id || m.Header.CompletionCode != code {
-			return m, fmt.Errorf("want completion of %d with %s, got %.200s", id, code, p.raw)
-		}
-		return m, nil
+	m, err := p.next(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("completion of %d: %w", id, err)
 	}
+	if m.Header.Type != xfs4iot.TypeCompletion || m.Header.RequestID != id || m.Header.CompletionCode != code {
+		return m, fmt.Errorf("want completion of %d with %s, got %.200s", id, code, p.raw)
+	}
+	return m, nil
 }
 
 // alive checks that a connection still answers.
