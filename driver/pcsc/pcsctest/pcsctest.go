@@ -16,7 +16,6 @@ package pcsctest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -162,8 +161,6 @@ func (d *Daemon) dial(addr string) (net.Conn, error) {
 	r := <-ch
 	return r.conn, r.err
 }
-
-var errNamespace = errors.New("network namespaces are Linux's")
 
 func dialTCP(addr string) (net.Conn, error) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Second)
