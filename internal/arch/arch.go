@@ -38,6 +38,7 @@ var may = map[string][]string{
 
 	// trust in software
 	"update/manifest": nil,
+	"update/slot":     {"update/manifest", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",

@@ -68,9 +68,10 @@ type Manifest struct {
 	Format        string        `json:"format"`
 	Identity      Identity      `json:"identity"`
 	Scope         Scope         `json:"scope"`
-	Counter       uint64        `json:"counter"` // from 1; every release of a scope raises it
-	Legal         bool          `json:"legal"`   // a component is legally relevant
-	Issued        time.Time     `json:"issued"`  // whole seconds, UTC
+	Counter       uint64        `json:"counter"`        // from 1; every release of a scope raises it
+	Floor         uint64        `json:"floor,omitzero"` // see Lowest
+	Legal         bool          `json:"legal"`          // a component is legally relevant
+	Issued        time.Time     `json:"issued"`         // whole seconds, UTC
 	Jurisdictions []string      `json:"jurisdictions,omitempty"`
 	Certificate   string        `json:"certificate,omitempty"` // number of the type examination certificate
 	Components    []Component   `json:"components"`
@@ -208,6 +209,17 @@ func Parse(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: not in the canonical encoding", ErrFormat)
 	}
 	return m, nil
+}
+
+// Lowest is the lowest counter of the scope that may still be started once this
+// release is kept: its Floor, or its own counter where it names none. A floor below
+// the counter lets a till fall back to the release before when a slot goes bad; a
+// release that mends a weakness names none.
+func (m *Manifest) Lowest() uint64 {
+	if m.Floor == 0 {
+		return m.Counter
+	}
+	return m.Floor
 }
 
 // Component finds a component by its name, nil when there is none.

@@ -90,6 +90,7 @@ func TestWhatAManifestMayNotSayIsRefused(t *testing.T) {
 		"another format":               func(m *manifest.Manifest) { m.Format = "plomb-release/2" },
 		"hardware as software":         func(m *manifest.Manifest) { m.Identity = "1PLMTIL02-20261122" },
 		"no counter":                   func(m *manifest.Manifest) { m.Counter = 0 },
+		"a floor above its counter":    func(m *manifest.Manifest) { m.Floor = 8 },
 		"an unknown scope":             func(m *manifest.Manifest) { m.Scope = "everything" },
 		"no component":                 func(m *manifest.Manifest) { m.Components = nil },
 		"a component twice":            func(m *manifest.Manifest) { m.Components = append(m.Components, m.Components[0]) },

@@ -41,6 +41,8 @@ func (m *Manifest) checkNames() error {
 		return fmt.Errorf("%w: unknown scope %q", ErrFormat, m.Scope)
 	case m.Counter == 0 || m.Counter > 1<<53:
 		return fmt.Errorf("%w: counter %d is not between 1 and 2^53", ErrFormat, m.Counter)
+	case m.Floor > m.Counter:
+		return fmt.Errorf("%w: floor %d above its own counter %d", ErrFormat, m.Floor, m.Counter)
 	case m.Issued.Location() != time.UTC || m.Issued.Nanosecond() != 0 || m.Issued.Year() < 2000 || m.Issued.Year() > 9999:
 		return fmt.Errorf("%w: issued %v is not a whole second in UTC from 2000 on", ErrFormat, m.Issued)
 	case !sortedSet(m.Supersedes):
