@@ -95,35 +95,6 @@ func (p *Printer) fault(f Fault, label, after string) panel.Act {
 	return act
 }
 
-// ScannerState is the scanner.
-type ScannerState struct {
-	Unplugged bool `json:"unplugged"`
-	Reading   bool `json:"reading"` // a client waits for a code
-	Waiting   int  `json:"waiting"` // codes wait for a client
-}
-
-// Class is "barcodereader".
-func (s *Scanner) Class() string { return "barcodereader" }
-
-// Service makes a fresh service over the scanner.
-func (s *Scanner) Service() *host.Service { return s.service() }
-
-// State is a ScannerState.
-func (s *Scanner) State() any { return ScannerState{s.Unplugged(), s.Reading(), s.Waiting()} }
-
-// Acts are scanning and the cable.
-func (s *Scanner) Acts() []panel.Act {
-	acts := []panel.Act{{
-		Name: "scan", Label: "Scan", Kind: panel.Hand,
-		Args: []panel.Arg{{Name: "code", Label: "code", Default: "4006381333931"}},
-		Do:   func(v panel.Values) error { return s.Scan(v["code"]) },
-	}}
-	if s.Unplugged() {
-		return append(acts, panel.Act{Name: "plug", Label: "Plug it in", Kind: panel.Repair, Do: func(panel.Values) error { s.Plug(); return nil }})
-	}
-	return append(acts, panel.Act{Name: "unplug", Label: "Unplug it", Kind: panel.Fault, Do: func(panel.Values) error { s.Unplug(); return nil }})
-}
-
 // DisplayState is the customer display.
 type DisplayState struct {
 	Lines []string `json:"lines"`

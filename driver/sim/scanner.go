@@ -4,24 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/plomb-pos/plomb/driver/sim/panel"
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/barcodereader"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 )
 
-// Scanner is a barcode scanner. Codes that are scanned while no one reads wait, as
-// those of a scanner on a serial line do.
+// Scanner is a barcode scanner that knows every symbology of the interface. Codes
+// that are scanned while no one reads wait, as those of a scanner on a serial line do.
 type Scanner struct {
 	mu      sync.Mutex // guards what follows
 	changed chan struct{}
-	waiting []Scan
+	waiting []shot
 	reading int  // commands that wait for a code
 	gone    bool // unplugged
+	dark    bool // its light does not work
+	smudged int  // so many of the next shots cannot be decoded
 	xfs     *host.Service
 }
 
@@ -31,26 +36,37 @@ type Scan struct {
 	Data      []byte
 }
 
-// maxWaiting is how many codes wait for a reader.
+// shot is what lay under the light at once: one or more codes, none for a code that
+// could not be decoded.
+type shot []Scan
+
+// maxWaiting is how many shots wait for a reader.
 const maxWaiting = 64
 
 // Errors of scanning.
 var (
 	ErrScannerGone = errors.New("the scanner is unplugged")
+	ErrScannerDark = errors.New("the scanner's light does not work")
 	ErrScannerFull = errors.New("too many codes wait to be read")
 	ErrNoCode      = errors.New("a code has 1 to 4096 bytes")
+	ErrBadCode     = errors.New("the symbology cannot carry that")
 )
 
 // NewScanner makes a scanner that is plugged in.
 func NewScanner() *Scanner { return &Scanner{changed: make(chan struct{})} }
 
-func (s *Scanner) service() *host.Service {
+// Class is "barcodereader".
+func (s *Scanner) Class() string { return "barcodereader" }
+
+// Service makes a fresh service over the scanner.
+func (s *Scanner) Service() *host.Service {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.xfs = host.NewService(ScannerName, host.Declaration{
 		Capabilities: common.CapabilitiesCompletion{
-			Common:        &common.CapabilityProperties{ServiceVersion: "1.0", DeviceInformation: []common.DeviceInformation{{ModelName: "simulated scanner"}}},
-			BarcodeReader: scannerCapabilities(),
+			Common: &common.CapabilityProperties{ServiceVersion: "1.0", PowerSaveControl: new(false), AntiFraudModule: new(false),
+				DeviceInformation: []common.DeviceInformation{{ModelName: "simulated scanner"}}},
+			BarcodeReader: &barcodereader.Capabilities{CanFilterSymbologies: new(true), Symbologies: everySymbology()},
 		},
 		Status: s.status(),
 	})
@@ -59,25 +75,93 @@ func (s *Scanner) service() *host.Service {
 	return s.xfs
 }
 
-func scannerCapabilities() *barcodereader.Capabilities {
-	return &barcodereader.Capabilities{
-		CanFilterSymbologies: new(true),
-		Symbologies: &barcodereader.CapabilitiesSymbologies{
-			Ean13: new(true), Ean8: new(true), UpcA: new(true), Code128: new(true), Ean128: new(true),
-			Code39: new(true), Itf: new(true), QrCode: new(true), DataMatrix: new(true),
-		},
+// ScannerState is the scanner.
+type ScannerState struct {
+	Unplugged bool `json:"unplugged"`
+	Dark      bool `json:"dark"`    // its light does not work
+	Smudged   int  `json:"smudged"` // shots to come that cannot be decoded
+	Reading   bool `json:"reading"` // a client waits for a code
+	Waiting   int  `json:"waiting"` // shots wait for a client
+}
+
+// State is a ScannerState.
+func (s *Scanner) State() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return ScannerState{s.gone, s.dark, s.smudged, s.reading > 0, len(s.waiting)}
+}
+
+// guessed is the choice of a symbology that Scan guesses.
+const guessed = "guessed"
+
+// Acts are scanning, the cable and the light.
+func (s *Scanner) Acts() []panel.Act {
+	acts := []panel.Act{
+		{Name: "scan", Label: "Scan", Kind: panel.Hand, Do: s.scanAct, Args: []panel.Arg{
+			{Name: "code", Label: "code", Default: "4006381333931"},
+			{Name: "symbology", Label: "symbology", Default: guessed, Choices: append([]string{guessed}, Symbologies()...)}}},
+		{Name: "smudge", Label: "Smudge the next codes", Kind: panel.Fault, Args: []panel.Arg{{Name: "codes", Label: "codes", Default: "1", Number: true}},
+			Do: func(v panel.Values) error { s.Smudge(v.Int("codes")); return nil }},
 	}
+	repair := func(name, label string, do func()) panel.Act {
+		return panel.Act{Name: name, Label: label, Kind: panel.Repair, Do: func(panel.Values) error { do(); return nil }}
+	}
+	fault := func(name, label string, do func()) panel.Act {
+		return panel.Act{Name: name, Label: label, Kind: panel.Fault, Do: func(panel.Values) error { do(); return nil }}
+	}
+	state := s.State().(ScannerState)
+	if state.Dark {
+		acts = append(acts, repair("light", "Repair the light", s.Repair))
+	} else {
+		acts = append(acts, fault("dark", "Break the light", s.Break))
+	}
+	if state.Unplugged {
+		return append(acts, repair("plug", "Plug it in", s.Plug))
+	}
+	return append(acts, fault("unplug", "Unplug it", s.Unplug))
+}
+
+func (s *Scanner) scanAct(v panel.Values) error {
+	if v["symbology"] == guessed {
+		return s.Scan(v["code"])
+	}
+	return s.ScanAs(Scan{barcodereader.ReadCompletionReadOutputItemSymbology(v["symbology"]), []byte(v["code"])})
+}
+
+// Symbologies lists the names of all that the scanner knows, in the order of the
+// specification.
+func Symbologies() []string {
+	var out []string
+	fields := reflect.TypeFor[barcodereader.CapabilitiesSymbologies]()
+	for i := range fields.NumField() {
+		name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
+		out = append(out, name)
+	}
+	return out
+}
+
+// everySymbology declares all of them.
+func everySymbology() *barcodereader.CapabilitiesSymbologies {
+	out := &barcodereader.CapabilitiesSymbologies{}
+	v := reflect.ValueOf(out).Elem()
+	for i := range v.NumField() {
+		v.Field(i).Set(reflect.ValueOf(new(true)))
+	}
+	return out
 }
 
 // status is called with mu held.
 func (s *Scanner) status() common.StatusCompletion {
 	out := common.StatusCompletion{
-		Common:        &common.StatusProperties{Device: common.DeviceOnline},
+		Common:        &common.StatusProperties{Device: common.DeviceOnline, DevicePosition: common.PositionStatusInPosition, PowerSaveRecoveryTime: new(0)},
 		BarcodeReader: &barcodereader.Status{Scanner: barcodereader.StatusScannerOff},
 	}
 	switch {
 	case s.gone:
 		out.Common.Device = common.DeviceNoDevice
+		out.BarcodeReader.Scanner = barcodereader.StatusScannerInoperative
+	case s.dark:
+		out.Common.Device = common.DeviceHardwareError
 		out.BarcodeReader.Scanner = barcodereader.StatusScannerInoperative
 	case s.reading > 0:
 		out.BarcodeReader.Scanner = barcodereader.StatusScannerOn
@@ -111,23 +195,71 @@ func (s *Scanner) Scan(code string) error {
 	return s.ScanAs(Scan{Symbology: guess(code), Data: []byte(code)})
 }
 
-// ScanAs scans a code of a given symbology.
-func (s *Scanner) ScanAs(scan Scan) error {
+// ScanAs scans a code of a given symbology, or several that lie under the light at
+// once; they are answered together. All are checked before any counts.
+func (s *Scanner) ScanAs(codes ...Scan) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.gone:
 		return ErrScannerGone
-	case len(scan.Data) < 1 || len(scan.Data) > 4096:
-		return ErrNoCode
-	case scan.Symbology.Validate() != nil:
-		return fmt.Errorf("symbology %q is not known", scan.Symbology)
+	case s.dark:
+		return ErrScannerDark
 	case len(s.waiting) >= maxWaiting:
 		return ErrScannerFull
+	case len(codes) < 1 || len(codes) > maxWaiting:
+		return ErrNoCode
 	}
-	s.waiting = append(s.waiting, scan)
+	for _, code := range codes {
+		if err := code.check(); err != nil {
+			return err
+		}
+	}
+	next := shot(codes)
+	if s.smudged > 0 {
+		s.smudged--
+		next = nil
+	}
+	s.waiting = append(s.waiting, next)
 	s.tell()
 	return nil
+}
+
+// check refuses what no symbol of the kind could carry: lengths, digits and check
+// digits of the GS1 retail codes, letters in codes of digits.
+func (c Scan) check() error {
+	text := string(c.Data)
+	lengths := map[barcodereader.ReadCompletionReadOutputItemSymbology]int{
+		barcodereader.ReadCompletionReadOutputItemSymbologyEan13: 13, barcodereader.ReadCompletionReadOutputItemSymbologyJan13: 13,
+		barcodereader.ReadCompletionReadOutputItemSymbologyEan8: 8, barcodereader.ReadCompletionReadOutputItemSymbologyUpcA: 12,
+	}
+	switch n := lengths[c.Symbology]; {
+	case len(c.Data) < 1 || len(c.Data) > 4096:
+		return ErrNoCode
+	case c.Symbology.Validate() != nil:
+		return fmt.Errorf("symbology %q is not known", c.Symbology)
+	case n > 0 && (len(text) != n || !checked(text)):
+		return fmt.Errorf("%w: %s has %d digits, the last of which checks the others", ErrBadCode, c.Symbology, n)
+	case c.Symbology == barcodereader.ReadCompletionReadOutputItemSymbologyItf && strings.Trim(text, "0123456789") != "":
+		return fmt.Errorf("%w: %s has digits alone", ErrBadCode, c.Symbology)
+	}
+	return nil
+}
+
+// Smudge makes the next so many shots unreadable: a client gets barcodeInvalid.
+func (s *Scanner) Smudge(shots int) { s.set(func() { s.smudged = max(shots, 0) }) }
+
+// Break breaks the scanner's light: commands end with hardwareError until Repair.
+func (s *Scanner) Break() { s.set(func() { s.dark, s.waiting = true, nil }) }
+
+// Repair mends it.
+func (s *Scanner) Repair() { s.set(func() { s.dark = false }) }
+
+func (s *Scanner) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	s.tell()
 }
 
 // Unplug pulls the scanner's cable: a command that waits ends with deviceNotReady,
@@ -137,12 +269,7 @@ func (s *Scanner) Unplug() { s.plug(true) }
 // Plug puts the cable back.
 func (s *Scanner) Plug() { s.plug(false) }
 
-func (s *Scanner) plug(gone bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.gone, s.waiting = gone, nil
-	s.tell()
-}
+func (s *Scanner) plug(gone bool) { s.set(func() { s.gone, s.waiting = gone, nil }) }
 
 // Unplugged says whether the cable is out.
 func (s *Scanner) Unplugged() bool {
@@ -172,14 +299,12 @@ func (s *Scanner) read(ctx context.Context, _ *host.Command, req *barcodereader.
 	s.count(1)
 	defer s.count(-1)
 	for {
-		scan, changed, err := s.next(wanted)
+		found, changed, err := s.next(wanted)
 		if err != nil {
-			return nil, &xfs4iot.Error{Code: xfs4iot.DeviceNotReady, Description: err.Error()}
+			return nil, err
 		}
-		if scan != nil {
-			return &barcodereader.ReadCompletion{ReadOutput: []barcodereader.ReadCompletionReadOutputItem{
-				{Symbology: scan.Symbology, BarcodeData: scan.Data},
-			}}, nil
+		if found != nil {
+			return &barcodereader.ReadCompletion{ReadOutput: found}, nil
 		}
 		select {
 		case <-changed:
@@ -196,20 +321,45 @@ func (s *Scanner) count(n int) {
 	s.tell()
 }
 
-func (s *Scanner) next(wanted func(Scan) bool) (*Scan, <-chan struct{}, error) {
+// next gives the wanted codes of the first shot that has one, or what to wait for.
+func (s *Scanner) next(wanted func(Scan) bool) ([]barcodereader.ReadCompletionReadOutputItem, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
-		return nil, nil, ErrScannerGone
+	if err := s.ready(); err != nil {
+		return nil, nil, err
 	}
 	for len(s.waiting) > 0 {
-		scan := s.waiting[0]
+		now := s.waiting[0]
 		s.waiting = s.waiting[1:]
-		if wanted(scan) {
-			return &scan, nil, nil
+		if len(now) == 0 {
+			return nil, nil, host.Fail(barcodereader.ReadErrorCodeBarcodeInvalid, "the code could not be decoded")
+		}
+		if found := now.output(wanted); len(found) > 0 {
+			return found, nil, nil
 		}
 	}
 	return nil, s.changed, nil
+}
+
+// ready is called with mu held.
+func (s *Scanner) ready() error {
+	switch {
+	case s.gone:
+		return &xfs4iot.Error{Code: xfs4iot.DeviceNotReady, Description: ErrScannerGone.Error()}
+	case s.dark:
+		return &xfs4iot.Error{Code: xfs4iot.HardwareError, Description: ErrScannerDark.Error()}
+	}
+	return nil
+}
+
+func (s shot) output(wanted func(Scan) bool) []barcodereader.ReadCompletionReadOutputItem {
+	var out []barcodereader.ReadCompletionReadOutputItem
+	for _, code := range s {
+		if wanted(code) {
+			out = append(out, barcodereader.ReadCompletionReadOutputItem{Symbology: code.Symbology, BarcodeData: code.Data})
+		}
+	}
+	return out
 }
 
 // filter reads the wanted symbologies by their names; none means all.
@@ -227,11 +377,12 @@ func filter(symbologies *barcodereader.ReadCommandSymbologies) func(Scan) bool {
 	return func(s Scan) bool { return len(wanted) == 0 || wanted[string(s.Symbology)] }
 }
 
+// reset forgets the codes that wait.
 func (s *Scanner) reset(context.Context, *host.Command, *barcodereader.ResetCommand) (*barcodereader.ResetCompletion, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
-		return nil, &xfs4iot.Error{Code: xfs4iot.DeviceNotReady, Description: ErrScannerGone.Error()}
+	if err := s.ready(); err != nil {
+		return nil, err
 	}
 	s.waiting = nil
 	s.tell()

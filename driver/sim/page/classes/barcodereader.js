@@ -18,10 +18,11 @@ export function draw(state) {
   }
   const words = document.createElement("p");
   words.textContent = [
-    state.unplugged ? "unplugged" : state.reading ? "a client waits for a code" : "no client waits",
+    state.unplugged ? "unplugged" : state.dark ? "its light does not work" : state.reading ? "a client waits for a code" : "no client waits",
+    state.smudged > 0 && `codes to come that are smudged: ${state.smudged}`,
     state.waiting > 0 && `codes waiting: ${state.waiting}`,
   ].filter(Boolean).join(", ");
-  words.className = state.unplugged ? "bad" : "soft";
+  words.className = state.unplugged || state.dark ? "bad" : "soft";
   all.append(picture, words);
   return all;
 }
