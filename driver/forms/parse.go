@@ -337,16 +337,22 @@ func (p *parser) index() *Index {
 	return i
 }
 
-// pages reads ALL or a list of pages in quotes or as one number.
+// pages reads ALL or a list of pages, like 1,3-4, in quotes or without.
 func (p *parser) pages() string {
 	if p.is("ALL") {
 		p.advance()
 		return "ALL"
 	}
-	if p.token.kind == numberToken {
-		return strconv.Itoa(p.number())
+	if p.token.kind != numberToken {
+		return p.str()
 	}
-	return p.str()
+	list := strconv.Itoa(p.number())
+	for p.token.kind == markToken && p.token.text != "|" {
+		list += p.token.text
+		p.advance()
+		list += strconv.Itoa(p.number())
+	}
+	return list
 }
 
 // color reads a colour's name, or three numbers.

@@ -27,7 +27,7 @@ const (
 	wordToken             // keyword or identifier
 	stringToken           // in quotes
 	numberToken
-	markToken // "," or "|"
+	markToken // "," "|" or "-"
 )
 
 type token struct {
@@ -97,7 +97,7 @@ func (s *scanner) next() (token, error) {
 		return t, nil
 	}
 	switch r := s.peek(); {
-	case r == ',' || r == '|':
+	case r == ',' || r == '|' || r == '-':
 		t.kind, t.text = markToken, string(s.step())
 	case r == '"':
 		return s.quoted(t)
