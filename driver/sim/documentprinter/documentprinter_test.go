@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	_ "golang.org/x/image/tiff"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plomb-pos/plomb/driver/forms/press"

@@ -1,23 +1,15 @@
 package documentprinter
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"image"
-	"image/color"
-	"image/draw"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
-	"io"
 	"slices"
-
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
 
 	"github.com/plomb-pos/plomb/driver/forms"
 	"github.com/plomb-pos/plomb/driver/forms/press"
 	"github.com/plomb-pos/plomb/driver/sim/chassis"
+	"github.com/plomb-pos/plomb/driver/sim/scan"
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 	"github.com/plomb-pos/plomb/xfs4iot/printer"
@@ -177,50 +169,16 @@ func (p *Printer) images(req *printer.ReadImageCommand) (*printer.ReadImageCompl
 	return &printer.ReadImageCompletion{Images: out}, nil
 }
 
-// encoders are the types of pictures that are sent; the first is the default.
-var encoders = map[string]func(io.Writer, image.Image) error{
-	"png": png.Encode,
-	"bmp": bmp.Encode,
-	"jpg": func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, &jpeg.Options{Quality: 85}) },
-	"gif": func(w io.Writer, m image.Image) error { return gif.Encode(w, m, nil) },
-	"tif": func(w io.Writer, m image.Image) error {
-		return tiff.Encode(w, m, &tiff.Options{Compression: tiff.Deflate})
-	},
-}
-
-func (p *Printer) picture(back bool, kind, colors string) ([]byte, error) {
-	encode := encoders[or(kind, "png")]
-	if encode == nil {
-		return nil, chassis.Refused("images are png, jpg, bmp, gif or tif")
-	}
+func (p *Printer) picture(back bool, format, colors string) ([]byte, error) {
 	page := p.medium.Page(0, back)
 	if page == nil {
 		return nil, chassis.Sequence("the passbook is closed")
 	}
-	var out bytes.Buffer
-	if err := encode(&out, inColors(page.Image, colors)); err != nil {
-		return nil, chassis.Broken(err.Error())
+	data, err := scan.Encode(page.Image, or(format, "png"), colors)
+	if errors.Is(err, scan.ErrFormat) {
+		return nil, chassis.Refused(err.Error())
 	}
-	return out.Bytes(), nil
-}
-
-// inColors is a page as a scanner with fewer colours sees it.
-func inColors(img *image.RGBA, colors string) image.Image {
-	if colors == "" || colors == "fullcolor" || colors == "full" {
-		return img
-	}
-	gray := image.NewGray(img.Rect)
-	draw.Draw(gray, img.Rect, img, image.Point{}, draw.Src)
-	if colors != "binary" {
-		return gray
-	}
-	out := image.NewPaletted(img.Rect, color.Palette{color.White, color.Black})
-	for i, v := range gray.Pix {
-		if v < 128 {
-			out.Pix[i] = 1
-		}
-	}
-	return out
+	return data, err
 }
 
 func (p *Printer) mediaExtents(ctx context.Context, cmd *host.Command, req *printer.MediaExtentsCommand) (*printer.MediaExtentsCompletion, error) {
