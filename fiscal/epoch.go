@@ -43,6 +43,25 @@ type Epoch struct {
 	Shop       Shop         `json:"shop"`
 	Software   string       `json:"software"`
 	Key        string       `json:"key"`
+	// Day is the day that was open at the end of the epoch before, as far as it is
+	// known: it goes on, so that the next Z report names all of its sales.
+	Day *OpenDay `json:"day,omitzero"`
+}
+
+// OpenDay is a day that goes on in a new epoch. A cash session does not: the drawer
+// is counted and opened again.
+type OpenDay struct {
+	From        int64          `json:"from"` // time of its first entry, ms
+	FirstNumber int64          `json:"firstNumber"`
+	Before      drawer.Grand   `json:"before"`
+	Figures     drawer.Figures `json:"figures"`
+	Session     int64          `json:"session,omitzero"` // number of the last drawer session
+}
+
+// OpenDay is what the next epoch's first entry says of the day so far.
+func (s *State) OpenDay() *OpenDay {
+	d := &s.Day
+	return &OpenDay{From: d.From, FirstNumber: d.FirstNumber, Before: d.Before, Figures: *d.Figures.Clone(), Session: s.Session.Number}
 }
 
 // Kind is epoch.
@@ -62,11 +81,19 @@ func (b *Epoch) check(*State) error {
 	if b.Grand.Sale-b.Grand.Return != b.Grand.Net || b.Grand.Sale < 0 || b.Grand.Return < 0 {
 		return refuse(CodeGrand, "grand totals %+v do not add up", b.Grand)
 	}
+	if d := b.Day; d != nil && (d.FirstNumber < 1 || d.FirstNumber > b.Next.Document || d.From < 0 || d.Session < 0 ||
+		d.Before.Sale > b.Grand.Sale || d.Before.Return > b.Grand.Return || d.Before.Sale-d.Before.Return != d.Before.Net) {
+		return refuse(CodeFigures, "the open day begins with document %d and %+v, the epoch goes on with %d and %+v", d.FirstNumber, d.Before, b.Next.Document, b.Grand)
+	}
 	return b.Shop.Validate()
 }
 func (b *Epoch) apply(s *State, h *proof.Head) error {
 	s.begin(&b.Shop, b.Software, b.Key, b.Next, b.Grand, h)
 	s.AtLeast = b.AtLeast
+	if d := b.Day; d != nil {
+		s.Day = Day{First: h.Index, From: d.From, FirstNumber: d.FirstNumber, Before: d.Before, Figures: *d.Figures.Clone()}
+		s.Session.Number = d.Session
+	}
 	return nil
 }
 

@@ -170,7 +170,7 @@ type UserChange struct {
 	plain
 	Actor
 	Person staff.ID   `json:"person"`
-	What   string     `json:"what"` // "added", "changed", "pin", "removed"
+	What   string     `json:"what"` // "added", "changed", "pin", "removed", "shut-out" (the till knows an old PIN only)
 	Old    staff.Role `json:"old,omitzero"`
 	New    staff.Role `json:"new,omitzero"`
 }

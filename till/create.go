@@ -22,6 +22,7 @@ const (
 	settingSetup     = "setup"     // SHA-256 of the setup code
 	settingGuesses   = "guesses"   // wrong PINs that still count
 	settingRunning   = "running"   // there while a node has the vault open
+	settingMark      = "mark"      // how far the vault goes with the journal
 	vaultFile        = "vault.db"
 	projectionFile   = "projection.db"
 )

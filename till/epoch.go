@@ -59,8 +59,8 @@ type EpochReport struct {
 	Next       fiscal.Next    `json:"next"`
 	Net        money.Amount   `json:"net"` // grand total of sales less returns; at least
 	Currency   money.Currency `json:"currency"`
-	// OpenDay is how many sales the old epoch has since its last Z report: no Z
-	// report will name them.
+	// OpenDay is how many sales the old epoch has since its last Z report: the day
+	// goes on, and the next Z report names them.
 	OpenDay int64    `json:"openDay,omitzero"`
 	Person  string   `json:"person,omitzero"` // who asked
 	Notes   []string `json:"notes,omitempty"` // what somebody has to know or look after
@@ -137,10 +137,10 @@ func (r *renewal) run(ctx context.Context) error {
 		return errors.New("no reason given")
 	}
 	steps := []func(context.Context) error{
-		r.find, r.lock, r.hear, r.read, r.choose, r.openKeepers, r.settleStaged, r.carry, r.settleVault, r.make, r.place, r.begin,
+		r.find, r.lock, r.hear, r.read, r.openKeepers, r.hearDatabases, r.choose, r.settleStaged, r.carry, r.settleVault, r.make, r.place, r.begin,
 	}
 	if r.req.DryRun {
-		steps = []func(context.Context) error{r.find, r.lock, r.hear, r.read, r.choose, r.openKeepers, r.carry}
+		steps = []func(context.Context) error{r.find, r.lock, r.hear, r.read, r.openKeepers, r.hearDatabases, r.choose, r.carry}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -176,8 +176,12 @@ func (r *renewal) lock(context.Context) error {
 // was cut short; then the directory that it was made for is there as well.
 func (r *renewal) choose(context.Context) error {
 	r.number = r.epochs[0] + 1
+	origins := r.sized
 	for _, e := range r.evidence {
-		if n, ok := epochOf(e.checkpoint.Origin, r.name); ok {
+		origins = append(origins, e.checkpoint.Origin)
+	}
+	for _, origin := range origins {
+		if n, ok := epochOf(origin, r.name); ok {
 			r.number = max(r.number, n+1)
 		}
 	}
@@ -307,7 +311,7 @@ func (r *renewal) draft() error {
 func (r *renewal) epochBody() *fiscal.Epoch {
 	return &fiscal.Epoch{
 		Actor: r.actor, Origin: r.report.Old, Checkpoint: r.report.Checkpoint, Anchors: r.report.Anchors, Reason: r.reason(),
-		Next: r.state.Next, Grand: r.state.Grand, AtLeast: true, Shop: r.state.Shop, Software: software(), Key: r.report.Key,
+		Next: r.state.Next, Grand: r.state.Grand, AtLeast: true, Shop: r.state.Shop, Software: software(), Key: r.report.Key, Day: r.state.OpenDay(),
 	}
 }
 
@@ -347,6 +351,9 @@ func (r *renewal) place(context.Context) error {
 // leaves that to the till's next start.
 func (r *renewal) begin(ctx context.Context) error {
 	if err := r.dropEnded(ctx); err != nil {
+		return err
+	}
+	if err := r.markVault(ctx); err != nil {
 		return err
 	}
 	signer, err := r.req.Keys.Signer(r.report.New)

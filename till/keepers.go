@@ -11,6 +11,7 @@ import (
 	"github.com/plomb-pos/plomb/catalog"
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/sale"
 	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till/sqlite"
@@ -177,6 +178,48 @@ func (r *renewal) able(asker staff.ID) (out []staff.Person) {
 	return out
 }
 
+// hearDatabases asks vault and projection how long the old journal was: they take
+// durable entries only.
+func (r *renewal) hearDatabases(ctx context.Context) error {
+	if r.vault != nil {
+		m, ok, err := readMark(ctx, r.vault)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.hearSize("vault", m.Origin, m.Size)
+		}
+	}
+	key, err := r.opts.DatabaseKey("projection")
+	if err != nil {
+		return err
+	}
+	// One that is not there or cannot be read is no evidence.
+	if origin, next, err := sqlite.PeekProjection(ctx, filepath.Join(r.opts.Dir, projectionFile), key); err == nil {
+		r.hearSize("projection", origin, next)
+	}
+	return nil
+}
+
+// hearSize takes somebody's word for how long a journal was, without its root.
+func (r *renewal) hearSize(by, origin string, size uint64) {
+	if size == 0 {
+		return
+	}
+	r.sized = append(r.sized, origin)
+	r.seen(fmt.Sprintf("%s: %s %d", by, origin, size))
+	r.loss(nil, evidence{by: by, checkpoint: proof.Checkpoint{Origin: origin, Size: size}}, r.report.Entries)
+}
+
+// markVault says that the vault belongs to the new epoch, whose first entries
+// change no people.
+func (r *renewal) markVault(ctx context.Context) error {
+	if r.vault == nil {
+		return nil
+	}
+	return r.vault.Apply(ctx, mark{Origin: r.report.New, Size: r.head.Size}.change())
+}
+
 // settleStaged decides about changes that waited for an entry of the old epoch,
 // as a start of the till would: in the new one their entry is not to be found.
 func (r *renewal) settleStaged(ctx context.Context) error {
@@ -217,7 +260,7 @@ func (r *renewal) carry(ctx context.Context) error {
 	r.report.Next, r.report.Net, r.report.Currency = r.state.Next, r.state.Grand.Net, r.state.Shop.Currency
 	if n := r.state.Day.Figures.Sales.Count + r.state.Day.Figures.Returns.Count; n > 0 {
 		r.report.OpenDay = n
-		r.note("%d receipts since the last Z report will be in none: take them from the old epoch's entries", n)
+		r.note("the day goes on: the next Z report has the %d receipts since the last one in it", n)
 	}
 	if r.state.Session.Open {
 		r.note("the open cash session ended with the old epoch: count the drawer and open it again")

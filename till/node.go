@@ -74,6 +74,8 @@ type Node struct {
 	notices   notices
 	last      *LastReceipt
 	older     older
+	mark      mark                // the vault's
+	compared  bool                // the vault was held against the journal
 	left      []fiscal.OpenIntent // under way when the last run ended
 	paying    *paying             // cash whose outcome is open
 	setupCode string
@@ -121,6 +123,9 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.openVault(ctx); err != nil {
 		return err
 	}
+	if err := n.checkMark(ctx); err != nil {
+		return err
+	}
 	if err := n.openProjection(ctx); err != nil { // before anything is written: it may refuse the journal
 		return err
 	}
@@ -133,6 +138,7 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.loadVault(ctx); err != nil {
 		return err
 	}
+	n.compareSoon(ctx)
 	n.devices = devices.New(devices.Config{
 		Address: n.opts.Devices, TLS: n.opts.DevicesTLS, Dial: n.opts.DevicesDial, Log: n.opts.Log,
 	}, devices.Events{
@@ -461,6 +467,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return n.resolveIntents(ctx) })
 	group.Go(func() error { return n.recall(ctx) })
+	group.Go(func() error { return n.compareLate(ctx) })
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil
@@ -495,7 +502,7 @@ func (n *Node) Close(ctx context.Context) error {
 	var kept error
 	if n.vault != nil && n.journal.Err() == nil {
 		n.mu.Lock()
-		kept = n.changeVault(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning}})
+		kept = n.changeVault(ctx, append(n.keepMark(), sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning}})...)
 		n.mu.Unlock()
 	}
 	return errors.Join(kept, n.release(ctx))

@@ -150,3 +150,43 @@ func TestAReceiptOfAnOlderEpochIsGivenBackOnlyOnce(t *testing.T) {
 		s.lawful(epoch)
 	}
 }
+
+// The day that was open when the old epoch ended goes on in the new one: its Z
+// report names the sales of both, and says "at least".
+//
+// Requirement: POS-08, POS-14
+func TestADayGoesOnInTheNewEpoch(t *testing.T) {
+	shop, s := soldShop(t) // two sales since the till was made
+	renew(t, shop, s)
+	shop.As(staff.Operator).Sell("BRD-01")
+	chief := shop.As(staff.FinancialManager)
+	chief.Do("drawer.count", "amount", 0)
+	chief.Do("drawer.close", "amount", 0)
+	chief.Approved(staff.FinancialManager, "report.z")
+	shop.Close()
+	s.lawful("e2")
+	z := s.lastZ("e2")
+	r := &z.Report
+	if r.Figures.Sales.Count != 3 || r.Before.Sale != 0 || r.After.Sale != r.Figures.Turnover() || r.Span.FirstNumber != 1 || !z.AtLeast {
+		t.Errorf("Z %d: %d sales of %d, grand totals from %d to %d, from document %d, at least %v",
+			r.Number, r.Figures.Sales.Count, r.Figures.Turnover(), r.Before.Sale, r.After.Sale, r.Span.FirstNumber, z.AtLeast)
+	}
+}
+
+func (s site) lastZ(epoch string) (z *fiscal.ZReport) {
+	s.t.Helper()
+	j, err := journal.OpenReadOnly(s.dir+"/"+epoch, journal.ReadOptions{FS: s.fs, Keys: s.box.JournalKeys()})
+	ok(s.t, err)
+	for e, err := range j.Entries(s.t.Context(), 0, 1<<40) {
+		ok(s.t, err)
+		if e.Head.Kind == fiscal.KindZReport {
+			b, err := fiscal.Decode(e.Head.Kind, e.Body)
+			ok(s.t, err)
+			z = b.(*fiscal.ZReport)
+		}
+	}
+	if z == nil {
+		s.t.Fatalf("no Z report in %s", epoch)
+	}
+	return z
+}

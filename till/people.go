@@ -174,9 +174,13 @@ func changePIN(c *call) error {
 
 // person records and keeps somebody.
 func (c *call) person(p sqlite.Person, b *fiscal.UserChange) error {
+	if !c.n.compared {
+		return refuse(Unavailable, "searching")
+	}
 	c.record(b)
-	c.change(sqlite.Change{Person: &p})
-	c.after(func() { c.n.people[staff.ID(p.ID)] = p })
+	m := c.n.marked(len(c.bodies))
+	c.change(sqlite.Change{Person: &p}, m.change())
+	c.after(func() { c.n.people[staff.ID(p.ID)], c.n.mark = p, m })
 	return nil
 }
 

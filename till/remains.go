@@ -31,6 +31,7 @@ type remains struct {
 	state    *fiscal.State
 	receipts []signedEntry // the last ones held, oldest first
 	evidence []evidence
+	sized    []string // origins whose length vault or projection tell
 }
 
 // signedEntry is an entry that has a signature of its own.

@@ -291,9 +291,11 @@ func (n *Node) setup(ctx context.Context, in Setup, people []sqlite.Person) (Tok
 		bodies = append(bodies, &fiscal.UserChange{Actor: fiscal.Actor{By: by}, Person: staff.ID(p.ID), What: "added", New: staff.Role(p.Role)})
 		changes = append(changes, sqlite.Change{Person: &p})
 	}
-	if err := n.both(ctx, newID(n.opts.Now()), bodies, changes); err != nil {
+	m := n.marked(len(bodies))
+	if err := n.both(ctx, newID(n.opts.Now()), bodies, append(changes, m.change())); err != nil {
 		return "", err
 	}
+	n.mark = m
 	for _, p := range people {
 		n.people[staff.ID(p.ID)] = p
 	}

@@ -97,6 +97,23 @@ func OpenProjection(ctx context.Context, path string, key []byte, origin string)
 	return p, true, err
 }
 
+// PeekProjection reads which journal a projection is of and how far it came, and
+// leaves it as it is.
+func PeekProjection(ctx context.Context, path string, key []byte) (origin string, next uint64, err error) {
+	d, err := open(ctx, path, key, "projection", "NORMAL", false)
+	if err != nil {
+		return "", 0, err
+	}
+	err = d.db.QueryRowContext(ctx, "SELECT origin, next FROM cursor").Scan(&origin, &next)
+	if closed := d.close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("read projection cursor: %w", err)
+	}
+	return origin, next, nil
+}
+
 // RemoveProjection deletes a projection that is not open; it may be missing.
 func RemoveProjection(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
