@@ -45,8 +45,9 @@ lint: ## Formatting, vet, staticcheck, and the types of the pages
 generate: ## Make the generated files again
 	$(GO) generate ./...
 
-build: ## Build plomb and plomb-verify into bin/
+build: ## Build plomb, plomb-boot and plomb-verify into bin/
 	$(BUILD) -o $(BIN)/plomb ./cmd/plomb
+	$(BUILD) -o $(BIN)/plomb-boot ./cmd/plomb-boot
 	$(BUILD) -o $(BIN)/plomb-verify ./cmd/plomb-verify
 
 release: ## Build twice in different places, compare, and write checksums into dist/

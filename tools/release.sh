@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
 build() { # sources, cache, output
-  for program in plomb plomb-verify; do
+  for program in plomb plomb-boot plomb-verify; do
     (cd "$1" && GOCACHE="$2" CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-buildid= -s -w' -o "$3/$program" "./cmd/$program")
   done
 }
@@ -17,10 +17,10 @@ git archive HEAD | tar -x -C "$work/b/deeper"
 git archive HEAD | tar -x -C "$work/a"
 build "$work/a" "${GOCACHE:-$(go env GOCACHE)}" "$work/a-bin"
 build "$work/b/deeper" "$work/cache" "$work/b-bin"
-for program in plomb plomb-verify; do
+for program in plomb plomb-boot plomb-verify; do
   cmp "$work/a-bin/$program" "$work/b-bin/$program"
 done
 mkdir -p "$top/dist"
 cp "$work"/a-bin/* "$top/dist/"
-(cd "$top/dist" && sha256sum plomb plomb-verify | tee SHA256SUMS)
+(cd "$top/dist" && sha256sum plomb plomb-boot plomb-verify | tee SHA256SUMS)
 echo "reproducible: both builds are the same bytes"

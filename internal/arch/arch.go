@@ -51,6 +51,7 @@ var may = map[string][]string{
 	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},
+	"cmd/plomb-boot":   {"update/manifest", "update/slot", "internal/durable"},
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
 	"internal/durable":          nil,
@@ -71,7 +72,7 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot"},
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "internal/replay", "internal/bench"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "internal/replay", "internal/bench"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }

@@ -1,0 +1,462 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	crand "crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/slot"
+)
+
+// TestMain is also the till that the launcher starts: a copy of this program, whose
+// first argument says how it behaves in which slot, "a=ready,b=crash", and whose
+// second is a file to which it adds a line.
+func TestMain(m *testing.M) {
+	if s := os.Getenv(envSlot); s != "" {
+		os.Exit(till(s))
+	}
+	os.Exit(m.Run())
+}
+
+func till(s string) int {
+	f, err := os.OpenFile(os.Args[2], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 9
+	}
+	fmt.Fprintf(f, "%s trial=%s\n", s, os.Getenv(envTrial))
+	f.Close()
+	for part := range strings.SplitSeq(os.Args[1], ",") {
+		if in, how, _ := strings.Cut(part, "="); in == s {
+			return behave(how)
+		}
+	}
+	return 9
+}
+
+func behave(how string) int {
+	switch how {
+	case "ready":
+		notify("READY=1")
+		return 0
+	case "again":
+		notify("READY=1\nSTATUS=installed")
+		return exitAgain
+	case "crash":
+		return 3
+	case "unhealthy":
+		notify("X_UNHEALTHY=journal does not verify")
+	case "orphan":
+		orphan := exec.Command("sleep", "600")
+		if orphan.Start() != nil {
+			return 9
+		}
+		notify("READY=1")
+		fmt.Println("orphan", orphan.Process.Pid)
+		return 0
+	}
+	select {} // hangs
+}
+
+func notify(text string) {
+	c, err := net.Dial("unixgram", os.Getenv(envNotify))
+	if err == nil {
+		fmt.Fprint(c, text)
+	}
+}
+
+// maker signs releases.
+type maker struct {
+	*testing.T
+	signer note.Signer
+	policy string // file
+	facts  string // file
+	self   []byte // this program
+}
+
+func newMaker(t *testing.T) *maker {
+	t.Helper()
+	skey, vkey, err := note.GenerateKey(crand.Reader, "maker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &maker{T: t}
+	if m.signer, err = note.NewSigner(skey); err != nil {
+		t.Fatal(err)
+	}
+	if m.self, err = os.ReadFile("/proc/self/exe"); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	m.policy, m.facts = filepath.Join(dir, "policy"), filepath.Join(dir, "facts")
+	m.write(m.policy, []byte(`{"format":"plomb-boot-policy/1","serial":1,"legal":"maker-only","maker":{"name":"maker","threshold":1,"keys":["`+vkey+`"]}}`))
+	m.write(m.facts, []byte(`{"model":"TIL","jurisdiction":"DE"}`))
+	return m
+}
+
+func (m *maker) write(name string, data []byte) {
+	m.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		m.Fatal(err)
+	}
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// release writes a signed release into a folder.
+func (m *maker) release(dir string, counter uint64) *manifest.Manifest {
+	m.Helper()
+	program := fmt.Appendf(bytes.Clone(m.self), "version %d", counter)
+	c, err := manifest.Measure(bytes.NewReader(program))
+	if err != nil {
+		m.Fatal(err)
+	}
+	r := &manifest.Manifest{
+		Format: manifest.Format, Identity: manifest.Identity(fmt.Sprintf("0PLMTIL%02d-20261122", counter)), Scope: manifest.Application,
+		Counter: counter, Floor: max(counter-1, 1), Legal: true, Issued: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), Jurisdictions: []string{"DE"}, Certificate: "DE-26-M-0001",
+		Components:    []manifest.Component{{Name: "till", Kind: manifest.Program, Legal: true, Path: "bin/till", Mode: 0o755, Length: c.Length, SHA256: c.SHA256, Root: c.Root}},
+		Compatibility: manifest.Compatibility{Platforms: []string{runtime.GOOS + "/" + runtime.GOARCH}},
+		Tests:         []string{"journal"},
+	}
+	encoded, err := r.Encode()
+	if err != nil {
+		m.Fatal(err)
+	}
+	signed, err := manifest.Sign(encoded, m.signer)
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.write(filepath.Join(dir, slot.ManifestFile), encoded)
+	m.write(filepath.Join(dir, slot.NoteFile), signed)
+	m.write(filepath.Join(dir, "bin", "till"), program)
+	return r
+}
+
+// box is a device on disk.
+type box struct {
+	*maker
+	root string
+	seen string // what its tills wrote
+}
+
+// newBox makes a device with release 1 in slot a, and with trial set release 2 in
+// slot b, proposed.
+func newBox(t *testing.T, trial bool, f slot.Fallback) *box {
+	t.Helper()
+	b := &box{maker: newMaker(t), root: filepath.Join(t.TempDir(), "device")}
+	b.seen = filepath.Join(t.TempDir(), "seen")
+	first := filepath.Join(t.TempDir(), "release")
+	b.release(first, 1)
+	var words bytes.Buffer
+	if code := run(t.Context(), []string{"init", "--root", b.root, "--policy", b.policy, "--device", b.facts, "--release", first}, io.Discard, &words); code != exitDone {
+		t.Fatalf("init ended with %d: %s", code, words.String())
+	}
+	if trial {
+		b.propose(2, f)
+	}
+	return b
+}
+
+// propose installs a release into the slot that is not active, as an agent does.
+func (b *box) propose(counter uint64, f slot.Fallback) {
+	b.Helper()
+	file := b.table()
+	t := file.Table()
+	dir := filepath.Join(b.root, "slots", t.Active.Other().String())
+	if err := os.RemoveAll(dir); err != nil {
+		b.Fatal(err)
+	}
+	m := b.release(dir, counter)
+	encoded, err := m.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	next, err := t.Propose(m, manifest.Sum(encoded), f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := file.Write(next); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *box) table() *slot.File {
+	b.Helper()
+	f, _, err := slot.Open(durable.OS{}, filepath.Join(b.root, "boot", "table"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
+// boot runs the launcher until it ends; what it prints is in words.
+func (b *box) boot(behaviour string) (words string, code int) {
+	b.Helper()
+	var w bytes.Buffer
+	code = run(b.Context(), []string{"run", "--root", b.root, "--trial-time", "2s", "--rescue", "127.0.0.1:0", "--", behaviour, b.seen}, io.Discard, &w)
+	return w.String(), code
+}
+
+func (b *box) starts() string {
+	b.Helper()
+	text, err := os.ReadFile(b.seen)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		b.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "\n", "; ")
+}
+
+// log is the launcher's log.
+func (b *box) log() string {
+	b.Helper()
+	_, lines, err := slot.OpenRing(durable.OS{}, filepath.Join(b.root, "boot", "ring"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var out strings.Builder
+	for _, l := range lines {
+		fmt.Fprintln(&out, l.Text)
+	}
+	return out.String()
+}
+
+func TestTheActiveSlotIsStartedAndItsEndIsTheLaunchers(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	if words, code := b.boot("a=ready"); code != exitDone || b.starts() != "a trial=; " {
+		t.Errorf("ended with %d, started %q: %s", code, b.starts(), words)
+	}
+}
+
+// Requirement: CU-11
+func TestATrialThatBecomesHealthyIsKept(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	words, code := b.boot("a=crash,b=ready")
+	if got := b.table().Table(); code != exitDone || got.Active != slot.B || got.Trial || got.Highest[0] != 2 || got.Floors[0] != 1 {
+		t.Errorf("ended with %d, table %+v: %s", code, got, words)
+	}
+	if b.starts() != "b trial=1; " {
+		t.Errorf("started %q", b.starts())
+	}
+	if log := b.log(); !strings.Contains(log, "trial started: slot b 0PLMTIL02-20261122") || !strings.Contains(log, "kept: slot b") {
+		t.Errorf("log:\n%s", log)
+	}
+	b.boot("a=crash,b=ready")
+	if b.starts() != "b trial=1; b trial=; " {
+		t.Errorf("after the next start %q", b.starts())
+	}
+}
+
+// Requirement: CU-12
+func TestATrialThatFailsGivesTheOldVersionBack(t *testing.T) {
+	for behaviour, why := range map[string]string{"crash": "crash", "unhealthy": "journal does not verify", "hang": "no sign of life"} {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			b := newBox(t, true, slot.Return)
+			words, code := b.boot("a=ready,b=" + behaviour)
+			if got := b.table().Table(); code != exitDone || got.Active != slot.A || got.Trial || got.Failures != 1 {
+				t.Errorf("ended with %d, table %+v: %s", code, got, words)
+			}
+			if want := strings.Repeat("b trial=1; ", slot.Tries) + "a trial=; "; b.starts() != want {
+				t.Errorf("started %q, want %q", b.starts(), want)
+			}
+			if log := b.log(); strings.Count(log, why) < slot.Tries || !strings.Contains(log, "fell back: slot a") {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	}
+}
+
+// Requirement: DL-08
+func TestASlotWithAnotherByteIsNotStarted(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	b.flip("b")
+	words, code := b.boot("a=ready,b=ready")
+	if code != exitDone || b.starts() != "a trial=; " || !strings.Contains(b.log(), "fell back") {
+		t.Errorf("ended with %d, started %q: %s", code, b.starts(), words)
+	}
+}
+
+func (b *box) flip(s string) {
+	b.Helper()
+	name := filepath.Join(b.root, "slots", s, "bin", "till")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(name, data, 0o755); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// Requirement: FM-09
+func TestSoftwareThatProposesATrialIsStartedAgainInIt(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	done := make(chan int, 1)
+	go func() { _, code := b.boot("a=again,b=ready"); done <- code }()
+	// the proposal is there before the till asks to be started again the next time
+	for b.starts() == "" {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+	b.propose(2, slot.Return)
+	if code := <-done; code != exitDone || !strings.HasSuffix(b.starts(), "b trial=1; ") {
+		t.Errorf("ended with %d, started %q", code, b.starts())
+	}
+}
+
+func TestNothingStartsWhenNothingVerifies(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	b.flip("a")
+	ctx, stop := context.WithCancel(t.Context())
+	words, w := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, w)
+		w.Close()
+	}()
+	var page string
+	buf := make([]byte, 4096)
+	for text := ""; page == ""; {
+		n, err := words.Read(buf)
+		if err != nil {
+			t.Fatalf("no page: %s", text)
+		}
+		text += string(buf[:n])
+		if _, rest, ok := strings.Cut(text, "http://"); ok {
+			page, _, _ = strings.Cut(rest, " ")
+		}
+	}
+	go io.Copy(io.Discard, words)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+page, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Language", "de-DE,de;q=0.9")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(text), "Diese Kasse startet nicht") || !strings.Contains(string(text), "its bytes are others") {
+		t.Errorf("page: %v\n%s", err, text)
+	}
+	stop()
+	if code := <-ended; code != exitBlocked || b.starts() != "" {
+		t.Errorf("ended with %d, started %q", code, b.starts())
+	}
+}
+
+// Requirement: CU-15
+func TestNothingOfTheOldVersionIsLeft(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stdout
+	os.Stdout = w
+	b.boot("a=orphan")
+	os.Stdout = old
+	w.Close()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscanf(string(text), "orphan %d", &pid); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err == nil && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("process %d of the old version still runs: %s", pid, state)
+	}
+}
+
+func TestTheTableIsMadeAgainFromTheSlots(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	if _, code := b.boot("a=ready,b=ready"); code != exitDone {
+		t.Fatal(code)
+	}
+	name := filepath.Join(b.root, "boot", "table")
+	if code := run(t.Context(), []string{"repair", "--root", b.root}, io.Discard, io.Discard); code == exitDone {
+		t.Error("a table that can be read was made again")
+	}
+	if err := os.WriteFile(name, make([]byte, 80<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"repair", "--root", b.root}, &out, io.Discard); code != exitDone {
+		t.Fatalf("repair ended with %d: %s", code, out.String())
+	}
+	if got := b.table().Table(); got.Active != slot.B || got.Highest[0] != 2 {
+		t.Errorf("table %+v", got)
+	}
+}
+
+func TestStatusShowsTheSlotsAndChangesNothing(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	before, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"status", "--root", b.root}, &out, io.Discard); code != exitDone {
+		t.Fatalf("status ended with %d", code)
+	}
+	var s status
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil || s.Slots["b"].Counter != 2 || !s.Table.Trial || s.Blocked {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	after, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the table was written: %v", err)
+	}
+}
+
+func TestABlockedDeviceStartsAfterItWasUnblocked(t *testing.T) {
+	b := newBox(t, true, slot.Block)
+	b.flip("b")
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	if code := run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, io.Discard); code != exitBlocked {
+		t.Fatalf("ended with %d", code)
+	}
+	if code := run(t.Context(), []string{"unblock", "--root", b.root, "--why", "stick was worn out"}, io.Discard, io.Discard); code != exitDone {
+		t.Fatalf("unblock ended with %d", code)
+	}
+	if _, code := b.boot("a=ready"); code != exitDone || b.starts() != "a trial=; " || !strings.Contains(b.log(), "stick was worn out") {
+		t.Errorf("ended with %d, started %q\n%s", code, b.starts(), b.log())
+	}
+}
+
+func FuzzNotice(f *testing.F) {
+	f.Add("READY=1\nSTATUS=ready to sell")
+	f.Add("X_UNHEALTHY=")
+	f.Fuzz(func(t *testing.T, text string) {
+		n := parseNotice(text)
+		if n.ready && !strings.Contains(text, "READY=1") || n.unhealthy != "" && !strings.Contains(text, "X_UNHEALTHY") {
+			t.Errorf("%q is read as %+v", text, n)
+		}
+	})
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/plomb-pos/plomb/update/slot"
+)
+
+// Environment of what is started.
+const (
+	envSlot   = "PLOMB_SLOT"  // a or b
+	envTrial  = "PLOMB_TRIAL" // 1 during a trial: write only what the version before can read
+	envTests  = "PLOMB_TESTS" // self-tests to pass before READY=1, separated by commas
+	envNotify = "NOTIFY_SOCKET"
+	envChild  = "PLOMB_BOOT_CHILD"
+)
+
+// alive is how often software has to send WATCHDOG=1 once it was ready; after twice
+// that it is taken for hung.
+const alive = 30 * time.Second
+
+// child is a started process with its process group and notify socket.
+type child struct {
+	cmd    *exec.Cmd
+	socket *net.UnixConn
+	dir    string
+	exited chan error
+}
+
+// start starts a program in a group of its own, with a socket of sd_notify(3).
+func start(program string, args []string, plan slot.Plan, r *slot.Release) (*child, error) {
+	dir, err := os.MkdirTemp("", "plomb-boot-")
+	if err != nil {
+		return nil, err
+	}
+	c := &child{dir: dir, exited: make(chan error, 1)}
+	name := filepath.Join(dir, "notify")
+	if c.socket, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	c.cmd = exec.Command(program, args...)
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.cmd.Env = environment(os.Environ(), map[string]string{
+		envSlot: plan.Slot.String(), envTrial: map[bool]string{true: "1"}[plan.Trial], envTests: strings.Join(r.Manifest.Tests, ","),
+		envNotify: name, "WATCHDOG_USEC": fmt.Sprint((2 * alive).Microseconds()), envChild: "",
+	})
+	c.cmd.SysProcAttr = ownGroup()
+	if err := c.cmd.Start(); err != nil {
+		c.close()
+		return nil, err
+	}
+	go func() { c.exited <- c.cmd.Wait() }()
+	return c, nil
+}
+
+// environment replaces variables; empty ones are left out.
+func environment(env []string, set map[string]string) []string {
+	var out []string
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if _, ok := set[name]; !ok {
+			out = append(out, e)
+		}
+	}
+	for name, v := range set {
+		if v != "" {
+			out = append(out, name+"="+v)
+		}
+	}
+	return out
+}
+
+func (c *child) close() {
+	c.socket.Close()
+	os.RemoveAll(c.dir)
+}
+
+// outcome is how a start went.
+type outcome struct {
+	stopped bool        // the launcher was told to stop
+	code    int         // exit code
+	reason  slot.Reason // why it is a failure, None when it ended by itself with 0 or 75
+	text    string
+}
+
+// watch follows a process to its end. ready is called once, when it says READY=1;
+// limit is how long it may take to do so, 0 for ever. When watch returns, nothing of
+// the process group is left.
+func (c *child) watch(ctx context.Context, limit time.Duration, ready func() error) outcome {
+	defer c.close()
+	defer c.killGroup()
+	w := watcher{clock: time.NewTimer(limit), ready: ready}
+	defer w.clock.Stop()
+	if limit == 0 {
+		w.clock.Stop()
+	}
+	notes := c.listen()
+	for {
+		select {
+		case err := <-c.exited:
+			c.drain(notes, &w)
+			return ended(err, w.isReady)
+		case <-ctx.Done():
+			c.stop()
+			return outcome{stopped: true}
+		case <-w.clock.C:
+			c.stop()
+			return outcome{code: 1, reason: slot.Silent, text: "no sign of life in time"}
+		case n := <-notes:
+			if bad := w.take(n); bad != nil {
+				c.stop()
+				return *bad
+			}
+		}
+	}
+}
+
+// watcher is what is known of a process that runs.
+type watcher struct {
+	isReady bool
+	clock   *time.Timer // runs out when the process is taken for silent
+	ready   func() error
+}
+
+// take follows one notice; an outcome means that the process has to end.
+func (w *watcher) take(n notice) *outcome {
+	if n.unhealthy != "" {
+		return &outcome{code: 1, reason: slot.SelfTest, text: n.unhealthy}
+	}
+	if n.ready && !w.isReady {
+		w.isReady = true
+		w.clock.Stop()
+		if err := w.ready(); err != nil {
+			return &outcome{code: 1, reason: slot.Crashed, text: err.Error()}
+		}
+	}
+	if w.isReady && n.watched {
+		w.clock.Reset(2 * alive) // from the first WATCHDOG=1 on they have to go on
+	}
+	return nil
+}
+
+// drain takes what an ended process said last.
+func (c *child) drain(notes <-chan notice, w *watcher) {
+	_ = c.socket.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // it only bounds the wait
+	for n := range notes {
+		if w.take(n) != nil {
+			return
+		}
+	}
+}
+
+func ended(err error, ready bool) outcome {
+	var exit *exec.ExitError
+	switch {
+	case err == nil && ready:
+		return outcome{}
+	case err == nil:
+		return outcome{reason: slot.Crashed, text: "it ended before it was healthy"}
+	case errors.As(err, &exit) && exit.ExitCode() == exitAgain && ready:
+		return outcome{code: exitAgain}
+	}
+	return outcome{code: 1, reason: slot.Crashed, text: err.Error()}
+}
+
+// grace is how long a process may take to end when told to.
+const grace = 20 * time.Second
+
+// stop tells the process to end, and ends it if it does not.
+func (c *child) stop() {
+	_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-c.exited:
+	case <-time.After(grace):
+		c.killGroup()
+		<-c.exited
+	}
+}
+
+// notice is one datagram of sd_notify(3), as far as it counts here.
+type notice struct {
+	ready, watched bool
+	unhealthy      string // X_UNHEALTHY=reason, ours
+}
+
+// maxNotice bounds a datagram.
+const maxNotice = 4096
+
+// listen reads notices until the socket is closed.
+func (c *child) listen() <-chan notice {
+	out := make(chan notice, 16)
+	go func() {
+		defer close(out)
+		buf := make([]byte, maxNotice)
+		for {
+			n, err := c.socket.Read(buf)
+			if err != nil {
+				return
+			}
+			select {
+			case out <- parseNotice(string(buf[:n])):
+			case <-time.After(time.Second): // nobody watches any more
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func parseNotice(text string) (n notice) {
+	for line := range strings.Lines(text) {
+		switch name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), "="); name {
+		case "READY":
+			n.ready = value == "1"
+		case "WATCHDOG":
+			n.watched = value == "1"
+		case "X_UNHEALTHY":
+			n.unhealthy = value
+			if value == "" {
+				n.unhealthy = "unhealthy"
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/slot"
+)
+
+// exitAgain is how software asks to be started again, after it proposed a trial
+// (EX_TEMPFAIL of sysexits.h).
+const exitAgain = 75
+
+// launcher verifies, starts and watches.
+type launcher struct {
+	*device
+	args      []string
+	rescue    string
+	trialTime time.Duration
+	words     io.Writer
+}
+
+// run goes on until what was started ends in order or ctx ends.
+func (l *launcher) run(ctx context.Context) error {
+	pause := backoff{}
+	for ctx.Err() == nil {
+		file, plan, release, err := l.plan()
+		if err != nil {
+			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{{Event: slot.BlockedAt, Reason: slot.TableLost, Err: err}}})
+		}
+		if plan.Blocked {
+			return l.blocked(ctx, plan)
+		}
+		again, err := l.once(ctx, file, plan, release)
+		if err != nil || !again {
+			return err
+		}
+		if !plan.Trial {
+			pause.wait(ctx)
+		}
+	}
+	return nil
+}
+
+// plan reads the table, decides, and writes what was decided before anything
+// starts.
+func (l *launcher) plan() (*slot.File, slot.Plan, *slot.Release, error) {
+	file, repaired, err := slot.Open(l.fsys, l.path("boot", "table"))
+	if err != nil {
+		return nil, slot.Plan{}, nil, err
+	}
+	if repaired {
+		l.say("a bad copy of the slot table was repaired")
+	}
+	verified := map[slot.Slot]*slot.Release{}
+	t := file.Table()
+	plan := slot.Next(t, func(s slot.Slot) error {
+		r, err := l.check(t).Verify(l.fsys, l.slotDir(s), t.Manifests[s])
+		verified[s] = r
+		return err
+	})
+	if err := file.Write(plan.Table); err != nil {
+		return nil, slot.Plan{}, nil, err
+	}
+	for _, step := range plan.Steps {
+		l.say(stepLine(step, verified[step.Slot]))
+	}
+	return file, plan, verified[plan.Slot], nil
+}
+
+func stepLine(s slot.Step, r *slot.Release) string {
+	line := fmt.Sprintf("%s: slot %s", s.Event, s.Slot)
+	if r != nil {
+		line += " " + string(r.Manifest.Identity)
+	}
+	if s.Reason != slot.None {
+		line += " (" + s.Reason.String() + ")"
+	}
+	if s.Err != nil {
+		line += ": " + s.Err.Error()
+	}
+	return line
+}
+
+// say logs a line for the till's journal and shows it.
+func (l *launcher) say(line string) {
+	fmt.Fprintf(l.words, "plomb-boot: %s\n", line)
+	if err := l.log(line); err != nil {
+		fmt.Fprintf(l.words, "plomb-boot: %v\n", err)
+	}
+}
+
+// once starts a verified slot and sees it through; again says that the table has to
+// be read anew.
+func (l *launcher) once(ctx context.Context, file *slot.File, plan slot.Plan, r *slot.Release) (again bool, err error) {
+	program, err := l.program(plan.Slot, r.Manifest)
+	if err != nil {
+		return false, err
+	}
+	c, err := start(program, l.args, plan, r)
+	if err != nil {
+		return l.ended(file, plan, outcome{reason: slot.Crashed, text: err.Error()})
+	}
+	limit := time.Duration(0)
+	if plan.Trial {
+		limit = l.trialTime
+	}
+	out := c.watch(ctx, limit, func() error {
+		if !plan.Trial {
+			return nil
+		}
+		l.say(fmt.Sprintf("%s: slot %s %s", slot.WasKept, plan.Slot, r.Manifest.Identity))
+		plan.Trial = false
+		return file.Write(file.Table().Kept(r.Manifest))
+	})
+	return l.ended(file, plan, out)
+}
+
+// program is the file to start, made executable.
+func (l *launcher) program(s slot.Slot, m *manifest.Manifest) (string, error) {
+	for i := range m.Components {
+		if c := &m.Components[i]; c.Kind == manifest.Program {
+			name := filepath.FromSlash(l.slotDir(s) + "/" + c.Path)
+			return name, makeExecutable(name, fileMode(c))
+		}
+	}
+	return "", fmt.Errorf("release %s has no program", m.Identity)
+}
+
+func makeExecutable(name string, mode fs.FileMode) error {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode().Perm() == mode|0o100 {
+		return err
+	}
+	return os.Chmod(name, mode|0o100)
+}
+
+// ended decides what the end of a process means.
+func (l *launcher) ended(file *slot.File, plan slot.Plan, o outcome) (again bool, err error) {
+	switch {
+	case o.stopped: // as the launcher was told to
+		return false, nil
+	case plan.Trial:
+		l.say(fmt.Sprintf("%s: slot %s (%s): %s", slot.TriedOnce, plan.Slot, o.reason, o.text))
+		return true, file.Write(file.Table().TrialFailed(o.reason))
+	case o.code == exitAgain:
+		return true, nil
+	case o.code == 0:
+		return false, nil
+	}
+	l.say(fmt.Sprintf("ended: slot %s: %s; it is started again", plan.Slot, o.text))
+	return true, nil
+}
+
+// backoff is the pause before software that ended by itself is started again: from
+// none up to half a minute, forgotten after five quiet minutes.
+type backoff struct {
+	pause time.Duration
+	last  time.Time
+}
+
+func (b *backoff) wait(ctx context.Context) {
+	if time.Since(b.last) > 5*time.Minute {
+		b.pause = 0
+	}
+	select {
+	case <-time.After(b.pause):
+	case <-ctx.Done():
+	}
+	b.pause = min(max(2*b.pause, 500*time.Millisecond), 30*time.Second)
+	b.last = time.Now()
+}
+
+// blocked shows the page until the launcher is told to stop.
+func (l *launcher) blocked(ctx context.Context, plan slot.Plan) error {
+	for _, s := range plan.Steps {
+		if s.Reason == slot.TableLost {
+			l.say(stepLine(s, nil))
+		}
+	}
+	return errors.Join(errBlocked, l.serveRescue(ctx, plan))
+}
