@@ -96,6 +96,11 @@ func Broken(why string) error {
 	return &xfs4iot.Error{Code: xfs4iot.HardwareError, Description: why}
 }
 
+// NotReady is the completion of a command to a device without power: deviceNotReady.
+func NotReady(why string) error {
+	return &xfs4iot.Error{Code: xfs4iot.DeviceNotReady, Description: why}
+}
+
 // ErrNoPicture is what Pictured devices return for names they have not given.
 var ErrNoPicture = fs.ErrNotExist
 
