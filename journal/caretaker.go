@@ -13,7 +13,7 @@ const (
 	// anchorEvery is how many looks lie between two writes of the anchors.
 	anchorEvery = 5
 	// retryMost bounds the pause before a signer that is down is asked again.
-	retryMost = 60
+	retryMost = 10
 	// flushCache is worth a write of the caches while the journal grows.
 	flushCache = 64 << 10
 )

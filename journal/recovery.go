@@ -273,7 +273,7 @@ func (rc *recovering) collectDue(first uint64) (due []*receipt, latest Signed, e
 }
 
 func dueReceipt(c proof.Checkpoint) *receipt {
-	return &receipt{checkpoint: c, done: closedChannel}
+	return &receipt{checkpoint: c, done: closedChannel, answered: true} // nobody waits
 }
 
 // signedBy is a stored signature, still without a receipt's leaf hash.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -23,30 +24,37 @@ type signature struct {
 // signJob is a checkpoint to be signed. The bytes under it are synced.
 type signJob struct {
 	checkpoint proof.Checkpoint
-	receipt    *receipt
+	receipt    *receipt // nil: a group's checkpoint
 }
 
-// signers ask the Signer, on all cores at once, while the next group is synced.
-// A signer that fails holds nothing up: what it owes is asked for again.
+// signers ask the Signer while the next group is synced. Who waits for a receipt's
+// signature asks for it itself, as soon as the receipt is durable: that spares two
+// changes from one goroutine to another, and keeps all cores signing. For the rest
+// there are workers. A signer that fails holds nothing up: what it owes is asked
+// for again.
 type signers struct {
 	j      *Journal
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu     sync.Mutex
-	cond   *sync.Cond
-	jobs   []signJob // receipts, in order
-	group  *signJob  // the last group's checkpoint; an older one is worth nothing beside it
-	owed   []signJob // failed, to be asked again
-	active int
-	down   bool
-	ended  bool
+	mu      sync.Mutex
+	work    *sync.Cond // there is something for a worker, or the end
+	quiet   *sync.Cond // active, open or group may have become none
+	jobs    []*receipt // in order; those that are claimed are passed over
+	open    int        // jobs that nobody has claimed
+	group   *signJob   // the last group's checkpoint; an older one is worth nothing beside it
+	owed    []signJob  // failed, to be asked again
+	again   []signJob  // owed, being asked again
+	active  int
+	down    bool
+	hanging bool // somebody waited in vain: until it answers nobody waits any more
+	ended   bool
 }
 
 func newSigners(j *Journal) *signers {
 	s := &signers{j: j}
-	s.cond = sync.NewCond(&s.mu)
+	s.work, s.quiet = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -56,7 +64,7 @@ func (s *signers) start() {
 		return
 	}
 	for range runtime.GOMAXPROCS(0) {
-		s.wg.Go(s.work)
+		s.wg.Go(s.run)
 	}
 }
 
@@ -66,29 +74,49 @@ func (s *signers) submit(receipts []*receipt, group *proof.Checkpoint) {
 		return
 	}
 	s.mu.Lock()
-	for _, r := range receipts {
-		s.jobs = append(s.jobs, signJob{r.checkpoint, r})
-	}
+	forWorkers := s.enqueue(receipts)
 	if group != nil {
 		s.group = &signJob{checkpoint: *group}
+		forWorkers++
 	}
-	s.wake(len(receipts) + 1)
+	s.wake(forWorkers)
 	s.mu.Unlock()
 	if s.j.opts.serial {
 		s.drain()
 	}
 }
 
-func (s *signers) wake(n int) {
-	if n == 1 {
-		s.cond.Signal()
-		return
+// enqueue takes receipts in that nobody has claimed meanwhile, and counts those
+// that nobody waits for.
+func (s *signers) enqueue(receipts []*receipt) (unwanted int) {
+	for len(s.jobs) > 0 && s.jobs[0].claimed {
+		s.jobs = s.jobs[1:]
 	}
-	s.cond.Broadcast()
+	for _, r := range receipts {
+		if r.queued = true; r.claimed {
+			continue
+		}
+		s.jobs = append(s.jobs, r)
+		s.open++
+		if r.wanted == 0 {
+			unwanted++
+		}
+	}
+	return unwanted
 }
 
-// work signs until the journal ends.
-func (s *signers) work() {
+func (s *signers) wake(n int) {
+	switch n {
+	case 0:
+	case 1:
+		s.work.Signal()
+	default:
+		s.work.Broadcast()
+	}
+}
+
+// run signs until the journal ends.
+func (s *signers) run() {
 	for {
 		job, ok := s.next(true)
 		if !ok {
@@ -112,43 +140,154 @@ func (s *signers) drain() {
 func (s *signers) next(wait bool) (signJob, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for wait && !s.ended && len(s.jobs) == 0 && s.group == nil {
-		s.cond.Wait()
+	for wait && !s.ended && s.idleHeld() {
+		s.work.Wait()
 	}
-	if s.ended {
+	if s.ended || s.idleHeld() {
 		return signJob{}, false
 	}
-	if len(s.jobs) > 0 {
-		job := s.jobs[0]
+	s.active++
+	return s.takeHeld(), true
+}
+
+func (s *signers) idleHeld() bool { return s.open == 0 && s.group == nil && len(s.again) == 0 }
+
+// takeHeld is the next job: new receipts first. There is one.
+func (s *signers) takeHeld() signJob {
+	for s.open > 0 {
+		r := s.jobs[0]
 		s.jobs = s.jobs[1:]
-		s.active++
-		return job, true
+		if !r.claimed {
+			r.claimed = true
+			s.open--
+			return signJob{r.checkpoint, r}
+		}
 	}
 	if s.group != nil {
 		job := *s.group
 		s.group = nil
-		s.active++
-		return job, true
+		return job
 	}
-	return signJob{}, false
+	job := s.again[0]
+	s.again = s.again[1:]
+	return job
 }
 
 func (s *signers) sign(job signJob) {
 	ctx, cancel := context.WithTimeout(s.ctx, signTimeout)
-	sig, err := s.j.opts.Signer.Sign(ctx, job.checkpoint)
+	sig, err := s.ask(ctx, job)
 	cancel()
-	if err == nil && (len(sig) == 0 || len(sig) > maxSignature) {
-		err = fmt.Errorf("signature of %d bytes", len(sig))
-	}
 	if err != nil {
 		s.failed(job, err)
 	} else {
 		s.signed(job, sig)
 	}
+	s.done()
+}
+
+func (s *signers) ask(ctx context.Context, job signJob) ([]byte, error) {
+	sig, err := s.j.opts.Signer.Sign(ctx, job.checkpoint)
+	if err == nil && (len(sig) == 0 || len(sig) > maxSignature) {
+		err = fmt.Errorf("signature of %d bytes", len(sig))
+	}
+	return sig, err
+}
+
+func (s *signers) done() {
 	s.mu.Lock()
 	s.active--
-	s.cond.Broadcast()
+	s.quiet.Broadcast()
 	s.mu.Unlock()
+}
+
+// await returns the signature of a receipt that is durable, and asks for it if
+// nobody does yet.
+func (s *signers) await(ctx context.Context, r *receipt) (Signed, error) {
+	mine, err := s.claim(r)
+	if err != nil {
+		return Signed{}, err
+	}
+	if mine {
+		s.signFor(ctx, signJob{r.checkpoint, r})
+	}
+	select {
+	case <-r.done:
+		return r.signed, r.err
+	default:
+	}
+	select {
+	case <-r.done:
+		return r.signed, r.err
+	case <-ctx.Done():
+		s.waitedInVain(ctx)
+		return Signed{}, ctx.Err()
+	}
+}
+
+// want notes that somebody will come for a receipt's signature, or has gone.
+func (s *signers) want(r *receipt, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.wanted += n
+	if r.wanted == 0 && r.queued && !r.claimed {
+		s.work.Signal()
+	}
+}
+
+var errHanging = errors.New("the signer does not answer")
+
+// claim takes a receipt's job if nobody has it. While the signer hangs that is
+// left to the workers.
+func (s *signers) claim(r *receipt) (mine bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case r.answered:
+		return false, nil
+	case s.hanging:
+		return false, fmt.Errorf("%w: %w", ErrUnsigned, errHanging)
+	case r.claimed || s.ended || s.j.opts.serial:
+		return false, nil
+	}
+	if r.claimed = true; r.queued {
+		s.open--
+	}
+	s.active++
+	return true, nil
+}
+
+// signFor signs for somebody who waits no longer than ctx. If that ends first the
+// job goes to the workers.
+func (s *signers) signFor(ctx context.Context, job signJob) {
+	limit, cancel := context.WithTimeout(ctx, signTimeout)
+	sig, err := s.ask(limit, job)
+	cancel()
+	switch {
+	case err == nil:
+		s.signed(job, sig)
+	case ctx.Err() == nil:
+		s.failed(job, err)
+	default:
+		s.mu.Lock()
+		s.again = append(s.again, job)
+		s.work.Signal()
+		s.mu.Unlock()
+	}
+	s.done()
+}
+
+// waitedInVain marks the signer as one that hangs, so that it costs one receipt's
+// patience and not that of each.
+func (s *signers) waitedInVain(ctx context.Context) {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return
+	}
+	s.mu.Lock()
+	s.hanging = true
+	s.mu.Unlock()
+	if s.setDown(true) {
+		s.j.opts.tell(Event{Kind: SignerDown, Size: s.j.Size(), Err: errHanging})
+	}
 }
 
 func (s *signers) signed(job signJob, sig []byte) {
@@ -158,7 +297,7 @@ func (s *signers) signed(job signJob, sig []byte) {
 		record:  signatureRecord{Size: c.Size, KeyHash: signed.KeyHash, Leaf: c.Leaf != nil, Root: c.Root, Sig: sig},
 		receipt: job.receipt,
 	}, signed)
-	job.receipt.answer(signed, nil)
+	s.answer(job.receipt, signed, nil)
 	if s.setDown(false) {
 		s.j.opts.tell(Event{Kind: SignerUp, Size: c.Size})
 	}
@@ -168,21 +307,22 @@ func (s *signers) failed(job signJob, err error) {
 	s.mu.Lock()
 	s.owed = append(s.owed, job)
 	s.mu.Unlock()
-	job.receipt.answer(Signed{}, fmt.Errorf("%w: %w", ErrUnsigned, err))
+	s.answer(job.receipt, Signed{}, fmt.Errorf("%w: %w", ErrUnsigned, err))
 	if s.setDown(true) {
 		s.j.opts.tell(Event{Kind: SignerDown, Size: job.checkpoint.Size, Err: err})
 	}
 }
 
 // answer gives the first answer to those who wait; a nil receipt is a group's.
-func (r *receipt) answer(signed Signed, err error) {
+// Asked again after a failure nobody waits any more.
+func (s *signers) answer(r *receipt, signed Signed, err error) {
 	if r == nil {
 		return
 	}
-	select {
-	case <-r.done: // asked again after a failure: nobody waits any more
-	default:
-		r.signed, r.err = signed, err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.answered {
+		r.answered, r.signed, r.err = true, signed, err
 		close(r.done)
 	}
 }
@@ -191,7 +331,7 @@ func (s *signers) setDown(down bool) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed = s.down != down
-	s.down = down
+	s.down, s.hanging = down, down && s.hanging
 	return changed
 }
 
@@ -201,13 +341,13 @@ func (s *signers) retry() {
 	for _, job := range s.owed {
 		switch {
 		case job.receipt != nil:
-			s.jobs = append(s.jobs, job)
+			s.again = append(s.again, job)
 		case s.group == nil || s.group.checkpoint.Size < job.checkpoint.Size:
 			s.group = &signJob{checkpoint: job.checkpoint}
 		}
 	}
 	s.owed = nil
-	s.cond.Broadcast()
+	s.work.Broadcast()
 	s.mu.Unlock()
 	if s.j.opts.serial {
 		s.drain()
@@ -219,13 +359,14 @@ func (s *signers) idle(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.cond.Broadcast()
+		s.quiet.Broadcast()
 	})
 	defer stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for ctx.Err() == nil && !s.ended && (s.active > 0 || len(s.jobs) > 0 || s.group != nil) {
-		s.cond.Wait()
+	s.work.Broadcast() // what nobody comes for
+	for ctx.Err() == nil && !s.ended && (s.active > 0 || !s.idleHeld()) {
+		s.quiet.Wait()
 	}
 	return ctx.Err()
 }
@@ -234,11 +375,16 @@ func (s *signers) end() {
 	s.cancel()
 	s.mu.Lock()
 	s.ended = true
-	s.cond.Broadcast()
+	s.work.Broadcast()
+	s.quiet.Broadcast()
+	left := s.jobs
+	for _, job := range append(s.again, s.owed...) {
+		left = append(left, job.receipt)
+	}
 	s.mu.Unlock()
 	s.wg.Wait()
-	for _, job := range append(s.jobs, s.owed...) {
-		job.receipt.answer(Signed{}, fmt.Errorf("%w: %w", ErrUnsigned, ErrStopped))
+	for _, r := range left {
+		s.answer(r, Signed{}, fmt.Errorf("%w: %w", ErrUnsigned, ErrStopped))
 	}
 }
 

@@ -164,9 +164,9 @@ func (j *Journal) seal(b *batch, t *Ticket, p *prepared) {
 func (j *Journal) expectReceipt(b *batch, t *Ticket, leaf tlog.Hash) {
 	r := &receipt{done: make(chan struct{})}
 	r.checkpoint = proof.Checkpoint{Origin: j.origin, Size: j.tree.Size(), Root: j.tree.Root(), Leaf: &leaf}
-	t.receipts = append(t.receipts, r)
+	t.receipts, t.signers = append(t.receipts, r), j.signers
 	if j.opts.Signer == nil {
-		r.err = fmt.Errorf("no signer: %w", ErrUnsigned)
+		r.err, r.answered = fmt.Errorf("no signer: %w", ErrUnsigned), true
 		close(r.done)
 		return
 	}

@@ -14,6 +14,7 @@ type Ticket struct {
 	prepared []prepared
 	fate     *fate
 	receipts []*receipt // one for each draft with Sign, in order
+	signers  *signers
 	one      [1]prepared
 }
 
@@ -30,6 +31,12 @@ type receipt struct {
 	signed     Signed
 	err        error
 	stored     bool // guarded by Journal.mu: its signature is in a group
+
+	// Guarded by signers.mu.
+	queued   bool // it is durable
+	claimed  bool // somebody signs it, or has
+	answered bool
+	wanted   int // how many will come for it
 }
 
 // Signed is a checkpoint with its signature.
@@ -81,8 +88,9 @@ func (t *Ticket) Wait(ctx context.Context) error {
 	}
 }
 
-// Signed waits for the signature over the last draft that was staged with Sign.
-// ErrUnsigned says that the signer failed: the entry is durable all the same.
+// Signed waits until the last draft that was staged with Sign is durable and
+// signed. ErrUnsigned says that the signer failed, or hangs since somebody waited
+// for it in vain: the entry is durable all the same.
 func (t *Ticket) Signed(ctx context.Context) (Signed, error) {
 	return t.SignedAt(ctx, len(t.receipts)-1)
 }
@@ -92,14 +100,11 @@ func (t *Ticket) SignedAt(ctx context.Context, n int) (Signed, error) {
 	if n < 0 || n >= len(t.receipts) {
 		return Signed{}, fmt.Errorf("receipt %d of the staged drafts: staged without Sign: %w", n, ErrUnsigned)
 	}
+	r := t.receipts[n]
+	t.signers.want(r, 1)
+	defer t.signers.want(r, -1)
 	if err := t.Wait(ctx); err != nil {
 		return Signed{}, err
 	}
-	r := t.receipts[n]
-	select {
-	case <-r.done:
-		return r.signed, r.err
-	case <-ctx.Done():
-		return Signed{}, ctx.Err()
-	}
+	return t.signers.await(ctx, r)
 }

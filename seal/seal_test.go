@@ -22,7 +22,7 @@ import (
 
 const origin = "till-1f2e3d4c/e1"
 
-func create(t *testing.T) (*seal.Box, string) {
+func create(t testing.TB) (*seal.Box, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "seal")
 	box, err := seal.Create(durable.OS{}, dir)

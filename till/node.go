@@ -72,6 +72,7 @@ type Node struct {
 	flights   map[[16]byte]*flight
 	deeds     deeds
 	notices   notices
+	shown     shown
 	last      *LastReceipt
 	older     older
 	mark      mark                // the vault's

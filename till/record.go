@@ -47,6 +47,7 @@ func (n *Node) stage(command [16]byte, bodies ...fiscal.Body) (*recorded, error)
 	}
 	n.clock.wrote(s.time)
 	n.state = s.state
+	n.shown.forget(bodies)
 	for _, b := range bodies {
 		n.papers.staged(b, n.state.Size, n.searched.Load())
 	}

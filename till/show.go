@@ -66,8 +66,8 @@ func (n *Node) publicState() State {
 }
 
 func (n *Node) fillState(s *State, session *session) {
-	s.Shop = n.shopState()
-	s.Session = &SessionState{Person: session.person, Locked: session.locked, May: n.mayAll(session.person.Role)}
+	s.Shop, s.Session = n.shopState(), &SessionState{Person: session.person, Locked: session.locked}
+	s.Session.May, s.Session.may = n.mayAll(session.person.Role)
 	s.Session.Person.Role = staff.Role(roleWord(session.person.Role))
 	s.Day = DayState{ZNumber: n.state.Next.Z, Receipts: n.state.Next.Document - n.state.Day.FirstNumber}
 	s.Drawer = n.drawerState()
@@ -85,41 +85,6 @@ func (n *Node) fillState(s *State, session *session) {
 		last := *n.last
 		s.LastReceipt = &last
 	}
-}
-
-func (n *Node) shopState() ShopState {
-	shop := &n.state.Shop
-	out := ShopState{
-		Name: shop.Name, Country: shop.Country, Currency: shop.Currency, Exponent: shop.Currency.Exponent(), Language: shop.Language,
-		Languages: slices.Clone(Languages), CashRounding: max(1, shop.CashStep), Tenders: []string{}, Currencies: currenciesOf(shop),
-		QuickCash: list(shop.QuickCash), Denominations: denominations(shop.Currency),
-	}
-	for _, t := range shop.Tenders {
-		out.Tenders = append(out.Tenders, string(t))
-	}
-	return out
-}
-
-// mayAll answers the staff table for every command; where that depends on the
-// arguments, for the usual ones.
-func (n *Node) mayAll(role staff.Role) map[string]staff.Answer {
-	out := map[string]staff.Answer{}
-	for name, c := range commands {
-		op := c.op
-		switch name {
-		case "basket.discount":
-			op = staff.Discount
-		case "people.add", "people.change":
-			op = staff.PeopleChange
-		case "people.pin":
-			op = staff.OwnPIN
-		}
-		out[name] = n.state.Shop.Roles.Allowed(role, op).Answer
-	}
-	for name, op := range questionRights {
-		out[name] = n.state.Shop.Roles.Allowed(role, op).Answer
-	}
-	return out
 }
 
 // May reports whether the session of a token may use a command alone.

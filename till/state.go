@@ -3,6 +3,8 @@ package till
 import (
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/sale"
 	"github.com/plomb-pos/plomb/staff"
@@ -44,6 +46,8 @@ type ShopState struct {
 	QuickCash    []money.Amount  `json:"quickCash"`
 	// Denominations are the coins and notes that a count asks for.
 	Denominations []money.Amount `json:"denominations"`
+
+	text jsontext.Value // its JSON form, nil: not made yet
 }
 
 // CurrencyState is a foreign currency that the shop takes, and its rate as a
@@ -58,7 +62,9 @@ type CurrencyState struct {
 type SessionState struct {
 	Person staff.Person            `json:"person"`
 	Locked bool                    `json:"locked"`
-	May    map[string]staff.Answer `json:"may"`
+	May    map[string]staff.Answer `json:"may"` // must not be changed
+
+	may jsontext.Value // its JSON form, nil: not made yet
 }
 
 // BasketState is the basket on the screen.

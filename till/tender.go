@@ -150,13 +150,13 @@ func (c *call) issue(r *fiscal.Receipt, basket sale.ID, answer func(*LastReceipt
 	return nil
 }
 
-// finishReceipt waits for the disk, then for the signature (bounded), then hands
-// the receipt to the printer and answers.
+// finishReceipt waits for the signature (bounded), which comes after the disk;
+// then it hands the receipt to the printer and answers.
 func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, last *LastReceipt, document *sale.Document, actor fiscal.Actor, answer func(*LastReceipt) any) (any, error) {
+	code := n.codeOf(ctx, r)
 	if err := r.ticket.Wait(ctx); err != nil {
 		return nil, because(Unavailable, "stopping", err)
 	}
-	code := n.codeOf(ctx, r)
 	n.mu.Lock()
 	last.Code = code
 	if n.payChange(last.Index, document, actor) {
@@ -173,14 +173,14 @@ func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, 
 	return result, nil
 }
 
-// codeOf is the receipt code of the first entry of a group, "" if the signer did
-// not answer in time: the receipt then says that it is not signed yet.
+// codeOf waits for the receipt code of the first entry of a group. It is "" if the
+// signer does not answer in time: the receipt then says that it is not signed yet.
 func (n *Node) codeOf(ctx context.Context, r *recorded) string {
 	wait, cancel := context.WithTimeout(ctx, n.opts.SignPatience)
 	defer cancel()
 	s, err := r.ticket.SignedAt(wait, 0)
 	if err != nil {
-		if !errors.Is(err, journal.ErrUnsigned) && !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, journal.ErrUnsigned) && !errors.Is(err, journal.ErrStopped) && !errors.Is(err, context.DeadlineExceeded) {
 			n.opts.Log.Error("receipt not signed", "err", err)
 		}
 		return ""

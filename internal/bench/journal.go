@@ -172,12 +172,15 @@ func (c Config) journal(ctx context.Context, a appendCase) (load, error) {
 	}
 	payload := payloads(a.writers)
 	l, err := drive(a.writers, c.Time, func(w int) error {
-		t, err := j.Append(ctx, journal.Draft{Kind: 2, Time: time.Now(), Body: payload[w], Sign: a.sign})
-		if err != nil || !a.sign {
+		t, err := j.Stage(journal.Draft{Kind: 2, Time: time.Now(), Body: payload[w], Sign: a.sign})
+		if err != nil {
 			return err
 		}
-		_, err = t.Signed(ctx)
-		return err
+		if a.sign {
+			_, err = t.Signed(ctx) // once it is durable
+			return err
+		}
+		return t.Wait(ctx)
 	})
 	if cerr := j.Close(ctx); err == nil {
 		err = cerr

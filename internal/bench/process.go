@@ -177,6 +177,7 @@ type screen struct {
 	url    string
 	client *http.Client
 	cookie string
+	lines  lines // for commands
 }
 
 // newScreen signs the seller in at the till of a ready line.
@@ -240,20 +241,9 @@ func (s *screen) send(command map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequest(http.MethodPost, s.url+"/api/command", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Cookie", s.cookie)
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		a := answer{Error: &refusal{Code: resp.Status, Text: string(text)}}
+	status, text, err := s.post("/api/command", body)
+	if err == nil && status != http.StatusOK {
+		a := answer{Error: &refusal{Code: http.StatusText(status), Text: string(text)}}
 		err = errors.Join(json.Unmarshal(text, &a), a.Error)
 	}
 	if err != nil {

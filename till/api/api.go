@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 
@@ -170,6 +171,7 @@ func write(w http.ResponseWriter, status int, v any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // one piece, not in chunks
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	if err != nil {
