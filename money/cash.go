@@ -14,7 +14,11 @@ type CashRule struct {
 }
 
 // cashRules holds what we are certain of; a country that is not here is not
-// claimed to have no rule. Dates are the first day of the rule. Special cases
+// claimed to have no rule. Dates are the first day of the rule; they have been
+// compared with what central banks and parliaments publish: Danmarks Nationalbank
+// ("New rounding rules"), Norges Bank (12 April 2012), Sveriges Riksbank ("50-öre
+// coin to be abolished in 2010"), Eesti Pank (questions on the rounding rule), the
+// Lithuanian Seimas (28 March 2024), Suomen Pankki, FPS Economy. Special cases
 // for totals below one step (SK, LT: 1 and 2 cents are paid as 5; BE: not
 // rounded) are left out.
 var cashRules = []CashRule{

@@ -22,6 +22,14 @@ func Countries() []money.Country { return slices.Sorted(maps.Keys(countries)) }
 
 // countries begins each table on a day since which we are certain of all that
 // it says; earlier days are left out, not denied.
+//
+// The standard rates of the members of the Union have been compared, from 2016
+// on, with the Commission's database TEDB ("Taxes in Europe"), the reduced ones
+// with the Commission's list "VAT rates applied in the Member States" and its
+// successors; other countries with what their tax authorities publish. Which
+// goods a class is for changes without the rates: food in Sweden is taxed at
+// 6 instead of 12 % from April 2026 on, for example. That is for the articles'
+// classes, not for these tables.
 var countries = map[money.Country]Table{
 	// UStG 1994 §10. The rate of 4.9 % for basic food holds from July 2026.
 	"AT": untaxed("2016-01-01", Table{
@@ -83,10 +91,18 @@ var countries = map[money.Country]Table{
 		{Reduced2, "C", 5_500, "2014-01-01", false},
 		{Reduced3, "D", 2_100, "2014-01-01", false},
 	}),
-	// VATA 1994 s. 2 and s. 29A.
-	"GB": untaxed("2011-01-04", Table{
+	// VATA 1994 s. 2 and s. 29A; 15 % by SI 2008/3020 for thirteen months; 20 % by
+	// Finance (No. 2) Act 2010 s. 3. History as HMRC tells it in "VAT rates":
+	// 17.5 % from 1 April 1991, the reduced rate from 1 September 1997. Reduced2 is
+	// that of hospitality, Finance Act 2021 s. 93, for six months.
+	"GB": untaxed("1997-09-01", Table{
+		{Standard, "A", 17_500, "1997-09-01", false},
+		{Standard, "A", 15_000, "2008-12-01", false},
+		{Standard, "A", 17_500, "2010-01-01", false},
 		{Standard, "A", 20_000, "2011-01-04", false},
-		{Reduced, "B", 5_000, "2011-01-04", false},
+		{Reduced, "B", 5_000, "1997-09-01", false},
+		{Reduced2, "C", 12_500, "2021-10-01", false},
+		{Reduced2, "", 0, "2022-04-01", true},
 	}),
 	"HU": untaxed("2012-01-01", Table{
 		{Standard, "A", 27_000, "2012-01-01", false},

@@ -120,6 +120,10 @@ func TestBuiltInTables(t *testing.T) {
 		{"NO", tax.Standard, "2026-01-01", 25_000}, {"NO", tax.Reduced, "2026-01-01", 15_000}, {"NO", tax.Reduced2, "2026-01-01", 12_000},
 		{"DK", tax.Standard, "2026-01-01", 25_000}, {"SE", tax.Reduced, "2026-01-01", 12_000}, {"SE", tax.Reduced2, "2026-01-01", 6_000},
 		{"CH", tax.Standard, "2023-12-31", 7_700}, {"CH", tax.Standard, "2024-01-01", 8_100}, {"CH", tax.Reduced, "2024-01-01", 2_600},
+		{"GB", tax.Standard, "2008-11-30", 17_500}, {"GB", tax.Standard, "2008-12-01", 15_000}, {"GB", tax.Standard, "2009-12-31", 15_000},
+		{"GB", tax.Standard, "2010-12-01", 17_500}, {"GB", tax.Standard, "2011-01-03", 17_500}, {"GB", tax.Standard, "2011-01-04", 20_000},
+		{"GB", tax.Reduced, "2010-12-01", 5_000}, {"GB", tax.Reduced2, "2022-03-31", 12_500},
+		{"FI", tax.Reduced, "2025-12-31", 14_000}, {"FI", tax.Reduced, "2026-01-01", 13_500},
 		{"FI", tax.Standard, "2024-08-31", 24_000}, {"FI", tax.Standard, "2024-09-01", 25_500},
 	} {
 		day, _ := time.Parse(time.DateOnly, c.day)
@@ -131,6 +135,12 @@ func TestBuiltInTables(t *testing.T) {
 	}
 	if _, err := must(tax.For("AT")).At(tax.Reduced3, time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)); !errors.Is(err, tax.ErrNoRule) {
 		t.Errorf("AT reduced3 before it exists: error = %v, want ErrNoRule", err)
+	}
+}
+
+func TestARateThatHasEndedIsRefused(t *testing.T) {
+	if _, err := must(tax.For("GB")).On(tax.Reduced2, "2022-04-01"); !errors.Is(err, tax.ErrNoRule) {
+		t.Errorf("GB reduced2 after its end: error = %v, want ErrNoRule", err)
 	}
 }
 

@@ -14,8 +14,6 @@ const (
 	// clockSettles is how long entries stay marked after a step: time enough for a
 	// second step, by which a time service or a person puts the first one right.
 	clockSettles = 15 * time.Minute
-	// clockFloor is a time that no till can have: whatever is before has lost its clock.
-	clockFloor = 1767225600 // 2026-01-01, seconds
 )
 
 // step is a jump of the wall clock against the uptime.
@@ -30,6 +28,7 @@ type step struct {
 type clock struct {
 	now    func() time.Time
 	uptime func() time.Duration
+	never  time.Time // whatever is before has lost its clock
 
 	mu       sync.Mutex
 	lastWall time.Time
@@ -38,13 +37,13 @@ type clock struct {
 	doubtTo  time.Duration // uptime until which entries are marked after a step
 }
 
-func newClock(now func() time.Time, uptime func() time.Duration, newest time.Time) *clock {
-	c := &clock{now: now, uptime: uptime, floor: newest}
+func newClock(now func() time.Time, uptime func() time.Duration, never, newest time.Time) *clock {
+	c := &clock{now: now, uptime: uptime, never: never, floor: newest}
 	c.lastWall, c.lastUp = now().Round(0), uptime()
 	return c
 }
 
-func (c *clock) doubtful(t time.Time) bool { return t.Unix() < clockFloor || t.Before(c.floor) }
+func (c *clock) doubtful(t time.Time) bool { return t.Before(c.never) || t.Before(c.floor) }
 
 // reading is one look at the clocks.
 type reading struct {

@@ -120,7 +120,7 @@ func (n *Node) open(ctx context.Context) error {
 	n.key = n.state.Key
 	n.left = slices.Clone(n.state.Intents)
 	n.papers.floor = n.state.Size
-	n.clock = newClock(n.opts.Now, n.opts.Uptime, time.UnixMilli(n.state.Time))
+	n.clock = newClock(n.opts.Now, n.opts.Uptime, n.opts.ClockFloor, time.UnixMilli(n.state.Time))
 	if err := n.openVault(ctx); err != nil {
 		return err
 	}

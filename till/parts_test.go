@@ -140,7 +140,7 @@ func TestSprayingOverManyPeopleIsSlowedToo(t *testing.T) {
 func TestTimesOfEntriesNeverGoBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		wall, up := time.Unix(1_800_000_000, 0), time.Duration(0)
-		c := newClock(func() time.Time { return wall }, func() time.Duration { return up }, wall)
+		c := newClock(func() time.Time { return wall }, func() time.Duration { return up }, time.Unix(0, 0), wall)
 		last := wall
 		for range rapid.IntRange(1, 30).Draw(t, "looks") {
 			passed := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "passed"))

@@ -91,6 +91,10 @@ type Options struct {
 	Now    func() time.Time
 	Uptime func() time.Duration
 	Boot   [16]byte
+	// ClockFloor is a time that the till's clock cannot show unless it is wrong: what
+	// is before is marked as unsure. Zero: the beginning of 2026. Only who rings up old
+	// data at their own dates, at a till of its own, gives another.
+	ClockFloor time.Time
 	// SignPatience is how long an answer waits for a signature; 0: 2 s.
 	SignPatience time.Duration
 	Log          *slog.Logger // nil discards
@@ -111,6 +115,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Country == "" {
 		o.Country = "DE"
+	}
+	if o.ClockFloor.IsZero() {
+		o.ClockFloor = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	if o.TakePatience == 0 {
 		o.TakePatience = takePatience

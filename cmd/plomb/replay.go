@@ -15,7 +15,7 @@ type replayCommand struct {
 	File  string  `arg:"" type:"existingfile" help:"Invoice lines in the form of the data set \"Online Retail\" (CSV)."`
 	Dir   string  `required:"" type:"path" help:"Directory for the till: made, or gone on with after a run that was cut off."`
 	Speed float64 `default:"0" help:"Times faster than the file's time; 0 is as fast as it goes."`
-	Weeks int     `default:"788" help:"Weeks by which the file's dates are moved; 788 takes December 2010 to January 2026."`
+	Weeks int     `default:"0" help:"Weeks by which the file's dates are moved; 788 takes December 2010 to January 2026."`
 	JSON  bool    `name:"json" help:"The whole account as one line of JSON."`
 }
 

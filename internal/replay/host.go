@@ -116,7 +116,7 @@ func (h *host) close() error {
 
 func tillOptions(dir string, box *seal.Box, signer proof.Signer, c *clock) till.Options {
 	return till.Options{
-		Dir: dir, Keys: box.JournalKeys(), Signer: signer, Now: c.Now, Uptime: c.Uptime,
+		Dir: dir, Keys: box.JournalKeys(), Signer: signer, Now: c.Now, Uptime: c.Uptime, ClockFloor: floor,
 		DatabaseKey: func(name string) ([]byte, error) {
 			key, err := box.DatabaseKey(name)
 			return key[:], err

@@ -27,10 +27,10 @@
 //
 // # Time
 //
-// The till's clock follows the file. The file's dates lie before the days for
-// which the built-in tax table of the United Kingdom is certain, and before any
-// that a till believes in; so they are moved by whole weeks (Options.Weeks),
-// which keeps the days of the week. Days are those of the shop's zone.
+// The till's clock follows the file, at the file's own dates: such a till is told
+// that its clock may show them ([till.Options], ClockFloor), and takes that day's
+// tax rates. Options.Weeks moves them by whole weeks, which keeps the days of the
+// week. Days are those of the shop's zone.
 //
 // # Cut off and begun again
 //
@@ -52,10 +52,11 @@ import (
 	"time"
 )
 
-// Weeks is how far the file's dates are moved unless told otherwise: December
-// 2010 becomes January 2026, the first month for which the till believes its
-// clock and has a tax table.
-const Weeks = 788
+// Weeks is how far the file's dates are moved unless told otherwise: not at all.
+const Weeks = 0
+
+// floor is a time before any data; what a till's clock shows in a replay is right.
+var floor = time.Date(1997, 9, 1, 0, 0, 0, 0, time.UTC) // the British tax table begins
 
 // Options say where and how fast.
 type Options struct {

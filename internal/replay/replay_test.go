@@ -74,6 +74,9 @@ func verified(t *testing.T, dir string) {
 			for _, f := range check.Entry(h, body) {
 				t.Errorf("%v", f)
 			}
+			if h.Flags&proof.FlagClockUnsure != 0 {
+				t.Errorf("entry %d: the clock is in doubt", h.Index)
+			}
 			return nil
 		},
 	})
