@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -51,28 +52,27 @@ func refuse(s Status, format string, args ...any) error {
 // an acknowledgement can name the command and its requestId.
 //
 // Duplicate keys, invalid UTF-8, data after the message and anything beyond the
-// limits are refused. Unknown keys are ignored.
+// limits are refused. Unknown keys are ignored. The payload of the message is a part
+// of data, which must not change while it is used.
 func Decode(data []byte, lim Limits) (*Message, error) {
 	m := &Message{}
 	if err := lim.check(data); err != nil {
 		return m, err
 	}
-	var wire struct {
-		Header  jsontext.Value `json:"header"`
-		Payload jsontext.Value `json:"payload"`
+	s := scanners.Get().(*scanner)
+	defer scanners.Put(s)
+	s.reset(data)
+	err := s.message()
+	if s.headerKind != '{' && err == nil {
+		err = errNoHeader
 	}
-	if err := json.Unmarshal(data, &wire); err != nil {
-		return m, refuse(StatusInvalidMessage, "not a message: %w", err)
+	if faulty := m.read(s.header, s.payload); err == nil {
+		return m, faulty
 	}
-	var h rawHeader
-	if wire.Header.Kind() != '{' {
-		return m, refuse(StatusInvalidMessage, "header is missing")
-	}
-	if err := json.Unmarshal(wire.Header, &h); err != nil {
-		return m, refuse(StatusInvalidMessage, "header: %w", err)
-	}
-	return m, m.read(h, wire.Payload)
+	return m, refuse(StatusInvalidMessage, "not a message: %w", err)
 }
+
+var errNoHeader = errors.New("header is missing")
 
 func (l Limits) check(data []byte) error {
 	if l.Bytes == 0 {
@@ -96,6 +96,9 @@ func (l Limits) check(data []byte) error {
 // deeper reports whether objects and arrays nest deeper than max, before any
 // parser follows them down.
 func deeper(data []byte, max int) bool {
+	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) <= max {
+		return false
+	}
 	depth, quoted := 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
@@ -118,17 +121,24 @@ func deeper(data []byte, max int) bool {
 // rawHeader keeps every value as it came, so that one bad value does not hide the
 // others from the acknowledgement.
 type rawHeader struct {
-	Type             jsontext.Value `json:"type"`
-	Name             jsontext.Value `json:"name"`
-	RequestID        jsontext.Value `json:"requestId"`
-	Version          jsontext.Value `json:"version"`
-	Timeout          jsontext.Value `json:"timeout"`
-	Status           jsontext.Value `json:"status"`
-	CompletionCode   jsontext.Value `json:"completionCode"`
-	ErrorDescription jsontext.Value `json:"errorDescription"`
+	Type, Name, RequestID, Version, Timeout, Status, CompletionCode, ErrorDescription jsontext.Value
 }
 
-var messageName = regexp.MustCompile(`^[0-9A-Za-z]{1,64}\.[0-9A-Za-z]{1,64}$`)
+// isMessageName tells whether a name is of the form Interface.Message, each of 1 to 64
+// letters and digits.
+func isMessageName(s string) bool {
+	first, second, dotted := strings.Cut(s, ".")
+	return dotted && isWord(first) && isWord(second)
+}
+
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
 
 // read fills the message, going on after a fault so that as much as possible is
 // known; the first fault is returned.
@@ -136,7 +146,7 @@ func (m *Message) read(h rawHeader, payload jsontext.Value) error {
 	var f faults
 	m.Header.RequestID = f.requestID(h.RequestID)
 	m.Header.Name = f.text("name", h.Name)
-	if !messageName.MatchString(m.Header.Name) {
+	if !isMessageName(m.Header.Name) {
 		f.note(StatusInvalidMessage, "name %.80q is not of the form Interface.Message", m.Header.Name)
 		m.Header.Name = ""
 	}
@@ -193,16 +203,27 @@ func (m *Message) liftPayload(h *rawHeader, f *faults) {
 	}
 }
 
+// field is where a header member belongs, nil for an unknown one.
 func (h *rawHeader) field(name string) *jsontext.Value {
 	switch name {
+	case "type":
+		return &h.Type
+	case "name":
+		return &h.Name
+	case "requestId":
+		return &h.RequestID
+	case "version":
+		return &h.Version
 	case "timeout":
 		return &h.Timeout
 	case "status":
 		return &h.Status
 	case "completionCode":
 		return &h.CompletionCode
+	case "errorDescription":
+		return &h.ErrorDescription
 	}
-	return &h.ErrorDescription
+	return nil
 }
 
 // takeMembers splits the named members off an object; rest is nil when nothing
@@ -227,7 +248,7 @@ func takeMembers(object jsontext.Value, names []string) (map[string]jsontext.Val
 		if err != nil {
 			return nil, nil, err
 		}
-		if name := memberName(key, names); name != "" {
+		if name := memberName(key); slices.Contains(names, name) {
 			found[name] = value.Clone()
 			continue
 		}
@@ -238,15 +259,6 @@ func takeMembers(object jsontext.Value, names []string) (map[string]jsontext.Val
 	}
 	rest[0] = '{'
 	return found, append(rest, '}'), nil
-}
-
-func memberName(key jsontext.Value, names []string) string {
-	for _, n := range names {
-		if string(key) == strconv.Quote(n) {
-			return n
-		}
-	}
-	return ""
 }
 
 // faults remembers the first thing wrong with a header.
@@ -264,6 +276,9 @@ func (f *faults) text(field string, v jsontext.Value) string {
 	var s string
 	if absent(v) {
 		return ""
+	}
+	if plain, ok := unquoted(v); ok {
+		return plain
 	}
 	if json.Unmarshal(v, &s) != nil {
 		f.note(StatusInvalidMessage, "%s is not a string", field)

@@ -2,6 +2,7 @@ package xfs4iot
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -67,52 +68,70 @@ func (m *Message) ErrorCode() string {
 	return p.ErrorCode
 }
 
-// wireHeader is the header as it is written, in the order of the specification.
-type wireHeader struct {
-	Type             Type           `json:"type"`
-	Name             string         `json:"name"`
-	RequestID        *int64         `json:"requestId,omitzero"`
-	Version          string         `json:"version,omitzero"`
-	Timeout          int64          `json:"timeout,omitzero"`
-	Status           Status         `json:"status,omitzero"`
-	CompletionCode   CompletionCode `json:"completionCode,omitzero"`
-	ErrorDescription string         `json:"errorDescription,omitzero"`
-}
-
 // Encode writes the message in the shape of its generation.
 func (m *Message) Encode() ([]byte, error) {
-	h, payload := m.wire2023(), m.Payload
+	w := wire{Message: m, payload: m.Payload, request: m.Header.RequestID != 0}
 	if m.Generation == Gen2021 {
-		var err error
-		if h, payload, err = m.wire2021(); err != nil {
+		if err := w.to2021(); err != nil {
 			return nil, err
 		}
+	} else if m.Payload != nil && !m.Payload.IsValid() {
+		return nil, fmt.Errorf("encode %.80s: payload is not JSON", m.Header.Name)
 	}
-	data, err := json.Marshal(struct {
-		Header  wireHeader     `json:"header"`
-		Payload jsontext.Value `json:"payload,omitzero"`
-	}{h, payload})
+	return w.append(make([]byte, 0, 256+len(w.payload)))
+}
+
+// wire is a message as it is written, in the order of the specification.
+type wire struct {
+	*Message
+	payload jsontext.Value
+	request bool // write requestId
+	old     bool // the rest of the header stands in the payload
+}
+
+func (w *wire) append(b []byte) ([]byte, error) {
+	h := &w.Header
+	b = append(b, `{"header":{"type":"`...)
+	b = append(b, h.Type...) // a constant
+	b = append(b, `","name":`...)
+	b, err := jsontext.AppendQuote(b, h.Name)
+	if w.request {
+		b = strconv.AppendInt(append(b, `,"requestId":`...), h.RequestID, 10)
+	}
+	if !w.old && err == nil {
+		b, err = w.appendRest(b)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("encode %.80s: %w", m.Header.Name, err)
+		return nil, fmt.Errorf("encode %.80s: %w", h.Name, err)
 	}
-	return data, nil
+	b = append(b, '}')
+	if w.payload != nil {
+		b = append(append(b, `,"payload":`...), w.payload...)
+	}
+	return append(b, '}'), nil
 }
 
-func (m *Message) wire2023() wireHeader {
-	h := m.Header
-	w := wireHeader{Type: h.Type, Name: h.Name, Version: h.Version, Timeout: h.Timeout.Milliseconds(),
-		Status: h.Status, CompletionCode: h.CompletionCode, ErrorDescription: h.ErrorDescription}
-	if h.RequestID != 0 {
-		w.RequestID = &h.RequestID
+func (w *wire) appendRest(b []byte) ([]byte, error) {
+	h, err := &w.Header, error(nil)
+	text := func(name, value string) {
+		if value != "" && err == nil {
+			b, err = jsontext.AppendQuote(append(b, name...), value)
+		}
 	}
-	return w
+	text(`,"version":`, h.Version)
+	if ms := h.Timeout.Milliseconds(); ms != 0 {
+		b = strconv.AppendInt(append(b, `,"timeout":`...), ms, 10)
+	}
+	text(`,"status":`, string(h.Status))
+	text(`,"completionCode":`, string(h.CompletionCode))
+	text(`,"errorDescription":`, h.ErrorDescription)
+	return b, err
 }
 
-// wire2021 moves what 2021-1 keeps in the payload there. Its header always has a
+// to2021 moves what 2021-1 keeps in the payload there. Its header always has a
 // requestId, 0 for unsolicited events, and its payload is always an object.
-func (m *Message) wire2021() (wireHeader, jsontext.Value, error) {
-	h := m.Header
-	w := wireHeader{Type: h.Type, Name: h.Name, RequestID: &h.RequestID}
+func (w *wire) to2021() error {
+	h := w.Header
 	var front any = struct{}{}
 	switch h.Type {
 	case TypeCommand:
@@ -130,8 +149,13 @@ func (m *Message) wire2021() (wireHeader, jsontext.Value, error) {
 			ErrorDescription string         `json:"errorDescription,omitzero"`
 		}{h.CompletionCode.spelling(Gen2021), h.ErrorDescription}
 	}
-	payload, err := joinObjects(front, m.Payload)
-	return w, payload, err
+	var err error
+	w.payload, err = joinObjects(front, w.Payload)
+	w.request, w.old = true, true
+	if err != nil {
+		return fmt.Errorf("encode %.80s: %w", h.Name, err)
+	}
+	return nil
 }
 
 // statusOK is how a 2021-1 acknowledgement says accepted.

@@ -15,6 +15,7 @@ import (
 type benchCommand struct {
 	Journal benchJournal `cmd:"" help:"Durable appends, verification and opening, as ratios to the bare disk and to bare hashing and signing."`
 	Sale    benchSale    `cmd:"" help:"Sales over HTTP against durable appends, and what a long history costs a till."`
+	XFS     benchXFS     `cmd:"" name:"xfs" help:"The device protocol against a raw echo of the same bytes, and against the JSON library alone."`
 	Till    benchTill    `cmd:"" help:"Make a till with a long history, to look at or to measure."`
 }
 

@@ -43,7 +43,8 @@ type commands struct {
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
-	BenchVerify benchVerify `cmd:"" name:"bench-verify" hidden:""`
+	BenchVerify  benchVerify  `cmd:"" name:"bench-verify" hidden:""`
+	BenchXFSHost benchXFSHost `cmd:"" name:"bench-xfs-host" hidden:""`
 }
 
 // streams are a command's ways in and out: data on Out, words on Err.

@@ -70,7 +70,7 @@ var may = map[string][]string{
 var home = map[string][]string{
 	"database/sql":                  {"till/sqlite"},
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
-	"github.com/coder/websocket":    {"xfs4iot"},
+	"github.com/coder/websocket":    {"xfs4iot", "internal/bench"}, // the echo that the protocol is measured against
 	"go.bug.st/serial":              {"driver/escpos"},
 	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "internal/replay", "internal/bench"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},

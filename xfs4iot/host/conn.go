@@ -34,8 +34,7 @@ type conn struct {
 	log    *slog.Logger
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	pace   pace   // owned by the reader
-	in     []byte // owned by the reader
+	pace   pace // owned by the reader
 
 	writers sync.WaitGroup
 
@@ -94,50 +93,66 @@ func (c *conn) read() error {
 	half := time.AfterFunc(time.Hour, func() { c.cancel(errHalf) })
 	half.Stop()
 	for {
-		data, err := c.receive(half)
+		in, err := c.receive(half)
+		if err == nil {
+			err = c.handle(*in)
+		}
+		release(in)
 		if err != nil {
 			return err
 		}
-		m, err := xfs4iot.Decode(data, c.cfg.Limits)
-		if errors.Is(err, xfs4iot.ErrNotUTF8) {
-			_ = c.ws.Close(websocket.StatusInvalidFramePayloadData, "text is not UTF-8")
-			return err
-		}
-		if c.pace.exceeded() {
-			return c.refuseAndClose(m)
-		}
-		c.dispatch(m, err)
 	}
 }
 
-// keptInput is what the reader's buffer may hold on to while it waits.
-const keptInput = 4 << 10
-
-// receive reads one message into the reader's buffer, where it stands until the next.
-// Waiting for its beginning has no bound, waiting for its end has.
-func (c *conn) receive(half *time.Timer) ([]byte, error) {
-	if cap(c.in) > keptInput {
-		c.in = nil
+// handle decodes and dispatches one message; data may be used again when it returns.
+func (c *conn) handle(data []byte) error {
+	m, err := xfs4iot.Decode(data, c.cfg.Limits)
+	if errors.Is(err, xfs4iot.ErrNotUTF8) {
+		_ = c.ws.Close(websocket.StatusInvalidFramePayloadData, "text is not UTF-8")
+		return err
 	}
+	if c.pace.exceeded() {
+		return c.refuseAndClose(m)
+	}
+	c.dispatch(m, err)
+	return nil
+}
+
+// inputs are buffers for incoming messages; a connection has one only while a
+// message comes in and is dispatched.
+var inputs = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// keptInput is how large a buffer is kept for others.
+const keptInput = 64 << 10
+
+func release(in *[]byte) {
+	if in != nil && cap(*in) <= keptInput {
+		inputs.Put(in)
+	}
+}
+
+// receive reads one message into a buffer, which is to be released. Waiting for its
+// beginning has no bound, waiting for its end has.
+func (c *conn) receive(half *time.Timer) (*[]byte, error) {
 	_, r, err := c.ws.Reader(context.Background()) // until hangUp
 	if err != nil {
 		return nil, err
 	}
 	half.Reset(c.cfg.ReadTimeout)
 	defer half.Stop()
-	data := c.in[:0]
+	in := inputs.Get().(*[]byte)
+	data := (*in)[:0]
 	for {
 		if len(data) == cap(data) {
-			data = slices.Grow(data, max(1024, cap(data)))
+			data = slices.Grow(data, cap(data))
 		}
 		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
+		if *in = data; errors.Is(err, io.EOF) {
+			return in, nil
+		}
 		if err != nil {
-			c.in = data
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return data, err
+			return in, err
 		}
 	}
 }
@@ -145,7 +160,6 @@ func (c *conn) receive(half *time.Timer) ([]byte, error) {
 // refuseAndClose is where a connection ends that goes on beyond its rate.
 func (c *conn) refuseAndClose(m *xfs4iot.Message) error {
 	c.acknowledge(m, xfs4iot.StatusTooManyRequests, errRate)
-	c.flush()
 	c.lastWords()
 	_ = c.ws.Close(websocket.StatusPolicyViolation, errRate.Error())
 	c.cancel(errRate)
@@ -153,6 +167,7 @@ func (c *conn) refuseAndClose(m *xfs4iot.Message) error {
 }
 
 // write sends what is waiting until nothing is; what came together goes out together.
+// Who calls it has set writing and counted itself among the writers.
 func (c *conn) write() {
 	defer c.writers.Done()
 	for {
@@ -168,6 +183,18 @@ func (c *conn) write() {
 			return
 		}
 	}
+}
+
+// claim makes the caller the writer if there is none: it must call write soon.
+func (c *conn) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writing || c.over {
+		return false
+	}
+	c.writing = true
+	c.writers.Add(1)
+	return true
 }
 
 // lastWords waits until what is queued has been written, or cannot be, and lets
@@ -256,37 +283,28 @@ func (c *conn) chosen(forms []*xfs4iot.Message) *xfs4iot.Message {
 }
 
 // enqueue puts a message in the writer's line, in the order of the calls, and sees
-// to it that there is a writer; mu is held.
+// to it that there is a writer; mu is held. A full line means that the client does
+// not read: it is cut off.
 func (c *conn) enqueue(m *xfs4iot.Message) {
-	c.hold(m)
-	c.startWriter()
-}
-
-// hold is enqueue without a writer: startWriter must follow. mu is held. A full line
-// means that the client does not read: it is cut off.
-func (c *conn) hold(m *xfs4iot.Message) {
 	data, err := m.Encode()
 	switch {
 	case err != nil: // nothing is left out silently: the client must not wait for it
 		c.cancel(errors.Join(err, ErrDisconnected))
+	case c.over:
 	case len(c.out)+c.taken >= c.cfg.SendQueue:
 		c.cancel(errSlow)
 	default:
 		c.out = append(c.out, data)
-	}
-}
-
-func (c *conn) startWriter() {
-	if !c.writing && !c.over && c.out != nil {
-		c.writing = true
-		c.writers.Add(1)
-		go c.write()
+		if !c.writing {
+			c.writing = true
+			c.writers.Add(1)
+			go c.write()
+		}
 	}
 }
 
 // acknowledge answers a message before anything else; why is told where the
-// generation has a place for it. The answer goes out with flush at the latest, so
-// that what follows at once goes out with it.
+// generation has a place for it.
 func (c *conn) acknowledge(m *xfs4iot.Message, status xfs4iot.Status, why error) {
 	h := xfs4iot.Header{Type: xfs4iot.TypeAcknowledge, Name: cmp.Or(m.Header.Name, "Common.Acknowledge"),
 		RequestID: m.Header.RequestID, Version: m.Header.Version, Status: status}
@@ -298,14 +316,7 @@ func (c *conn) acknowledge(m *xfs4iot.Message, status xfs4iot.Status, why error)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hold(&xfs4iot.Message{Header: h, Generation: m.Generation})
-}
-
-// flush sends what acknowledge holds.
-func (c *conn) flush() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.startWriter()
+	c.enqueue(&xfs4iot.Message{Header: h, Generation: m.Generation})
 }
 
 // complete finishes a started command with what its handler returned.

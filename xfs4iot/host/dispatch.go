@@ -5,15 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
 )
 
-// dispatch answers one decoded message; err is what Decode said about it.
+// dispatch answers one decoded message; err is what Decode said about it. The reader
+// writes the answers itself where it can, together with what a quick handler has to
+// say by then; it waits only for its own client, and no longer than WriteTimeout.
 func (c *conn) dispatch(m *xfs4iot.Message, err error) {
-	defer c.flush()
+	mine := c.claim()
+	c.answer(m, err)
+	if mine {
+		runtime.Gosched() // let a quick handler finish
+		c.write()
+	}
+}
+
+func (c *conn) answer(m *xfs4iot.Message, err error) {
 	var bad *xfs4iot.DecodeError
 	switch {
 	case errors.As(err, &bad):
@@ -68,7 +79,9 @@ func (c *conn) enterQueue(cmd *Command, m *xfs4iot.Message) {
 	}
 	c.acknowledge(m, xfs4iot.StatusAccepted, nil)
 	cmd.unwatch = context.AfterFunc(cmd.ctx, func() { c.giveUp(cmd) })
-	c.svc.queue.push(cmd)
+	if c.svc.queue.push(cmd) {
+		c.svc.srv.running.Go(c.svc.queue.run)
+	}
 }
 
 // admit registers a command under its requestId and starts its clock.

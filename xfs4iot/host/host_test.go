@@ -77,7 +77,7 @@ func serve(t testing.TB, c host.Config, services ...*device) (*host.Server, stri
 		}
 	})
 	scheme := "ws://"
-	if c.TLS != nil {
+	if c.TLS != nil || c.Credentials != nil {
 		scheme = "wss://"
 	}
 	return srv, scheme + ln.Addr().String() + "/xfs4iot/v1.0"

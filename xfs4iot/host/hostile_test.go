@@ -2,21 +2,12 @@ package host_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"pgregory.net/rapid"
@@ -245,74 +236,6 @@ func TestRightsAreCheckedForEachCommandAndClient(t *testing.T) {
 	if _, err := client.Do(t.Context(), c, common.Status, nil); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestPlainConnectionsBeyondLoopbackNeedPermission(t *testing.T) {
-	ln, err := net.Listen("tcp", "0.0.0.0:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if err := host.New(host.Config{}).Serve(t.Context(), ln); !errors.Is(err, host.ErrPlain) {
-		t.Errorf("Serve = %v", err)
-	}
-}
-
-func TestMutualTLSGivesTheClientsIdentity(t *testing.T) {
-	pool, server, till := certificates(t)
-	seen := make(chan string, 10)
-	_, base := serve(t, host.Config{
-		TLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{server}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert},
-		Authorize: func(c host.Client, _, _ string) error {
-			seen <- c.Certificates[0].Subject.CommonName
-			return nil
-		},
-	}, newDevice("P", 0))
-	c := dial(t, base+"/P", client.Options{TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{till}}})
-	mustWork(t, c)
-	if got := <-seen; got != "till" {
-		t.Errorf("identity %q", got)
-	}
-	if _, err := client.Dial(t.Context(), base+"/P", client.Options{TLS: &tls.Config{RootCAs: pool}}); err == nil {
-		t.Error("a client without certificate was accepted")
-	}
-	if _, err := client.Dial(t.Context(), strings.Replace(base, "wss", "ws", 1)+"/P", client.Options{}); err == nil {
-		t.Error("a plain client was accepted")
-	}
-}
-
-func certificates(t *testing.T) (pool *x509.CertPool, server, till tls.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true,
-		NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, root, root, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err = x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AddCert(root)
-	leaf := func(name string, serial int64) tls.Certificate {
-		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-		der, err := x509.CreateCertificate(rand.Reader, c, root, &own.PublicKey, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: own}
-	}
-	return pool, leaf("device", 2), leaf("till", 3)
 }
 
 func TestStoppingClosesConnectionsAndWaitsForHandlers(t *testing.T) {

@@ -43,8 +43,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !s.enter():
 		deny(http.StatusServiceUnavailable, RefusedConnections, errConnections)
 	default:
-		defer s.exit()
-		s.upgrade(w, r, svc, client, secure)
+		c, err := s.upgrade(w, r, svc, client, secure)
+		if err != nil {
+			s.exit()
+			return // Accept has answered
+		}
+		go func() { // the HTTP server's goroutine ends, and what it holds is free
+			defer s.exit()
+			c.serve()
+		}()
 	}
 }
 
@@ -137,12 +144,12 @@ func (s *Server) exit() {
 	s.running.Done()
 }
 
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, client Client, secure *tls.ConnectionState) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, client Client, secure *tls.ConnectionState) (*conn, error) {
 	taken := &line.Response{ResponseWriter: w, Patience: s.cfg.WriteTimeout}
 	ws, err := websocket.Accept(taken, r, &websocket.AcceptOptions{})
 	if err != nil {
 		s.cfg.Log.Info("handshake refused", "client", r.RemoteAddr, "err", err)
-		return // Accept has answered
+		return nil, err
 	}
 	ws.SetReadLimit(int64(s.cfg.Limits.Bytes))
 	c := s.newConn(ws, svc, client)
@@ -152,7 +159,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, c
 		c.base = "wss://" + r.Host + root
 	}
 	c.log.Info("connected", "identity", client.Identity())
-	c.serve()
+	return c, nil
 }
 
 func (s *Server) newConn(ws *websocket.Conn, svc *Service, client Client) *conn {

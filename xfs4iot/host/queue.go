@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"slices"
 	"sync"
 )
@@ -9,15 +8,15 @@ import (
 // queue is a service's line of commands, strictly first in first out over all its
 // clients. Its lock is taken last: never call out while it is held.
 type queue struct {
-	max  int
-	wake chan struct{} // one token: something was pushed
+	max int
 
 	mu       sync.Mutex // guards what follows
 	items    []*Command
-	reserved int // places promised to commands being acknowledged
+	reserved int  // places promised to commands being acknowledged
+	running  bool // somebody is in run
 }
 
-func newQueue(max int) *queue { return &queue{max: max, wake: make(chan struct{}, 1)} }
+func newQueue(max int) *queue { return &queue{max: max} }
 
 // reserve promises a place, so that a command is acknowledged before it can start
 // and never accepted without a place.
@@ -31,16 +30,16 @@ func (q *queue) reserve() bool {
 	return true
 }
 
-// push takes the place that reserve promised.
-func (q *queue) push(c *Command) {
+// push takes the place that reserve promised. When it returns true the caller must
+// see to it that run is called.
+func (q *queue) push(c *Command) (run bool) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.reserved--
 	q.items = append(q.items, c)
-	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
+	run = !q.running
+	q.running = true
+	return run
 }
 
 // drop frees the place of a command that ended while it waited.
@@ -56,6 +55,7 @@ func (q *queue) pop() *Command {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == 0 {
+		q.running = false
 		return nil
 	}
 	c := q.items[0]
@@ -63,18 +63,12 @@ func (q *queue) pop() *Command {
 	return c
 }
 
-// run does one command after the other until ctx ends.
-func (q *queue) run(ctx context.Context) {
-	for {
-		for c := q.pop(); c != nil; c = q.pop() {
-			if c.start() {
-				c.run()
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-q.wake:
+// run does one command after the other until none is left. When the service stops,
+// the contexts of its commands have ended.
+func (q *queue) run() {
+	for c := q.pop(); c != nil; c = q.pop() {
+		if c.start() {
+			c.run()
 		}
 	}
 }

@@ -187,11 +187,10 @@ func copyStatus(raw jsontext.Value) (c common.StatusCompletion, err error) {
 	return c, err
 }
 
-// attach starts the service's queue; Server.mu is held or the server is new.
+// attach makes the service part of a server; Server.mu is held or the server is new.
 func (s *Service) attach(srv *Server) {
 	s.srv = srv
 	s.life, s.stop = context.WithCancel(srv.life)
-	srv.running.Go(func() { s.queue.run(s.life) })
 }
 
 func (s *Service) join(c *conn) {

@@ -8,7 +8,9 @@ package line
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -104,8 +106,12 @@ type Response struct {
 	Conn     *Conn // set by Hijack
 }
 
-// headerSize is room for the headers of frames; what is longer passes the buffer by.
-const headerSize = 512
+// Sizes of the buffers that every connection keeps: room for the headers of frames
+// and small messages. What is longer passes them by.
+const (
+	readSize  = 1 << 10
+	writeSize = 512
+)
 
 // Hijack takes the connection over.
 func (r *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -114,5 +120,14 @@ func (r *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, fmt.Errorf("take over connection: %w", err)
 	}
 	r.Conn = New(raw, r.Patience)
-	return r.Conn, bufio.NewReadWriter(rw.Reader, bufio.NewWriterSize(r.Conn, headerSize)), nil
+	early, err := rw.Reader.Peek(rw.Reader.Buffered()) // what came behind the handshake
+	if err != nil {
+		return nil, nil, fmt.Errorf("take over connection: %w", err)
+	}
+	in := io.MultiReader(bytes.NewReader(bytes.Clone(early)), r.Conn)
+	small := bufio.NewReaderSize(in, max(readSize, len(early)))
+	if _, err := small.Peek(len(early)); err != nil {
+		return nil, nil, fmt.Errorf("take over connection: %w", err)
+	}
+	return r.Conn, bufio.NewReadWriter(small, bufio.NewWriterSize(r.Conn, writeSize)), nil
 }

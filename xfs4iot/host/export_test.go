@@ -1,0 +1,4 @@
+package host
+
+// QueryCommands lets a test hold the list against the description.
+func QueryCommands() []string { return queries }
