@@ -53,6 +53,11 @@ func (c *Command) Timeout() time.Duration { return c.header.Timeout }
 // Client is who sent the command.
 func (c *Command) Client() Client { return c.conn.client }
 
+// Gone is closed when the connection that the command came over has ended. It is the
+// same channel for all commands of a connection and belongs to no other, so that it
+// can stand for the connection as long as a device remembers who registered.
+func (c *Command) Gone() <-chan struct{} { return c.conn.ctx.Done() }
+
 // ErrCompleted is returned by Event after the command's completion.
 var ErrCompleted = errors.New("the command has completed")
 
