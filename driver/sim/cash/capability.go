@@ -14,11 +14,14 @@ func no() *bool  { return new(false) }
 func (d *Device) capabilities() common.CapabilitiesCompletion {
 	out := common.CapabilitiesCompletion{
 		Common: &common.CapabilityProperties{
-			ServiceVersion: "1.0", PowerSaveControl: no(), AntiFraudModule: no(),
+			ServiceVersion: "1.0", PowerSaveControl: no(), AntiFraudModule: no(), EndToEndSecurity: d.securityCapability(),
 			DeviceInformation: []common.DeviceInformation{{ModelName: "simulated banknote recycler", ModelDescription: "cassettes, stacker, one slot"}},
 		},
 		CashManagement: d.managementCapabilities(),
 		CashDispenser:  d.dispenserCapabilities(),
+	}
+	if d.o.Neutralization {
+		out.BanknoteNeutralization = protectionCapabilities()
 	}
 	if !d.o.DispenserOnly {
 		out.CashAcceptor = d.acceptorCapabilities()

@@ -38,13 +38,13 @@ package cash
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/plomb-pos/plomb/driver/sim/cash/vault"
 	"github.com/plomb-pos/plomb/driver/sim/chassis"
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
+	"github.com/plomb-pos/plomb/xfs4iot/token"
 )
 
 // Options chooses the device; the zero value is a recycler for euros with four
@@ -56,6 +56,8 @@ type Options struct {
 	Cassettes       []Cassette `json:"cassettes,omitzero" toml:"cassettes"`
 	Stacker         int        `json:"stacker,omitzero" toml:"stacker"` // notes it holds, which is the most of one dispense or cash-in; 60
 	ExplicitShutter bool       `json:"explicitShutter,omitzero" toml:"explicit_shutter"`
+	Neutralization  bool       `json:"neutralization,omitzero" toml:"neutralization"` // serve BanknoteNeutralization too
+	Security        Security   `json:"security,omitzero" toml:"security"`
 	Directory       string     `json:"directory,omitzero" toml:"directory"` // where the state is kept; must exist; "": in memory
 
 	FS durable.FS `json:"-" toml:"-"` // in place of the operating system's, for tests
@@ -122,14 +124,14 @@ type Device struct {
 	door      bool // the safe's door is open
 	reader    bool // the banknote reader is broken
 	waiting   bool // a command waits for notes
-	lock      bool // DeviceLockControl locked the device
 	timeLock  bool // a dispense waits for the time lock
 	prepared  bool // PrepareDispense
 	foreign   bool // something that is no note lies in the slot
 	grab      bool // the customer grabs the notes while they are retracted
-	configAck bool // the note reader has loaded its templates
 	told      map[string]told
-	clock     func() time.Time
+	guard     *token.Guard // nil: no tokens are asked for
+	deviceKey []byte
+	sensors   sensors
 }
 
 type shutter string
@@ -150,7 +152,7 @@ type told struct {
 // New makes a device with the state of its directory.
 func New(name string, o Options) (*Device, error) {
 	o.defaults()
-	d := &Device{name: name, o: o, shutter: shutterClosed, told: map[string]told{}, clock: time.Now}
+	d := &Device{name: name, o: o, shutter: shutterClosed, told: map[string]told{}}
 	if err := d.fit(o.Cassettes); err != nil {
 		return nil, fmt.Errorf("recycler %s: %w", name, err)
 	}
@@ -167,6 +169,9 @@ func New(name string, o Options) (*Device, error) {
 		return nil, fmt.Errorf("recycler %s: %w", name, err)
 	}
 	d.keep.complete()
+	if err := d.secure(); err != nil {
+		return nil, fmt.Errorf("recycler %s: %w", name, err)
+	}
 	d.awake()
 	return d, nil
 }
@@ -195,6 +200,9 @@ func (d *Device) awake() {
 	d.shutter, d.jammed = shutterClosed, len(d.pile(vault.Transport)) > 0
 	if len(d.pile(vault.Output)) > 0 || len(d.pile(vault.Input)) > 0 {
 		d.shutter = shutterOpen
+	}
+	if d.guard != nil {
+		d.guard.Clear() // without power a device forgets its nonce, and every token is void
 	}
 	for _, u := range d.units {
 		d.told[u.Unit] = d.present(u)

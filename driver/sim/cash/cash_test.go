@@ -9,8 +9,11 @@ import (
 	"github.com/plomb-pos/plomb/driver/sim/cash/vault"
 	"github.com/plomb-pos/plomb/driver/sim/simtest"
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/banknoteneutralization"
+	"github.com/plomb-pos/plomb/xfs4iot/cashacceptor"
 	"github.com/plomb-pos/plomb/xfs4iot/cashdispenser"
 	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
+	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
 )
 
@@ -42,6 +45,36 @@ func count(d *cash.Device, p vault.Place) int {
 		n += b.Count
 	}
 	return n
+}
+
+func TestEveryCommandIsServed(t *testing.T) {
+	_, c := serve(t, cash.Options{Neutralization: true})
+	simtest.ServesAll(t, c, common.Description, storage.Description, cashmanagement.Description, cashdispenser.Description,
+		cashacceptor.Description, banknoteneutralization.Description)
+}
+
+func TestTheRecyclerKeepsTheSessionRules(t *testing.T) {
+	_, c := serve(t, cash.Options{})
+	simtest.Must(c, cashacceptor.CashInStart, &cashacceptor.CashInStartCommand{})
+	simtest.Conforms(t, c, cashacceptor.CashIn.Info())
+}
+
+func TestWhatIsDeclaredIsValid(t *testing.T) {
+	for name, o := range map[string]cash.Options{"recycler": {Neutralization: true, Security: cash.Security{HostKey: hostHex, DeviceKey: deviceHex}},
+		"dispenser": {DispenserOnly: true}, "yen": {Currency: "JPY", Cassettes: []cash.Cassette{{Unit: "unit1", Kind: cash.Out, Currency: "JPY", Value: "1000", Count: 10}}}} {
+		_, c := serve(t, o)
+		caps, _ := simtest.Must(c, common.Capabilities, &common.CapabilitiesCommand{})
+		status, _ := simtest.Must(c, common.Status, &common.StatusCommand{})
+		units, _ := simtest.Must(c, storage.GetStorage, &storage.GetStorageCommand{})
+		for _, p := range []xfs4iot.Payload{caps, status, units} {
+			if err := p.Validate(); err != nil {
+				t.Errorf("%s: %T: %v", name, p, err)
+			}
+		}
+		if (caps.CashAcceptor == nil) != o.DispenserOnly || (status.CashAcceptor == nil) != o.DispenserOnly {
+			t.Errorf("%s: acceptor declared wrongly", name)
+		}
+	}
 }
 
 func TestADispenseIsPickedPresentedAndTaken(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/plomb-pos/plomb/xfs4iot/cashmix"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
+	"github.com/plomb-pos/plomb/xfs4iot/token"
 )
 
 type state = vault.State
@@ -25,6 +26,7 @@ const (
 	FaultPower   = "power"        // power is lost after a note was picked
 	FaultPresent = "power-before" // power is lost between pick and present
 	FaultShutter = "shutter"      // the shutter does not open
+	FaultRefuse  = "refuse"       // the reader refuses a good note
 )
 
 func (d *Device) handleDispenser(s *host.Service) {
@@ -37,6 +39,8 @@ func (d *Device) handleDispenser(s *host.Service) {
 	serve(d, s, cashdispenser.GetMixTable, d.getMixTable)
 	serve(d, s, cashdispenser.SetMixTable, d.setMixTable)
 	serve(d, s, cashdispenser.PrepareDispense, d.prepareDispense)
+	serve(d, s, cashdispenser.Count, d.count)
+	serve(d, s, cashdispenser.TestCashUnits, d.testCashUnits)
 }
 
 func (d *Device) doDenominate(j job, req *cashdispenser.DenominateCommand) (*cashdispenser.DenominateCompletion, error) {
@@ -67,8 +71,6 @@ func (d *Device) clear() error {
 		return host.Fail(cashdispenser.DispenseErrorCodeSafeDoorOpen, "the safe's door is open")
 	case d.jammed:
 		return fault("a note is stuck in the transport")
-	case d.lock:
-		return chassis.Sequence("the device is locked")
 	case d.keep.CashIn.Active:
 		return chassis.Sequence("a cash-in is open")
 	case len(d.pile(vault.Stacker)) > 0 || len(d.pile(vault.Transport)) > 0 || len(d.pile(vault.Output)) > 0 || len(d.pile(vault.Input)) > 0 || d.foreign:
@@ -90,22 +92,39 @@ func (d *Device) dispense(j job, req *cashdispenser.DispenseCommand) (*cashdispe
 	if err != nil {
 		return nil, err
 	}
-	if err := d.authorised(req.Token, d.worth(p.mix)); err != nil {
-		return nil, err
-	}
 	if err := d.wait(j); err != nil {
 		return nil, err
 	}
+	grant, err := d.authorised(req.Token, d.worth(p.mix))
+	if err != nil {
+		return nil, err
+	}
+	return d.execute(j, req, p, grant)
+}
+
+// execute dispenses what was planned and authorised. Whatever comes of it, the
+// token pays for what reached the stacker, no more and no less.
+func (d *Device) execute(j job, req *cashdispenser.DispenseCommand, p plan, grant *token.Grant) (*cashdispenser.DispenseCompletion, error) {
+	id := ""
+	if grant != nil {
+		id = grant.ID
+	}
 	if err := d.change(func(_ *state, m *memory) error {
+		m.Items = nil
 		m.Dispense = dispense{Values: map[string]int{}, Present: cashdispenser.GetPresentStatusCompletionPresentStateNotPresented,
-			Token: d.tokenID(req.Token), Teller: teller0(req.Denomination.TellerID)}
+			Token: id, Teller: teller0(req.Denomination.TellerID)}
 		return nil
 	}); err != nil {
 		return nil, fault(err.Error())
 	}
-	if err := d.pickAll(j, p); err != nil {
+	err := d.pickAll(j, p)
+	if grant != nil {
+		grant.Settle(d.worth(d.keep.Dispense.Values))
+	}
+	if err != nil {
 		return d.incomplete(j, err)
 	}
+	d.infoAvailable(j)
 	if d.faults.Strike(FaultPresent) {
 		return nil, errPower
 	}
@@ -202,6 +221,7 @@ func (d *Device) pick(j job, u *unit, n int) (short int, err error) {
 		ready, done = 0, done+n
 		return d.change(func(s *state, m *memory) error {
 			m.Dispense.Values[u.Unit] += n
+			m.see(vault.Notes{u.note: n}, string(vault.Stacker), nil)
 			return s.Pick(u.Unit, vault.Notes{u.note: n})
 		})
 	}
@@ -333,8 +353,3 @@ func (d *Device) anyOf(k Kind) *unit {
 	}
 	return nil
 }
-
-// authorised says whether a token allows to dispense amounts.
-func (d *Device) authorised(string, map[string]int64) error { return nil }
-
-func (d *Device) tokenID(string) string { return "" }

@@ -112,7 +112,7 @@ func TestACassetteThatRunsShortIsMadeUpForByOthers(t *testing.T) {
 	if diff := cmp.Diff(want, got.Denomination.Values); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"Storage.StorageErrorEvent"}, events.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"Storage.StorageErrorEvent", "CashManagement.InfoAvailableEvent"}, events.Names()); diff != "" {
 		t.Error(diff)
 	}
 	all, _ := simtest.Must(c, storage.GetStorage, &storage.GetStorageCommand{})
@@ -142,7 +142,7 @@ func TestADoublePickGoesToTheRejectCassette(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, events := simtest.Must(c, cashdispenser.Dispense, dispense("40"))
-	if diff := cmp.Diff([]string{"CashManagement.NoteErrorEvent"}, events.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"CashManagement.NoteErrorEvent", "CashManagement.InfoAvailableEvent"}, events.Names()); diff != "" {
 		t.Error(diff)
 	}
 	if n := state(d).Cassettes[5].Notes; n != 2 || count(d, vault.Stacker) != 2 {

@@ -3,10 +3,13 @@ package cash
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plomb-pos/plomb/driver/sim/cash/vault"
 	"github.com/plomb-pos/plomb/driver/sim/chassis"
 	"github.com/plomb-pos/plomb/driver/sim/panel"
+	"github.com/plomb-pos/plomb/xfs4iot/cashacceptor"
+	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
 )
 
@@ -134,8 +137,11 @@ func (d *Device) act(do func() error) error {
 
 // Errors of hands.
 var (
-	ErrShut  = errors.New("the shutter is closed")
-	ErrFault = errors.New("there is no such fault")
+	ErrShut   = errors.New("the shutter is closed")
+	ErrFault  = errors.New("there is no such fault")
+	ErrLocked = errors.New("a client locked it")
+	ErrNote   = errors.New("there is no such note")
+	ErrSlot   = errors.New("the slot takes no notes now")
 )
 
 // Take takes all notes from the slot.
@@ -155,6 +161,60 @@ func (d *Device) TakeSome(n int) error {
 	})
 }
 
+// maxInserted bounds what a person puts in at once.
+const maxInserted = 1000
+
+// Insert puts notes of a type ("typeEUR20") into the open slot, while a cash-in or
+// a look at a note waits for some. What the classification list has under serial
+// counts as what the list says; "" is a number that nobody knows.
+func (d *Device) Insert(noteType string, l vault.Level, n int, serial string) error {
+	return d.act(func() error {
+		_, known := d.noteType(noteType)
+		switch {
+		case l == vault.Unrecognized:
+			noteType = ""
+		case !known || !slices.Contains(vault.Levels(), l):
+			return fmt.Errorf("%.40q %.20q: %w", noteType, l, ErrNote)
+		}
+		if n < 1 || n > maxInserted || d.o.DispenserOnly || d.shutter != shutterOpen || len(d.pile(vault.Output)) > 0 {
+			return ErrSlot
+		}
+		if listed, ok := d.classified(noteType, serial); ok {
+			l = listed
+		}
+		err := d.change(func(s *state, m *memory) error {
+			if serial != "" {
+				m.Inserted = append(m.Inserted, item{Note: vault.NoteOf(noteType, l), Serial: serial[:min(len(serial), 40)]})
+			}
+			s.Insert(vault.Notes{vault.NoteOf(noteType, l): n})
+			return nil
+		})
+		if err == nil {
+			d.Say(&cashmanagement.ItemsInsertedEvent{Position: cashmanagement.PositionInDefault})
+		}
+		return err
+	})
+}
+
+// BreakReader makes the banknote reader fail.
+func (d *Device) BreakReader() error { return d.act(func() error { d.reader = true; return nil }) }
+
+// TooLate is the customer forgetting the notes: the device takes them back by
+// itself, into the retract cassette.
+func (d *Device) TooLate() error {
+	return d.act(func() error {
+		u := d.ofKind(Retract)
+		switch {
+		case len(d.pile(vault.Output)) == 0:
+			return chassis.ErrNothing
+		case u == nil || d.freeArea(u) == 0 || d.space(u) < d.loose() || d.jammed:
+			return errNoHome
+		}
+		_, err := d.toCassettes(func(vault.Note) *unit { return u }, d.freeArea(u), cashacceptor.GetCashInStatusCompletionStatusRetract)
+		return err
+	})
+}
+
 // Grab lets the customer take the notes just when they are retracted next.
 func (d *Device) Grab() error { return d.act(func() error { d.grab = true; return nil }) }
 
@@ -166,6 +226,7 @@ var faultWords = []struct{ name, words, after string }{
 	{FaultPower, "Lose power", "after notes"},
 	{FaultPresent, "Lose power between pick and present", ""},
 	{FaultShutter, "The shutter sticks", ""},
+	{FaultRefuse, "The reader refuses a good note", "after notes"},
 }
 
 // Arm arms a fault, one of the Fault constants; it strikes after so many chances.
@@ -219,6 +280,9 @@ func (d *Device) PowerOn() error {
 // TakeOut takes a cassette out; outside of an exchange that counts as manipulation.
 func (d *Device) TakeOut(name string) error {
 	return d.hands(name, func(u *unit) error {
+		if d.keep.Locks[name] {
+			return fmt.Errorf("%s: %w", name, ErrLocked)
+		}
 		u.missing, u.manipulated = true, !d.keep.Exchange
 		return nil
 	})
@@ -295,8 +359,16 @@ func (d *Device) TimeLock() error { return d.act(func() error { d.timeLock = tru
 // Release ends the wait of TimeLock.
 func (d *Device) Release() error { return d.act(func() error { d.timeLock = false; return nil }) }
 
-// OpenDoor opens the safe; CloseDoor closes it.
-func (d *Device) OpenDoor() error { return d.act(func() error { d.door = true; return nil }) }
+// OpenDoor opens the safe, unless a client locked it.
+func (d *Device) OpenDoor() error {
+	return d.act(func() error {
+		if d.keep.DeviceLock {
+			return ErrLocked
+		}
+		d.door = true
+		return nil
+	})
+}
 
 // CloseDoor closes the safe.
 func (d *Device) CloseDoor() error { return d.act(func() error { d.door = false; return nil }) }
@@ -321,6 +393,7 @@ func (d *Device) Mend() error {
 	return d.act(func() error {
 		d.faults.Mend()
 		d.jammed, d.door, d.foreign, d.reader, d.grab, d.timeLock = false, false, false, false, false, false
+		d.sensors = sensors{}
 		for _, u := range d.units {
 			u.missing, u.undetected, u.broken, u.manipulated = false, false, false, false
 		}
@@ -343,6 +416,7 @@ func (d *Device) Acts() []panel.Act {
 	acts := []panel.Act{
 		{Name: "take", Label: "Take the notes", Kind: panel.Hand, Args: []panel.Arg{{Name: "count", Label: "notes, 0: all", Default: "0", Number: true}},
 			Do: func(v panel.Values) error { return d.TakeSome(v.Int("count")) }},
+		hand("too-late", "Forget the notes: the device takes them back", panel.Fault, d.TooLate),
 		hand("grab", "Grab the notes while they are retracted", panel.Fault, d.Grab),
 		hand("object", "Leave something else in the slot", panel.Fault, d.LeaveObject),
 		hand("take-object", "Take it away", panel.Repair, d.TakeObject),
@@ -363,7 +437,31 @@ func (d *Device) Acts() []panel.Act {
 		}
 		acts = append(acts, a)
 	}
+	if !d.o.DispenserOnly {
+		acts = append(acts, d.insertAct(), hand("break-reader", "The banknote reader fails", panel.Fault, d.BreakReader))
+	}
+	if d.o.Neutralization {
+		acts = append(acts, hand("break-in", "Break into the safe", panel.Fault, d.BreakIn), hand("break-sensors", "The safe's sensors fail", panel.Fault, d.Break))
+	}
 	return append(acts, d.cassetteActs()...)
+}
+
+func (d *Device) insertAct() panel.Act {
+	var types, levels []string
+	for _, t := range d.types {
+		types = append(types, t.name)
+	}
+	for _, l := range vault.Levels() {
+		levels = append(levels, string(l))
+	}
+	return panel.Act{Name: "insert", Label: "Put notes in", Kind: panel.Hand, Args: []panel.Arg{
+		{Name: "note", Label: "note", Default: types[0], Choices: types},
+		{Name: "count", Label: "how many", Default: "1", Number: true},
+		{Name: "level", Label: "what the reader sees", Default: levels[0], Choices: levels},
+		{Name: "serial", Label: "serial number"},
+	}, Do: func(v panel.Values) error {
+		return d.Insert(v["note"], vault.Level(v["level"]), v.Int("count"), v["serial"])
+	}}
 }
 
 func (d *Device) cassetteActs() []panel.Act {

@@ -12,18 +12,24 @@ const memoryName = "device"
 
 // memory is what the device keeps beside the notes; it changes together with them.
 type memory struct {
-	Exchange   bool                                   `json:"exchange,omitzero"`
-	Dispense   dispense                               `json:"dispense"`
-	CashIn     cashIn                                 `json:"cashIn"`
-	Units      map[string]setting                     `json:"units"`
-	Tables     map[int]table                          `json:"tables"`
-	Tellers    map[int]teller                         `json:"tellers"`
-	Disabled   map[string]bool                        `json:"disabled"` // note types that are not accepted
-	List       []cashmanagement.ClassificationElement `json:"list,omitzero"`
-	ListName   string                                 `json:"listName,omitzero"`
-	Serial     int64                                  `json:"serial"` // serial numbers given to notes so far
-	Locks      map[string]bool                        `json:"locks"`
-	Signatures []cashmanagement.Signature             `json:"signatures,omitzero"`
+	Exchange      bool                                   `json:"exchange,omitzero"`
+	Dispense      dispense                               `json:"dispense"`
+	CashIn        cashIn                                 `json:"cashIn"`
+	Units         map[string]setting                     `json:"units"`
+	Tables        map[int]table                          `json:"tables"`
+	Tellers       map[int]teller                         `json:"tellers"`
+	Disabled      map[string]bool                        `json:"disabled"` // note types that are not accepted
+	List          []cashmanagement.ClassificationElement `json:"list,omitzero"`
+	ListName      string                                 `json:"listName,omitzero"`
+	Serial        int64                                  `json:"serial"` // serial numbers given to notes so far
+	Locks         map[string]bool                        `json:"locks"`
+	DeviceLock    bool                                   `json:"deviceLock,omitzero"`
+	Nonces        uint64                                 `json:"nonces"` // given out so far
+	InTransaction bool                                   `json:"inTransaction,omitzero"`
+	Transaction   string                                 `json:"transaction,omitzero"`
+	Items         []item                                 `json:"items,omitzero"`    // of the last command that moved notes
+	Inserted      []item                                 `json:"inserted,omitzero"` // in the slot, with known serial numbers
+	Protection    protection                             `json:"protection"`
 }
 
 func (m *memory) complete() {

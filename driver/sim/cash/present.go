@@ -52,10 +52,8 @@ func (d *Device) hand() error {
 	err := d.change(func(s *state, m *memory) error {
 		m.Dispense.Present = cashdispenser.GetPresentStatusCompletionPresentStatePresented
 		m.Dispense.Presented = d.worth(m.Dispense.Values)
-		if t, ok := m.Tellers[m.Dispense.Teller]; ok {
-			t.dispensed(m.Dispense.Presented)
-			m.Tellers[m.Dispense.Teller] = t
-		}
+		m.count(m.Dispense.Teller, nil, m.Dispense.Presented)
+		m.move(at(string(vault.Output)))
 		return s.Shift(vault.Stacker, vault.Output)
 	})
 	if err != nil {
@@ -142,6 +140,3 @@ func (d *Device) closeShutter(_ job, req *cashmanagement.CloseShutterCommand) (*
 	}
 	return nil, nil
 }
-
-// statement is the response token of the last dispense.
-func (d *Device) statement(string) (string, error) { return "", nil }

@@ -232,6 +232,12 @@ func (d *Device) toCassettes(home home, area int, why cashacceptor.GetCashInStat
 	got := map[string]vault.Notes{}
 	err := d.change(func(s *state, m *memory) error {
 		m.retracted(s, d, why)
+		m.move(func(n vault.Note) string {
+			if u := home(n); u != nil {
+				return u.Unit
+			}
+			return "unknown"
+		})
 		for _, place := range inside {
 			if err := d.sendHome(s, place, home, area, got); err != nil {
 				return err
@@ -359,7 +365,7 @@ func (d *Device) taken(n vault.Notes) error {
 	if len(n) == 0 {
 		return chassis.ErrNothing
 	}
-	if err := d.change(func(s *state, _ *memory) error { return s.Take(vault.Output, n) }); err != nil {
+	if err := d.change(func(s *state, m *memory) error { m.move(at("customer")); return s.Take(vault.Output, n) }); err != nil {
 		return err
 	}
 	if len(d.pile(vault.Output)) == 0 {

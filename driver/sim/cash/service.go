@@ -6,6 +6,7 @@ import (
 
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
+	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
 )
@@ -15,16 +16,23 @@ func (d *Device) Service() *host.Service {
 	d.Lock()
 	defer d.Unlock()
 	s := host.NewService(d.name, host.Declaration{Capabilities: d.capabilities(), Status: d.status(), Events: d.events()})
+	d.handleCommon(s)
 	d.handleStorage(s)
 	d.handleManagement(s)
 	d.handleDispenser(s)
+	if !d.o.DispenserOnly {
+		d.handleAcceptor(s)
+	}
+	if d.o.Neutralization {
+		d.handleProtection(s)
+	}
 	d.Serve(s)
 	return s
 }
 
 func (d *Device) events() []xfs4iot.Event {
 	return []xfs4iot.Event{
-		&storage.CountsChangedEvent{}, &storage.StorageChangedEvent{}, &storage.StorageThresholdEvent{},
+		&common.ErrorEvent{}, &common.NonceClearedEvent{}, &storage.CountsChangedEvent{}, &storage.StorageChangedEvent{}, &storage.StorageThresholdEvent{},
 		&cashmanagement.ItemsInsertedEvent{}, &cashmanagement.ItemsPresentedEvent{}, &cashmanagement.ItemsTakenEvent{},
 		&cashmanagement.MediaDetectedEvent{}, &cashmanagement.ShutterStatusChangedEvent{}, &cashmanagement.TellerInfoChangedEvent{},
 	}
@@ -71,7 +79,10 @@ var errPower = errors.New("power lost")
 // outcome turns a loss of power into what its client sees of it: nothing when the
 // service is taken away, else deviceNotReady.
 func (d *Device) outcome(ctx context.Context, err error) error {
-	if !errors.Is(err, errPower) {
+	switch {
+	case err != nil && d.vault.Failed() != nil:
+		return fault(err.Error())
+	case !errors.Is(err, errPower):
 		return err
 	}
 	d.off = true
@@ -106,4 +117,11 @@ func (d *Device) handleManagement(s *host.Service) {
 	serve(d, s, cashmanagement.Reset, d.reset)
 	serve(d, s, cashmanagement.OpenShutter, d.openShutter)
 	serve(d, s, cashmanagement.CloseShutter, d.closeShutter)
+	serve(d, s, cashmanagement.CalibrateCashUnit, d.calibrate)
+	serve(d, s, cashmanagement.GetBankNoteTypes, d.getNoteTypes)
+	serve(d, s, cashmanagement.GetClassificationList, d.getList)
+	serve(d, s, cashmanagement.SetClassificationList, d.setList)
+	serve(d, s, cashmanagement.GetItemInfo, d.getItemInfo)
+	serve(d, s, cashmanagement.GetTellerInfo, d.getTeller)
+	serve(d, s, cashmanagement.SetTellerInfo, d.setTeller)
 }

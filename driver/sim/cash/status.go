@@ -11,12 +11,15 @@ import (
 // status is called with the lock held.
 func (d *Device) status() common.StatusCompletion {
 	out := common.StatusCompletion{
-		Common:         &common.StatusProperties{Device: d.device(), DevicePosition: common.PositionStatusInPosition, Exchange: common.ExchangeInactive},
+		Common:         &common.StatusProperties{Device: d.device(), DevicePosition: common.PositionStatusInPosition, Exchange: common.ExchangeInactive, EndToEndSecurity: d.securityStatus()},
 		CashManagement: &cashmanagement.Status{Dispenser: d.dispenserState()},
 		CashDispenser:  d.dispenserStatus(),
 	}
 	if d.keep.Exchange {
 		out.Common.Exchange = common.ExchangeActive
+	}
+	if d.o.Neutralization {
+		out.BanknoteNeutralization = d.protectionStatus()
 	}
 	if !d.o.DispenserOnly {
 		out.CashManagement.Acceptor = d.acceptorState()
@@ -31,8 +34,6 @@ func (d *Device) device() common.Device {
 		return common.DevicePowerOff
 	case d.vault.Failed() != nil || d.jammed || d.shutter == shutterStuck:
 		return common.DeviceHardwareError
-	case d.lock:
-		return common.DeviceOffline
 	}
 	return common.DeviceOnline
 }

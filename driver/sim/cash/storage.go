@@ -138,7 +138,7 @@ func (d *Device) describe(u *unit) *storage.StorageUnit {
 		cash.Configuration.MaxRetracts = new(d.areas(u))
 	}
 	return &storage.StorageUnit{ID: u.ID, PositionName: fmt.Sprintf("bay %d", u.index), Capacity: &u.Capacity, Status: u.status(),
-		SerialNumber: fmt.Sprintf("SIM%05d", u.index), Cash: cash}
+		SerialNumber: fmt.Sprintf("SIM%05d", u.index), Cash: cash, BanknoteNeutralization: d.protectionOf(u)}
 }
 
 func (u *unit) types() *cashmanagement.StorageCashTypes {
