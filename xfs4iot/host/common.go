@@ -16,6 +16,7 @@ func (s *Service) addCommon() {
 	builtIn(s, common.Status, s.serveStatus)
 	builtIn(s, common.Capabilities, s.serveCapabilities)
 	builtIn(s, common.Cancel, serveCancel)
+	s.handlers[common.Cancel.Info().Name][0].begin = beginCancel
 	builtIn(s, common.SetVersions, s.serveSetVersions)
 }
 
@@ -33,6 +34,16 @@ func (s *Service) serveCapabilities(context.Context, *Command, *common.Capabilit
 	caps := s.caps
 	caps.Interfaces = s.interfaces()
 	return &caps, nil
+}
+
+// beginCancel reads a Cancel without Validate: the 2021-1 schema wants at least one
+// requestId, but an empty list, which matches nothing, is answered as such.
+func beginCancel(m *xfs4iot.Message) (action, error) {
+	req := new(common.CancelCommand)
+	if err := m.Into(req); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, cmd *Command) (any, error) { return serveCancel(ctx, cmd, req) }, nil
 }
 
 func serveCancel(_ context.Context, cmd *Command, req *common.CancelCommand) (*common.CancelCompletion, error) {
