@@ -32,6 +32,16 @@ const (
 	maxOptional = 99
 )
 
+// ParseHeader reads the header of a key block without what follows it, as key
+// tokens carry it; its length field is not looked at, and it has no optional blocks.
+func ParseHeader(text string) (Header, error) {
+	if len(text) != fixed || !printable(text) || text[12:14] != "00" {
+		return Header{}, fmt.Errorf("header: %w", ErrFormat)
+	}
+	h, _, err := parseHeader(text[:1] + "0016" + text[5:])
+	return h, err
+}
+
 func parseHeader(text string) (h Header, prefix string, err error) {
 	if len(text) < fixed || !printable(text[:fixed]) {
 		return h, "", fmt.Errorf("header: %w", ErrFormat)

@@ -51,7 +51,8 @@ type Key struct {
 	Optional      string `json:"optional,omitzero"`     // optional blocks of its key block
 	Parts         int    `json:"parts,omitzero"`        // entered by hand so far
 	Constructing  bool   `json:"constructing,omitzero"` // more parts are to come: it has no value yet
-	Fixed         bool   `json:"fixed,omitzero"`        // of the manufacturer: stays through Wipe's callers
+	Fixed         bool   `json:"fixed,omitzero"`        // of the manufacturer: no command deletes it
+	Internal      bool   `json:"internal,omitzero"`     // signs only what is made inside the device
 	Bits          int    `json:"bits"`
 	Value         []byte `json:"value"` // its owner says in which form
 	Private       bool   `json:"private,omitzero"`
