@@ -11,10 +11,15 @@ import (
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
 )
 
-// Service makes a fresh service over the device's present state.
+// Service makes a fresh service over the device's present state. A device whose
+// service was taken away because it lost power has power again with the new one.
 func (d *Device) Service() *host.Service {
 	d.Lock()
 	defer d.Unlock()
+	if d.off && d.o.PowerLost != nil {
+		d.off = false
+		d.awake()
+	}
 	s := host.NewService(d.name, host.Declaration{Capabilities: d.capabilities(), Status: d.status(), Events: d.events()})
 	d.handleCommon(s)
 	d.handleStorage(s)
