@@ -59,6 +59,29 @@ func TestCashIsNotOrderedWhileAnOutcomeIsOpen(t *testing.T) {
 	}
 }
 
+// Requirement: XFS-05
+func TestAHostOfDevicesRecordsNothingElse(t *testing.T) {
+	x := &till{t: t, now: start}
+	x.refuse(&fiscal.ConnectionRefused{Peer: "192.0.2.9:1", Reason: "rights"}, fiscal.CodeNotCommissioned)
+	x.record(&fiscal.DeviceHost{Name: "devices", Software: "1.0.0", Key: "k"})
+	x.record(&fiscal.SoftwareStart{Version: "1.0.0", Clean: true})
+	x.record(&fiscal.ConnectionRefused{Peer: "192.0.2.9:1", Reason: "unknownAuthority"})
+	x.record(&fiscal.DeviceState{Device: "Dispenser", State: "down"})
+	x.refuse(&fiscal.ShiftOpen{Actor: anna, Session: 1, At: x.now}, fiscal.CodeNotCommissioned)
+	x.refuse(&fiscal.DeviceHost{Name: "devices", Software: "1.0.0", Key: "k"}, fiscal.CodeCommissioned)
+	snap, err := x.state.NewSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.record(snap)
+	check := fiscal.NewCheck(nil)
+	for i, h := range x.heads {
+		for _, f := range check.Entry(h, x.bodies[i]) {
+			t.Errorf("finding: %v", f)
+		}
+	}
+}
+
 func (x *till) refuse(b fiscal.Body, code string) {
 	x.t.Helper()
 	_, err := x.state.Draft(b)

@@ -12,6 +12,7 @@ const (
 	KindCommission proof.Kind = 1 // first entry of the first epoch
 	KindEpoch      proof.Kind = 2 // first entry of any later epoch
 	KindSnapshot   proof.Kind = 3 // all state needed to sell
+	KindDeviceHost proof.Kind = 4 // first entry of the journal of a host of devices
 
 	KindReceipt  proof.Kind = 10
 	KindReturn   proof.Kind = 11
@@ -69,6 +70,8 @@ const (
 	KindPrintFailed proof.Kind = 83
 	KindDispensed   proof.Kind = 84
 
+	KindConnectionRefused proof.Kind = 85
+
 	KindExport           proof.Kind = 90
 	KindJournalViewed    proof.Kind = 91
 	KindCountrySignature proof.Kind = 92
@@ -86,6 +89,7 @@ var registry = []registration{
 	{KindCommission, "commission", true, func() Body { return new(Commission) }},
 	{KindEpoch, "epoch", true, func() Body { return new(Epoch) }},
 	{KindSnapshot, "snapshot", false, func() Body { return new(Snapshot) }},
+	{KindDeviceHost, "device-host", true, func() Body { return new(DeviceHost) }},
 	{KindReceipt, "receipt", false, func() Body { return new(Receipt) }},
 	{KindReturn, "return", false, func() Body { return new(Receipt) }},
 	{KindVoid, "void", false, func() Body { return new(Receipt) }},
@@ -134,6 +138,7 @@ var registry = []registration{
 	{KindPrinted, "printed", false, func() Body { return new(Printed) }},
 	{KindPrintFailed, "print-failed", false, func() Body { return new(PrintFailed) }},
 	{KindDispensed, "dispensed", false, func() Body { return new(Dispensed) }},
+	{KindConnectionRefused, "connection-refused", true, func() Body { return new(ConnectionRefused) }},
 	{KindExport, "export", true, func() Body { return new(Export) }},
 	{KindJournalViewed, "journal-viewed", true, func() Body { return new(JournalViewed) }},
 	{KindCountrySignature, "country-signature", false, func() Body { return new(CountrySignature) }},

@@ -38,8 +38,9 @@ type State struct {
 	Time       int64             `json:"time"` // of the last entry, ms since 1970 UTC
 	Shop       Shop              `json:"shop"`
 	Software   string            `json:"software"`
-	Key        string            `json:"key"`     // verifier key of the origin
-	Catalog    catalog.Hash      `json:"catalog"` // in force; zero before the first
+	Key        string            `json:"key"`           // verifier key of the origin
+	Host       string            `json:"host,omitzero"` // of a host of devices: its name
+	Catalog    catalog.Hash      `json:"catalog"`       // in force; zero before the first
 	Next       Next              `json:"next"`
 	Grand      drawer.Grand      `json:"grand"`
 	AtLeast    bool              `json:"atLeast"` // entries were lost: numbers and grand totals are lower bounds
@@ -223,14 +224,14 @@ func (s *State) flagsOf(b Body) proof.Flags {
 
 // admits says whether an entry of this kind can come at this place at all.
 func (s *State) admits(b Body) error {
-	first := b.Kind() == KindCommission || b.Kind() == KindEpoch
+	first := b.Kind() == KindCommission || b.Kind() == KindEpoch || b.Kind() == KindDeviceHost
 	switch {
 	case s.Size == 0 && !first && !s.resync:
 		return refuse(CodeNotCommissioned, "%s before the journal's first entry", KindName(b.Kind()))
 	case s.Size > 0 && first:
 		return refuse(CodeCommissioned, "%s at index %d", KindName(b.Kind()), s.Size)
 	}
-	return nil
+	return s.admitsHost(b)
 }
 
 // Apply folds the next entry into the state, having checked it against all

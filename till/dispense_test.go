@@ -19,8 +19,7 @@ import (
 // till with a dispenser on the counter.
 type payShop struct {
 	*tilltest.Shop
-	dispenser *dispensertest.Dispenser
-	link      *gate
+	link *gate
 }
 
 // gate is the way to the dispenser, which can be cut.

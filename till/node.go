@@ -141,7 +141,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.compareSoon(ctx)
 	n.devices = devices.New(devices.Config{
-		Address: n.opts.Devices, TLS: n.opts.DevicesTLS, Dial: n.opts.DevicesDial, Log: n.opts.Log,
+		Address: n.opts.Devices, Link: n.opts.DevicesLink, Log: n.opts.Log,
 	}, devices.Events{
 		Scanned: n.takeScan, Changed: n.takeDevice,
 	})

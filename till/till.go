@@ -37,11 +37,9 @@ package till
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -52,6 +50,7 @@ import (
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
+	"github.com/plomb-pos/plomb/till/devices"
 )
 
 // Options say with what a node is made or opened. Dir, Keys and DatabaseKey must
@@ -79,10 +78,8 @@ type Options struct {
 	Country   money.Country
 	// Devices is the address of the XFS4IoT services, "ws://host:port"; empty: none.
 	Devices string
-	// DevicesTLS is for wss: roots, and the till's own certificate. DevicesDial goes to
-	// Devices through a tunnel.
-	DevicesTLS  *tls.Config
-	DevicesDial func(ctx context.Context, network, address string) (net.Conn, error)
+	// DevicesLink is how they are reached: certificates for wss, a tunnel.
+	DevicesLink devices.Link
 	// TakePatience is how long dispensed cash may lie at the output before it is taken
 	// back; 0: a minute.
 	TakePatience time.Duration

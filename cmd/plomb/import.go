@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/till/devices"
 )
 
 type importCommand struct {
@@ -136,7 +138,7 @@ func (c importArticles) connect(ctx context.Context, s streams) (*tillAPI, func(
 		api, err := newTillAPI(cmp.Or(c.URL, usualAddress))
 		return api, func() error { return nil }, err
 	}
-	node, err := tillCommand{Dir: c.Dir}.open(ctx, s.Err)
+	node, err := tillCommand{Dir: c.Dir}.open(ctx, "", devices.Link{}, slog.New(slog.NewTextHandler(s.Err, nil)))
 	if errors.Is(err, journal.ErrLocked) {
 		return nil, nil, hint{err, "this till runs: name its address with --url instead"}
 	}
@@ -149,7 +151,7 @@ func (c importArticles) connect(ctx context.Context, s streams) (*tillAPI, func(
 	}
 	serving, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- serve(serving, node, l) }()
+	go func() { done <- serve(serving, node, l, nil, slog.New(slog.DiscardHandler)) }()
 	api, err := newTillAPI("http://" + l.Addr().String())
 	return api, func() error { stop(); return <-done }, err
 }

@@ -20,8 +20,11 @@ import (
 	"github.com/plomb-pos/plomb/till/tilltest"
 )
 
+// programs are what tests run as processes of their own.
+var programs = map[string]func(){"plomb": main}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"plomb": main})
+	testscript.Main(m, programs)
 }
 
 // TestScripts runs testdata/script/*.txtar. $TILL is the directory of a till that

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 	"github.com/plomb-pos/plomb/seal"
 	"github.com/plomb-pos/plomb/till"
 	"github.com/plomb-pos/plomb/till/api"
+	"github.com/plomb-pos/plomb/till/devices"
 	"github.com/plomb-pos/plomb/till/web"
 )
 
@@ -32,12 +32,29 @@ type tillCommand struct {
 	Signer   string `type:"path" help:"Unix socket of the signer; without it the till's process holds the signing key itself."`
 	Devices  string `help:"Address of the devices' XFS4IoT services (ws://host:port); without it the till sells and prints nothing."`
 	Child    bool   `hidden:"" help:"End when standard input ends."`
+	acceptFlags
 }
 
 // tillReady is the line the till prints when it can sell.
 type tillReady struct {
 	Till  string `json:"till"`
 	Setup string `json:"setup,omitempty"`
+	// Accept is where devices dial in.
+	Accept string `json:"accept,omitempty"`
+}
+
+// Help tells how devices are reached.
+func (tillCommand) Help() string {
+	return `Runs the till alone: its screen, its journal, its devices.
+
+  plomb till --dir /srv/till1 --devices ws://127.0.0.1:5846
+
+A till in a data centre, whose printer, scanner and dispenser stand in a shop
+behind a router: the devices dial the till. Both sides have certificates.
+
+  plomb pki init
+  plomb till --dir /srv/till1 --identity plomb-pki/identities/till --accept-devices 0.0.0.0:5860
+  plomb devices --identity plomb-pki/identities/devices --dial HOST:5860 --dial-name till   (in the shop)`
 }
 
 func (c tillCommand) Run(ctx context.Context, s streams) error {
@@ -46,7 +63,12 @@ func (c tillCommand) Run(ctx context.Context, s streams) error {
 		ctx, cancel = supervise.UntilOrphaned(ctx, s.In)
 		defer cancel()
 	}
-	node, err := c.open(ctx, s.Err)
+	log := slog.New(slog.NewTextHandler(s.Err, nil))
+	link, address, t, err := c.link(c.Devices, log)
+	if err != nil {
+		return err
+	}
+	node, err := c.open(ctx, address, link, log)
 	if err != nil {
 		return err
 	}
@@ -55,14 +77,17 @@ func (c tillCommand) Run(ctx context.Context, s streams) error {
 		return errors.Join(err, node.Close(ctx))
 	}
 	ready := tillReady{Till: "http://" + l.Addr().String() + "/", Setup: node.SetupCode()}
+	if t != nil {
+		ready.Accept = t.listener.Addr().String()
+	}
 	if err := json.NewEncoder(s.Out).Encode(ready); err != nil {
 		return errors.Join(err, node.Close(ctx))
 	}
-	return serve(ctx, node, l)
+	return serve(ctx, node, l, t, log)
 }
 
 // open opens the till; its directory must hold one.
-func (c tillCommand) open(ctx context.Context, log io.Writer) (*till.Node, error) {
+func (c tillCommand) open(ctx context.Context, address string, link devices.Link, log *slog.Logger) (*till.Node, error) {
 	box, err := seal.Open(durable.OS{}, filepath.Join(c.Dir, sealDir))
 	if err != nil {
 		return nil, hint{err, "is this a till's directory? plomb up --dir NEW makes one"}
@@ -72,8 +97,7 @@ func (c tillCommand) open(ctx context.Context, log io.Writer) (*till.Node, error
 		return nil, explain(c.Dir, err)
 	}
 	opts := tillOptions(c.Dir, box, signer)
-	opts.Devices = c.Devices
-	opts.Log = slog.New(slog.NewTextHandler(log, nil))
+	opts.Devices, opts.DevicesLink, opts.Log = address, link, log
 	node, err := till.Open(ctx, opts)
 	return node, explain(c.Dir, err)
 }
@@ -118,9 +142,13 @@ func (c tillCommand) listen() (net.Listener, error) {
 	return l, nil
 }
 
-// serve runs the node and its screen until ctx ends or the node stops.
-func serve(ctx context.Context, node *till.Node, l net.Listener) error {
+// serve runs the node, its screen and the tunnel to its devices, if there is one,
+// until ctx ends or the node stops.
+func serve(ctx context.Context, node *till.Node, l net.Listener, t *tunnel, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if t != nil {
+		t.run(ctx, group, node, log)
+	}
 	server := &http.Server{
 		Handler:           api.Handler(node, web.Handler()),
 		ReadHeaderTimeout: 10 * time.Second,

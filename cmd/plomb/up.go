@@ -76,7 +76,7 @@ func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListe
 	context.AfterFunc(rest, stopTill) // signer or devices failed
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
 
-	devices, err := startDevices(rest, group, "127.0.0.1:0", "127.0.0.1:0", c.printerFlags)
+	devices, err := counter{service: "127.0.0.1:0", control: "127.0.0.1:0", printer: c.printerFlags, log: log}.start(rest, group)
 	if err != nil {
 		return err
 	}

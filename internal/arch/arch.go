@@ -30,6 +30,7 @@ var may = map[string][]string{
 	"journal":             {"journal/proof", "internal/durable"},
 	"journal/journaltest": {"journal", "journal/proof", "internal/durable", "internal/powercut"},
 	"fiscal/...":          {"money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper", "journal/proof"},
+	"logbook":             {"fiscal", "journal", "journal/proof", "seal", "internal/durable"},
 	"seal":                {"journal", "journal/proof", "internal/durable"},
 
 	// devices
@@ -60,6 +61,7 @@ var may = map[string][]string{
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
 	"internal/replay":           {"..."},
 	"internal/supervise":        nil,
+	"internal/netns":            nil,
 	"internal/bench":            {"..."},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,

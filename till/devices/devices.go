@@ -24,17 +24,18 @@ package devices
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/cashdispenser"
 	"github.com/plomb-pos/plomb/xfs4iot/client"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
+	"github.com/plomb-pos/plomb/xfs4iot/pki"
 )
 
 // Config says where the devices are.
@@ -42,14 +43,23 @@ type Config struct {
 	// Address is where the services are, "ws://host:port", with or without the
 	// standard's path /xfs4iot/v1.0; empty: this till has no devices.
 	Address string
-	// TLS is for wss addresses: roots and the till's own certificate.
-	TLS *tls.Config
-	// Dial goes through a tunnel in place of the network; nil: no tunnel.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Link
 	// Names of the services; empty: ReceiptPrinter, Scanner, CustomerDisplay, and
 	// whatever dispenser there is.
 	Printer, Scanner, Display, Dispenser string
 	Log                                  *slog.Logger // nil discards
+}
+
+// Link is how the services are reached. The zero value is the network, without TLS.
+type Link struct {
+	// Credentials are for wss addresses: whom to trust, and the till's own certificate.
+	Credentials *pki.Credentials
+	// Dial goes through a tunnel in place of the network; nil: no tunnel.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (l Link) options(log *slog.Logger) client.Options {
+	return client.Options{Credentials: l.Credentials, DialContext: l.Dial, Log: log}
 }
 
 // Kind says what a device is to the till.
@@ -190,11 +200,10 @@ type link struct {
 func (s *Set) link(kind Kind, name string) *link {
 	l := &link{kind: kind, name: name, set: s}
 	s.state[kind] = Device{Name: name, Kind: kind, Condition: Down, Code: "not-connected"}
-	l.session = &client.Session{
-		URL:     base(s.config.Address) + "/" + name,
-		Options: client.Options{TLS: s.config.TLS, DialContext: s.config.Dial, Log: s.config.Log, Unsolicited: l.unsolicited},
-		Up:      l.up,
-		Down:    l.down,
+	l.session = &client.Session{URL: base(s.config.Address) + "/" + name, Options: s.config.options(s.config.Log), Up: l.up, Down: l.down}
+	l.session.Options.Unsolicited = l.unsolicited
+	if s.config.Dial != nil { // asking a tunnel is cheap, and it may be back at any moment
+		l.session.Max = 2 * time.Second
 	}
 	return l
 }

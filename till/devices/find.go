@@ -44,7 +44,7 @@ type service struct {
 }
 
 func (s *Set) services(ctx context.Context) []service {
-	o := client.Options{TLS: s.config.TLS, DialContext: s.config.Dial, Log: s.config.Log}
+	o := s.config.options(s.config.Log)
 	p, err := client.Services(ctx, base(s.config.Address), o)
 	if err != nil {
 		s.config.Log.Info("service publisher not reached", "address", s.config.Address, "err", err)

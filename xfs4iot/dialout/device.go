@@ -27,6 +27,7 @@ type Device struct {
 type session struct {
 	mux    *yamux.Session
 	issued time.Time // of its certificate
+	proved tls.ConnectionState
 	places chan struct{}
 
 	once sync.Once
@@ -70,7 +71,7 @@ func (s *Server) host(ctx context.Context, conn *tls.Conn, identity, address str
 		return
 	}
 	leaf := conn.ConnectionState().PeerCertificates[0]
-	live := &session{mux: mux, issued: leaf.NotBefore, places: make(chan struct{}, s.cfg.Limits.Streams)}
+	live := &session{mux: mux, issued: leaf.NotBefore, proved: conn.ConnectionState(), places: make(chan struct{}, s.cfg.Limits.Streams)}
 	d := s.Device(identity)
 	before, err := d.take(live, address)
 	if err != nil {

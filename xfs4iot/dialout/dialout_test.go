@@ -385,6 +385,22 @@ func TestASessionEndsWithItsCertificate(t *testing.T) {
 	}
 }
 
+func TestARevokedDeviceIsCutOff(t *testing.T) {
+	a := newAuthority(t)
+	c := startCentre(t, a)
+	c.raw(t, a.party("shop-7"))
+	c.await(t, dialout.Connected)
+	c.Recheck(func(tls.ConnectionState) error { return nil })
+	if !c.Device("shop-7").State().Connected {
+		t.Error("a good certificate was cut off")
+	}
+	revoked := errors.New("revoked")
+	c.Recheck(func(tls.ConnectionState) error { return revoked })
+	if e := c.await(t, dialout.Disconnected); !errors.Is(e.Err, revoked) {
+		t.Errorf("ended with %v", e.Err)
+	}
+}
+
 func TestTheAgentComesBackByItself(t *testing.T) {
 	a := newAuthority(t)
 	c := startCentre(t, a)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/plomb-pos/plomb/xfs4iot/pki"
 )
 
 // Config tells a server whom to let in.
@@ -21,8 +23,7 @@ type Config struct {
 	TLS *tls.Config
 	// Allowed decides about a proved identity; it must not block. See Only.
 	Allowed func(identity string) error
-	// Identity reads who a peer is from its verified certificate; nil: the first URI, or
-	// else the first DNS name, of its alternative names.
+	// Identity reads who a peer is from its verified certificate; nil: pki.Identity.
 	Identity func(*x509.Certificate) (string, error)
 
 	Limits Limits
@@ -60,7 +61,7 @@ func NewServer(c Config) (*Server, error) {
 		return nil, fmt.Errorf("accept devices: %w", err)
 	}
 	if c.Identity == nil {
-		c.Identity = firstName
+		c.Identity = named
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -69,14 +70,9 @@ func NewServer(c Config) (*Server, error) {
 	return &Server{cfg: c, tls: conf, devices: map[string]*Device{}}, nil
 }
 
-// firstName is the identity as package pki writes it: the first URI among a
-// certificate's alternative names, or else the first DNS name.
-func firstName(c *x509.Certificate) (string, error) {
-	switch {
-	case len(c.URIs) > 0:
-		return c.URIs[0].String(), nil
-	case len(c.DNSNames) > 0:
-		return c.DNSNames[0], nil
+func named(c *x509.Certificate) (string, error) {
+	if name := pki.Identity(c); name != "" {
+		return name, nil
 	}
 	return "", ErrNoIdentity
 }
@@ -109,6 +105,24 @@ func (s *Server) Devices() []*Device {
 	}
 	slices.SortFunc(list, func(a, b *Device) int { return strings.Compare(a.identity, b.identity) })
 	return list
+}
+
+// Recheck ends the sessions whose certificates check does not accept any more: after
+// a revocation list was read again, say, with pki.Credentials.Check.
+func (s *Server) Recheck(check func(tls.ConnectionState) error) {
+	s.mu.Lock()
+	var live []*session
+	for _, d := range s.devices {
+		if d.current != nil {
+			live = append(live, d.current)
+		}
+	}
+	s.mu.Unlock()
+	for _, l := range live {
+		if err := check(l.proved); err != nil {
+			l.end(err)
+		}
+	}
 }
 
 // Serve accepts connections until ctx ends or the listener fails, then closes all

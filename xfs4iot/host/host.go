@@ -81,6 +81,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/pki"
 )
 
@@ -127,6 +128,11 @@ type Config struct {
 	// refused, and when a client was cut off: at most 10 times a second, 100 at once.
 	// It is called by the connection's goroutine and must not block.
 	Refused func(Refusal)
+
+	// StatusChanged is called when a service's status has changed, with the whole of
+	// it, one call at a time for one service. It must not block, change what it is
+	// given, or call the service.
+	StatusChanged func(service string, status common.StatusCompletion)
 }
 
 // Client is who is at the other end of a connection.

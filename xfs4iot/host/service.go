@@ -171,6 +171,9 @@ func (s *Service) SetStatus(change func(*common.StatusCompletion)) error {
 	}
 	var e common.StatusChangedEvent
 	s.broadcast([]*xfs4iot.Message{{Header: xfs4iot.Header{Type: xfs4iot.TypeUnsolicited, Name: e.EventName(), Version: e.EventVersion()}, Payload: diff}})
+	if s.srv != nil && s.srv.cfg.StatusChanged != nil {
+		s.srv.cfg.StatusChanged(s.name, next)
+	}
 	return nil
 }
 
