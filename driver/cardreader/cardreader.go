@@ -64,7 +64,9 @@ type Driver struct {
 	linked  bool // pcscd answers
 	found   bool // and has the reader
 	reader  pcsc.Reader
-	card    *pcsc.Card // powered, by us
+	said    pcsc.Reader // by the daemon, last
+	pulled  bool        // the card was judged gone; the daemon may lag behind
+	card    *pcsc.Card  // powered, by us
 	work    *pcsc.Context
 	changed chan struct{}
 }
@@ -177,14 +179,49 @@ func (d *Driver) see(list []pcsc.Reader) {
 	r, found := d.choose(list)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	before, was := d.reader, d.found
-	d.linked, d.found, d.reader = true, found, r
-	if was && (!found || r.Events != before.Events || !r.Present()) {
+	d.pulled = d.pulled && r.Present() && r.Events == d.said.Events
+	d.linked, d.found, d.said = true, found, r
+	d.conclude()
+}
+
+// conclude makes the state out of what the daemon said and what an exchange has
+// shown; it is called with mu held.
+func (d *Driver) conclude() {
+	before, now := d.reader, d.said
+	if d.pulled {
+		now.State, now.ATR = pcsc.StateAbsent, nil
+	}
+	if !now.Present() || now.Events != before.Events {
 		d.card = nil
 	}
+	d.reader = now
 	d.tell()
-	if was && before.Present() && !r.Present() {
+	if before.Present() && !now.Present() {
 		d.say(&cardreader.MediaRemovedEvent{})
+	}
+}
+
+// settleTime is longer than the daemon takes to notice a card (0.4 s).
+const settleTime = time.Second
+
+// gone marks the reader empty and tells it, once. When the daemon still says after
+// settleTime that a card is there, it is: put back so fast that nobody noticed, or
+// never pulled.
+func (d *Driver) gone() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pulled = true
+	d.conclude()
+	time.AfterFunc(settleTime, d.trust)
+}
+
+// trust believes the daemon again.
+func (d *Driver) trust() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pulled {
+		d.pulled = false
+		d.conclude()
 	}
 }
 
@@ -202,7 +239,8 @@ func (d *Driver) lose() {
 	if d.work != nil {
 		_ = d.work.Close()
 	}
-	d.linked, d.found, d.reader, d.card, d.work = false, false, pcsc.Reader{}, nil, nil
+	d.linked, d.found, d.pulled, d.card, d.work = false, false, false, nil, nil
+	d.reader, d.said = pcsc.Reader{}, pcsc.Reader{}
 	d.tell()
 }
 
@@ -305,18 +343,4 @@ func (d *Driver) judge(err error) error {
 	d.card = nil // after an error the next command powers it anew
 	d.tell()
 	return err
-}
-
-// gone marks the reader empty and tells it, once.
-func (d *Driver) gone() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	present := d.reader.Present()
-	d.card = nil
-	d.reader.State = pcsc.StateAbsent
-	d.reader.ATR = nil
-	d.tell()
-	if present {
-		d.say(&cardreader.MediaRemovedEvent{})
-	}
 }

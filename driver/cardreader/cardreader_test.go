@@ -15,6 +15,7 @@ import (
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/cardreader"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
+	"github.com/plomb-pos/plomb/xfs4iot/conform"
 )
 
 // reader is the service over a real pcscd with a virtual reader.
@@ -154,6 +155,33 @@ func TestXFS11CardRemovalDuringAnExchangeIsReported(t *testing.T) {
 		})
 		if _, code := r.exchange(0, 0x84, 0, 0, 8); code != "noMedia" {
 			t.Errorf("the next exchange: %s", code)
+		}
+	}
+}
+
+// Requirement: XFS-11
+func TestACardTakenBetweenCommandsIsTold(t *testing.T) {
+	r := newReader(t)
+	in := r.insert()
+	if err := in.Pull(); err != nil {
+		t.Fatal(err)
+	}
+	r.client.Heard(&cardreader.MediaRemovedEvent{})
+	if _, code := r.power(cardreader.ChipPowerCommandChipPowerCold); code != "noMedia" {
+		t.Errorf("power without a card: %s", code)
+	}
+}
+
+func TestTheServiceKeepsTheSessionRules(t *testing.T) {
+	r := newReader(t)
+	for _, g := range []xfs4iot.Generation{xfs4iot.Gen2021, xfs4iot.Gen2023} {
+		target := conform.Target{URL: r.client.URL(), Generation: g, Long: &xfs4iot.Message{
+			Header:  xfs4iot.Header{Name: cardreader.ReadRawData.Info().Name, Version: cardreader.ReadRawData.Info().Version},
+			Payload: []byte(`{"chip":true}`)}}
+		for _, result := range conform.Run(t.Context(), target) {
+			if result.Err != nil {
+				t.Errorf("%s: %s", g, result)
+			}
 		}
 	}
 }

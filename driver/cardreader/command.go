@@ -216,6 +216,7 @@ func (d *Driver) reset(ctx context.Context, _ *host.Command, req *cardreader.Res
 	if err := d.off(safe); err != nil {
 		return nil, err
 	}
+	d.trust()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.reader.Present() {

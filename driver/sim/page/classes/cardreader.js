@@ -45,7 +45,7 @@ function inWallet(card, state, act) {
   const button = /** @type {HTMLButtonElement} */ (element("button", "", face(card), element("span", "", words)));
   button.disabled = card.place !== "hand";
   button.draggable = card.place === "hand";
-  button.title = state.tapping ? "tap this card" : "insert this card";
+  button.setAttribute("aria-label", `${state.tapping ? "Tap" : "Insert"} ${card.name}`);
   button.addEventListener("click", () => act(state.tapping ? "tap" : "insert", { card: card.name }));
   button.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/plain", card.name));
   return button;
