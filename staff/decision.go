@@ -140,6 +140,16 @@ func (b Book) Approve(person, approver Person, op Name) error {
 	return approve(b.Allowed, person, approver, op)
 }
 
+// Base is the built-in role that a role is made of, or the role itself; not ok:
+// there is no such role.
+func (b Book) Base(role Role) (base Role, ok bool) {
+	if role.Valid() {
+		return role, true
+	}
+	f, ok := b.find(role)
+	return f.Base, ok
+}
+
 func (b Book) find(role Role) (Finer, bool) {
 	i := slices.IndexFunc(b, func(f Finer) bool { return f.Name == role })
 	if i < 0 {

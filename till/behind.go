@@ -314,6 +314,9 @@ func (n *Node) lookAround(ctx context.Context) {
 	if bodies := n.floods.ended(now); len(bodies) > 0 {
 		n.note(bodies...)
 	}
+	if err := n.takeHanded(ctx); err != nil {
+		n.opts.Log.Error("word of an export is not journaled", "err", err)
+	}
 	if r := n.clock.peek(); r.step != nil || r.unsure != n.state.Clock.Unsure {
 		n.note()
 	}

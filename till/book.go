@@ -333,6 +333,9 @@ func (c *call) act(key sessionKey) (*recorded, error) {
 	if err := c.authorise(row); err != nil {
 		return nil, err
 	}
+	if row.real && c.n.state.Training {
+		return nil, refuse(Refused, "training-on")
+	}
 	if row.basket && c.n.basket == nil {
 		return nil, refuse(Refused, "no-basket")
 	}

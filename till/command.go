@@ -12,6 +12,8 @@ type command struct {
 	which func(*call) (staff.Name, error)
 	// basket says that there has to be an open basket.
 	basket bool
+	// real says that it moves money or closes the day: not in training.
+	real bool
 	// whileLocked says that it is possible while the screen is locked.
 	whileLocked bool
 	// before does what takes long, outside the book.
@@ -38,6 +40,8 @@ func init() {
 		"basket.untender": {op: staff.Tender, basket: true, run: untender},
 		"sale.complete":   {op: staff.Complete, basket: true, run: complete},
 
+		"sale.late": {op: staff.LateEntry, basket: true, real: true, run: completeLate},
+
 		"return.begin": {op: staff.Return, before: awaitOriginals, run: beginReturn},
 		"return.line":  {op: staff.Return, basket: true, before: awaitOriginals, run: returnLine},
 
@@ -45,20 +49,20 @@ func init() {
 		"receipt.copy":  {op: staff.Copy, before: awaitSearch, run: copyReceipt},
 		"receipt.print": {op: staff.Copy, before: awaitSearch, run: printReceipt},
 
-		"drawer.open":   {op: staff.OpenShift, run: openShift},
-		"drawer.float":  {op: staff.FloatIn, run: floatIn},
-		"drawer.payin":  {op: staff.PayIn, run: payIn},
-		"drawer.payout": {op: staff.PayOut, before: readPayOut, run: payOut},
+		"drawer.open":   {op: staff.OpenShift, real: true, run: openShift},
+		"drawer.float":  {op: staff.FloatIn, real: true, run: floatIn},
+		"drawer.payin":  {op: staff.PayIn, real: true, run: payIn},
+		"drawer.payout": {op: staff.PayOut, real: true, before: readPayOut, run: payOut},
 		"drawer.nosale": {op: staff.NoSale, run: noSale},
-		"drawer.count":  {op: staff.Count, run: count},
-		"drawer.close":  {op: staff.CloseShift, run: closeShift},
+		"drawer.count":  {op: staff.Count, real: true, run: count},
+		"drawer.close":  {op: staff.CloseShift, real: true, run: closeShift},
 
 		"change.dispense": {op: staff.NoSale, before: readChange, run: dispenseChange},
 		"dispense.decide": {op: staff.ResolveOutcome, run: decideDispense},
 		"dispenser.clear": {op: staff.NoSale, run: clearDispenser},
 
 		"report.x": {op: staff.XReport, run: reportX},
-		"report.z": {op: staff.ZReport, run: reportZ},
+		"report.z": {op: staff.ZReport, real: true, run: reportZ},
 
 		"training.start": {op: staff.TrainingStart, run: startTraining},
 		"training.stop":  {op: staff.TrainingStop, run: stopTraining},
@@ -73,6 +77,9 @@ func init() {
 
 		"settings.change": {op: staff.SettingsChange, run: changeSettings},
 		"articles.import": {op: staff.ArticlesImport, before: readArticles, run: importArticles},
+		"articles.lookup": {op: staff.PriceLookup, run: lookUp},
+		"articles.price":  {op: staff.PriceChange, run: changePrice},
+		"tax.change":      {op: staff.TaxChange, run: changeTax},
 		"language.set":    {op: staff.Language, run: setLanguage},
 	}
 }

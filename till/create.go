@@ -98,7 +98,7 @@ func firstDrafts(o Options, c *catalog.Catalog) ([]journal.Draft, error) {
 		return nil, err
 	}
 	s := &scratch{state: &fiscal.State{}, origin: Origin(o.Name, 1), time: o.Now(), uptime: o.Uptime(), boot: o.Boot}
-	if err := s.add(&fiscal.Commission{Shop: shop, Software: software(), Key: key}); err != nil {
+	if err := s.add(&fiscal.Commission{Shop: shop, Software: o.Software, Key: key}); err != nil {
 		return nil, err
 	}
 	if err := s.add(&fiscal.ArticleChange{New: c.Hash(), Added: c.Len()}); err != nil {

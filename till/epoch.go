@@ -17,6 +17,7 @@ import (
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
+	"github.com/plomb-pos/plomb/staff"
 )
 
 // EpochRequest says why a till goes on under a new origin, and who wants that.
@@ -30,6 +31,10 @@ type EpochRequest struct {
 	Receipts []string
 	// Keys make the new origin's signing key and check the signatures of old ones.
 	Keys EpochKeys
+	// Rotate asks for another signing key and nothing else: the old epoch has to be
+	// whole, and the new one goes on exactly where it ended. Every epoch has a key of
+	// its own. Person asks and Approver approves operation key-rotation.
+	Rotate bool
 	// DryRun only looks: nothing is written, and nobody has to prove who they are.
 	DryRun bool
 }
@@ -137,10 +142,10 @@ func (r *renewal) run(ctx context.Context) error {
 		return errors.New("no reason given")
 	}
 	steps := []func(context.Context) error{
-		r.find, r.lock, r.hear, r.read, r.openKeepers, r.hearDatabases, r.choose, r.settleStaged, r.carry, r.settleVault, r.make, r.place, r.begin,
+		r.find, r.lock, r.hear, r.read, r.openKeepers, r.hearDatabases, r.whole, r.choose, r.settleStaged, r.carry, r.settleVault, r.make, r.place, r.begin,
 	}
 	if r.req.DryRun {
-		steps = []func(context.Context) error{r.find, r.lock, r.hear, r.read, r.openKeepers, r.hearDatabases, r.choose, r.carry}
+		steps = []func(context.Context) error{r.find, r.lock, r.hear, r.read, r.openKeepers, r.hearDatabases, r.whole, r.choose, r.carry}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -311,7 +316,7 @@ func (r *renewal) draft() error {
 func (r *renewal) epochBody() *fiscal.Epoch {
 	return &fiscal.Epoch{
 		Actor: r.actor, Origin: r.report.Old, Checkpoint: r.report.Checkpoint, Anchors: r.report.Anchors, Reason: r.reason(),
-		Next: r.state.Next, Grand: r.state.Grand, AtLeast: true, Shop: r.state.Shop, Software: software(), Key: r.report.Key, Day: r.state.OpenDay(),
+		Next: r.state.Next, Grand: r.state.Grand, AtLeast: !r.req.Rotate || r.state.AtLeast, Shop: r.state.Shop, Software: r.opts.Software, Key: r.report.Key, Day: r.state.OpenDay(),
 	}
 }
 
@@ -323,16 +328,35 @@ func (r *renewal) reason() string {
 	return r.req.Reason + " (" + r.unchecked + ")"
 }
 
-// carriedBodies bring over what the state does not: the catalogue, and the end of
-// returns under way, whose receipts are in the old journal.
+// carriedBodies bring over what the state does not: the catalogue, which key took
+// over from which, and the end of returns under way, whose receipts are in the old journal.
 func (r *renewal) carriedBodies() (out []fiscal.Body) {
 	if zero := (fiscal.State{}).Catalog; r.state.Catalog != zero {
 		out = append(out, &fiscal.ArticleChange{Actor: r.actor, New: r.state.Catalog, Added: r.articles})
+	}
+	if r.state.Key != "" && r.report.Key != "" {
+		out = append(out, &fiscal.KeyRotate{Actor: r.actor, Old: r.state.Key, New: r.report.Key, Why: r.reason()})
 	}
 	for _, b := range r.ended {
 		out = append(out, b)
 	}
 	return out
+}
+
+// whole refuses to rotate the key of a journal that has lost anything.
+func (r *renewal) whole(context.Context) error {
+	if r.req.Rotate && (len(r.report.Lost) > 0 || len(r.report.Damaged) > 0) {
+		return ErrNotWhole
+	}
+	return nil
+}
+
+// operation is what the staff table decides about.
+func (r *renewal) operation() staff.Name {
+	if r.req.Rotate {
+		return staff.KeyRotation
+	}
+	return staff.NewEpoch
 }
 
 // place puts the new epoch in its place: from here on it is the till's journal.

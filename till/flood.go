@@ -14,7 +14,14 @@ const (
 	// that nobody fills the disk by being refused.
 	floodWindow = time.Minute
 	floodLimit  = 30
+	// longestFlood is what a window grows to, twice as long after each one that was
+	// too short: who goes on for a day makes some hundred entries.
+	longestFlood = time.Hour
 )
+
+// floodBlocked is the kind of tries that were not even looked at; few are enough to
+// tell that somebody goes on.
+const floodBlocked, blockedLimit = "auth-fail-blocked", 3
 
 // floods counts refusals by kind. Owned by the book.
 type floods struct {
@@ -23,6 +30,7 @@ type floods struct {
 
 type floodCount struct {
 	began   time.Time
+	window  time.Duration
 	written int
 	left    int         // not written one by one
 	last    fiscal.Body // what the summary looks like
@@ -34,10 +42,14 @@ func newFloods() *floods { return &floods{kinds: map[string]*floodCount{}} }
 func (f *floods) admits(kind string, b fiscal.Body, now time.Time) bool {
 	c := f.kinds[kind]
 	if c == nil {
-		c = &floodCount{began: now}
+		c = &floodCount{began: now, window: floodWindow}
 		f.kinds[kind] = c
 	}
-	if c.written < floodLimit {
+	limit := floodLimit
+	if kind == floodBlocked {
+		limit = blockedLimit
+	}
+	if c.written < limit {
 		c.written++
 		return true
 	}
@@ -45,17 +57,20 @@ func (f *floods) admits(kind string, b fiscal.Body, now time.Time) bool {
 	return false
 }
 
-// ended returns the summaries of windows that are over and forgets them.
+// ended returns the summaries of windows that are over; one that overflowed is
+// followed by a longer one, any other is forgotten.
 func (f *floods) ended(now time.Time) []fiscal.Body {
 	var out []fiscal.Body
 	for kind, c := range f.kinds {
-		if age := now.Sub(c.began); age >= 0 && age < floodWindow {
+		if age := now.Sub(c.began); age >= 0 && age < c.window {
 			continue
 		}
-		if c.left > 0 {
-			out = append(out, summary(kind, c))
+		if c.left == 0 {
+			delete(f.kinds, kind)
+			continue
 		}
-		delete(f.kinds, kind)
+		out = append(out, summary(kind, c))
+		f.kinds[kind] = &floodCount{began: now, window: min(2*c.window, longestFlood)}
 	}
 	return out
 }

@@ -116,9 +116,9 @@ func (r *renewal) authorise(ctx context.Context) error {
 	}
 	roles := r.state.Shop.Roles
 	r.actor.By, r.report.Person = person.ID, string(person.ID)
-	switch d := roles.Allowed(person.Role, staff.NewEpoch); {
+	switch d := roles.Allowed(person.Role, r.operation()); {
 	case d.Answer == staff.No:
-		return r.who(fmt.Sprintf("%s may not begin a new epoch", person.Name))
+		return r.who(fmt.Sprintf("%s may not %s", person.Name, map[bool]string{true: "rotate the key", false: "begin a new epoch"}[r.req.Rotate]))
 	case d.Answer == staff.Yes:
 		return nil
 	case len(r.able(person.ID)) == 0:
@@ -129,7 +129,7 @@ func (r *renewal) authorise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := roles.Approve(person, approver, staff.NewEpoch); err != nil {
+	if err := roles.Approve(person, approver, r.operation()); err != nil {
 		return r.who(err.Error())
 	}
 	r.actor.Approver = approver.ID
@@ -160,7 +160,7 @@ func (r *renewal) prove(ctx context.Context, a Approval) (staff.Person, error) {
 func (r *renewal) who(why string) error {
 	e := &WhoError{Why: why, Approvers: r.able("")}
 	for _, p := range r.people {
-		if p.Active && r.state.Shop.Roles.Allowed(staff.Role(p.Role), staff.NewEpoch).Answer != staff.No {
+		if p.Active && r.state.Shop.Roles.Allowed(staff.Role(p.Role), r.operation()).Answer != staff.No {
 			e.May = append(e.May, personOf(p))
 		}
 	}
@@ -171,7 +171,7 @@ func (r *renewal) who(why string) error {
 func (r *renewal) able(asker staff.ID) (out []staff.Person) {
 	asking := staff.Person{ID: asker, Role: staff.Administrator}
 	for _, p := range r.people {
-		if p.Active && p.ID != string(asker) && r.state.Shop.Roles.Approve(asking, personOf(p), staff.NewEpoch) == nil {
+		if p.Active && p.ID != string(asker) && r.state.Shop.Roles.Approve(asking, personOf(p), r.operation()) == nil {
 			out = append(out, personOf(p))
 		}
 	}

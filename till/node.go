@@ -140,6 +140,12 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.compareSoon(ctx)
+	n.mu.Lock()
+	err = n.takeHanded(ctx)
+	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	n.devices = devices.New(devices.Config{
 		Address: n.opts.Devices, Link: n.opts.DevicesLink, Log: n.opts.Log,
 	}, devices.Events{
@@ -238,7 +244,10 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 	if err != nil {
 		return err
 	}
-	bodies := []fiscal.Body{&fiscal.SoftwareStart{Version: software(), Clean: running == nil}}
+	bodies := []fiscal.Body{&fiscal.SoftwareStart{Version: n.opts.Software, Clean: running == nil}}
+	if was := n.state.Software; was != "" && was != n.opts.Software {
+		bodies = append([]fiscal.Body{&fiscal.SoftwareChange{Old: was, New: n.opts.Software, Stage: "installed"}}, bodies...)
+	}
 	if r := n.recoveryBody(found, holes); r != nil {
 		bodies = append(bodies, r)
 		n.damaged = len(r.Holes) > 0
@@ -410,7 +419,7 @@ func (n *Node) basketEnded(ctx context.Context, row sqlite.Basket) (bool, error)
 
 func endsBasket(e journal.Entry, id sale.ID) bool {
 	switch e.Head.Kind {
-	case fiscal.KindReceipt, fiscal.KindReturn, fiscal.KindTraining, fiscal.KindAborted:
+	case fiscal.KindReceipt, fiscal.KindReturn, fiscal.KindTraining, fiscal.KindLate, fiscal.KindAborted:
 	default:
 		return false
 	}

@@ -22,12 +22,15 @@ func personOperation(c *call) (staff.Name, error) {
 	if err != nil {
 		return staff.PeopleChange, err
 	}
-	high := func(r staff.Role) bool { return r == staff.Administrator || r == staff.Responsible }
+	high := func(r staff.Role) bool {
+		base, _ := c.shop().Roles.Base(r)
+		return base == staff.Administrator || base == staff.Responsible
+	}
 	if old, ok := c.n.people[in.ID]; ok && high(staff.Role(old.Role)) {
 		return staff.AppointAdmin, nil
 	}
 	if in.Role != nil {
-		if r, err := roleNamed(*in.Role); err == nil && high(r) {
+		if r, err := roleNamed(*in.Role, c.shop().Roles); err == nil && high(r) {
 			return staff.AppointAdmin, nil
 		}
 	}
@@ -75,7 +78,7 @@ func addPerson(c *call) error {
 		return refuse(Invalid, "bad-person-name")
 	}
 	p := sqlite.Person{ID: string(in.ID), PIN: c.ready.(string), Active: true}
-	if err := in.onto(&p); err != nil {
+	if err := in.onto(&p, c.shop().Roles); err != nil {
 		return err
 	}
 	return c.person(p, &fiscal.UserChange{Actor: c.actor(), Person: in.ID, What: "added", New: staff.Role(p.Role)})
@@ -85,7 +88,7 @@ func addPerson(c *call) error {
 const maxPeople = 500
 
 // onto puts what is named into a person.
-func (in personArgs) onto(p *sqlite.Person) error {
+func (in personArgs) onto(p *sqlite.Person, roles staff.Book) error {
 	if in.Name != nil {
 		if err := checkName(*in.Name); err != nil {
 			return err
@@ -93,7 +96,7 @@ func (in personArgs) onto(p *sqlite.Person) error {
 		p.Name = *in.Name
 	}
 	if in.Role != nil {
-		r, err := roleNamed(*in.Role)
+		r, err := roleNamed(*in.Role, roles)
 		if err != nil {
 			return err
 		}
@@ -120,7 +123,7 @@ func changePerson(c *call) error {
 		return refuse(Invalid, "malformed")
 	}
 	old := p
-	if err := in.onto(&p); err != nil {
+	if err := in.onto(&p, c.shop().Roles); err != nil {
 		return err
 	}
 	if c.n.lastAdministrator(old, p) {

@@ -9,6 +9,7 @@ import (
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/sale"
+	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/tax"
 )
 
@@ -34,6 +35,7 @@ type Profile struct {
 	MaxCopies        *int               `json:"maxCopies,omitzero"`     // of one receipt; 0: any number
 	Columns          *int               `json:"columns,omitzero"`       // of the receipt paper, 32 or 48
 	LockAfterSeconds *int               `json:"lockAfterSeconds,omitzero"`
+	Roles            *staff.Book        `json:"roles,omitzero"` // finer ones, beside those that are built in
 }
 
 // Languages are those that the screen speaks.
@@ -85,6 +87,7 @@ func changedShop(shop fiscal.Shop, p Profile) (fiscal.Shop, error) {
 	set(&shop.MaxCopies, p.MaxCopies)
 	set(&shop.Columns, p.Columns)
 	set(&shop.LockAfter, p.LockAfterSeconds)
+	set(&shop.Roles, p.Roles)
 	if p.Currencies != nil {
 		exchange, err := exchangeOf(*p.Currencies)
 		if err != nil {
@@ -141,12 +144,13 @@ func checkShop(shop fiscal.Shop) error {
 // profileOf shows a shop.
 func profileOf(s *fiscal.Shop) Profile {
 	lock, address, header, footer := s.LockAfter, list(s.Address), list(s.Header), list(s.Footer)
+	roles := staff.Book(list(s.Roles))
 	tenders, quick, currencies := list(s.Tenders), list(s.QuickCash), currenciesOf(s)
 	return Profile{
 		Name: &s.Name, Address: &address, TaxNumber: &s.TaxNumber, Country: &s.Country, Currency: &s.Currency, Language: &s.Language,
 		TimeZone: &s.Zone, Header: &header, Footer: &footer, Tenders: &tenders, Currencies: &currencies, QuickCash: &quick,
 		DiscountLimit: &s.Discount, MaxChange: &s.MaxChange, NoReceipt: &s.NoReceipt, MaxCopies: &s.MaxCopies, Columns: &s.Columns,
-		LockAfterSeconds: &lock,
+		LockAfterSeconds: &lock, Roles: &roles,
 	}
 }
 

@@ -19,7 +19,7 @@ func (n *Node) prove(ctx context.Context, who guesser, pin, purpose string) (sta
 	try, err := n.tryPIN(who)
 	p := try.person
 	if err != nil {
-		n.flood("auth-fail", &fiscal.AuthFail{Claimed: p.ID, For: purpose, Failures: try.wrong, Blocked: true})
+		n.flood(floodBlocked, &fiscal.AuthFail{Claimed: p.ID, For: purpose, Failures: try.wrong, Blocked: true})
 		return p, err
 	}
 	ok, err := n.pins.check(ctx, try.stored, pin)

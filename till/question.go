@@ -384,6 +384,9 @@ func (n *Node) People(ctx context.Context, token Token) (*PeopleAnswer, error) {
 			out.Roles = append(out.Roles, Choice{ID: roleWord(r), Name: label(a.language, "role-"+string(r))})
 		}
 	}
+	for _, f := range n.state.Shop.Roles {
+		out.Roles = append(out.Roles, Choice{ID: roleWord(f.Name), Name: string(f.Name)})
+	}
 	return out, nil
 }
 

@@ -23,6 +23,10 @@ import (
 // is nothing that a new one could go on from.
 var ErrNothingLeft = errors.New("nothing that can be read says what shop this is")
 
+// ErrNotWhole says that a journal has lost something, so that more than its key has
+// to be renewed.
+var ErrNotWhole = errors.New("the journal is damaged, or not all of it is there")
+
 // remains is what can still be read of a till's journal.
 type remains struct {
 	name     string // of the till

@@ -45,6 +45,7 @@ var makers = map[proof.Kind][]string{
 	fiscal.KindReceipt:    {"basket.tender", "sale.complete"},
 	fiscal.KindReturn:     {"basket.tender", "sale.complete"},
 	fiscal.KindTraining:   {"basket.tender", "sale.complete"},
+	fiscal.KindLate:       {"sale.late"},
 	fiscal.KindVoid:       {"receipt.void"},
 	fiscal.KindCopy:       {"receipt.copy", "receipt.print"},
 	fiscal.KindXReport:    {"report.x"},

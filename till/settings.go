@@ -23,6 +23,11 @@ func changeSettings(c *call) error {
 	if err != nil {
 		return err
 	}
+	if in.Roles != nil {
+		if err := c.n.rolesFree(shop.Roles); err != nil {
+			return err
+		}
+	}
 	c.record(&fiscal.ConfigChange{Actor: c.actor(), Shop: shop})
 	c.after(c.n.shopChanged)
 	return nil
@@ -149,13 +154,26 @@ func importArticles(c *call) error {
 	if !m.answer.Applied {
 		return nil
 	}
-	c.record(&fiscal.ArticleChange{
-		Actor: c.actor(), Old: c.n.state.Catalog, New: m.catalog.Hash(),
-		Added: len(diff.Added), Changed: len(diff.Changed), Removed: len(diff.Removed), Prices: priceMoves(diff),
-	})
-	c.change(sqlite.Change{Setting: &sqlite.Setting{Key: settingCatalogue, Value: bytes.Clone(m.encoded)}})
-	c.after(func() { c.n.counter.catalog = m.catalog })
+	c.takeCatalogue(m.catalog, m.encoded, diff)
 	return nil
+}
+
+// maxPriceChanges bounds the entries that one import makes for prices: a catalogue
+// entry names all of them besides.
+const maxPriceChanges = 100
+
+// takeCatalogue puts another catalogue in force.
+func (c *call) takeCatalogue(made *catalog.Catalog, encoded []byte, diff catalog.Diff) {
+	moves := priceMoves(diff)
+	for _, p := range moves[:min(len(moves), maxPriceChanges)] {
+		c.record(&fiscal.PriceChange{Actor: c.actor(), SKU: p.SKU, Old: p.Old, New: p.New})
+	}
+	c.record(&fiscal.ArticleChange{
+		Actor: c.actor(), Old: c.n.state.Catalog, New: made.Hash(),
+		Added: len(diff.Added), Changed: len(diff.Changed), Removed: len(diff.Removed), Prices: moves,
+	})
+	c.change(sqlite.Change{Setting: &sqlite.Setting{Key: settingCatalogue, Value: bytes.Clone(encoded)}})
+	c.after(func() { c.n.counter.catalog = made })
 }
 
 func (a *ImportAnswer) compare(d catalog.Diff) {

@@ -256,7 +256,7 @@ func (n *Node) newPeople(ctx context.Context, in Setup) ([]sqlite.Person, error)
 
 // newPerson checks a person and hashes the PIN.
 func (n *Node) newPerson(ctx context.Context, p NewPerson) (sqlite.Person, error) {
-	role, err := roleNamed(p.Role)
+	role, err := roleNamed(p.Role, nil)
 	if err != nil {
 		return sqlite.Person{}, err
 	}
@@ -321,8 +321,13 @@ func roleWord(r staff.Role) string {
 	return strings.Join(parts, "")
 }
 
-// roleNamed reads what roleWord wrote.
-func roleNamed(word string) (staff.Role, error) {
+// roleNamed reads what roleWord wrote; finer are the shop's own roles.
+func roleNamed(word string, finer staff.Book) (staff.Role, error) {
+	for _, f := range finer {
+		if roleWord(f.Name) == word || string(f.Name) == word {
+			return f.Name, nil
+		}
+	}
 	for _, r := range staff.Roles() {
 		if roleWord(r) == word || string(r) == word {
 			return r, nil

@@ -3,6 +3,7 @@ package till
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal"
@@ -49,7 +50,7 @@ func tender(c *call) error {
 	}
 	answer := tenderAnswer{Due: t.Due, Change: t.Change}
 	if in.Complete && t.Settled {
-		return c.completeBasket(b, func(r *LastReceipt) any {
+		return c.completeBasket(b, nil, func(r *LastReceipt) any {
 			answer.Receipt = r
 			return answer
 		})
@@ -100,7 +101,28 @@ func untender(c *call) error {
 }
 
 func complete(c *call) error {
-	return c.completeBasket(c.edit(), func(r *LastReceipt) any { return receiptAnswer{r} })
+	return c.completeBasket(c.edit(), nil, func(r *LastReceipt) any { return receiptAnswer{r} })
+}
+
+// completeLate records a sale whose receipt was written by hand while the till did
+// not work: number, time and reason are those of the paper.
+func completeLate(c *call) error {
+	in, err := args[struct {
+		Number   string    `json:"number,omitzero"`
+		IssuedAt time.Time `json:"issuedAt"`
+		Reason   string    `json:"reason"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	if err := reasonText(in.Reason); err != nil {
+		return err
+	}
+	if in.IssuedAt.IsZero() || in.IssuedAt.After(c.now) {
+		return refuse(Invalid, "bad-time")
+	}
+	late := &fiscal.Late{Number: in.Number, IssuedAt: in.IssuedAt.UTC().Truncate(time.Millisecond), Reason: in.Reason}
+	return c.completeBasket(c.edit(), late, func(r *LastReceipt) any { return receiptAnswer{r} })
 }
 
 // completeBasket turns a paid basket into its receipt. The entry, the intent to
@@ -108,7 +130,7 @@ func complete(c *call) error {
 // the screen at once and the vault with the next change there, when the entry is
 // durable; if the process ends in between, the next start finds the basket's id
 // in the entry. The answer is made again from the entry, so it is not kept.
-func (c *call) completeBasket(b *sale.Basket, answer func(*LastReceipt) any) error {
+func (c *call) completeBasket(b *sale.Basket, late *fiscal.Late, answer func(*LastReceipt) any) error {
 	original, err := c.originalOf(b)
 	if err != nil {
 		return err
@@ -117,7 +139,7 @@ func (c *call) completeBasket(b *sale.Basket, answer func(*LastReceipt) any) err
 	if err != nil {
 		return err
 	}
-	r, err := c.n.state.NewReceipt(d, original, nil)
+	r, err := c.n.state.NewReceipt(d, original, late)
 	if err != nil {
 		return err
 	}

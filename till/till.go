@@ -88,6 +88,9 @@ type Options struct {
 	Now    func() time.Time
 	Uptime func() time.Duration
 	Boot   [16]byte
+	// Software names the program and its version; empty: as the build recorded it.
+	// Another name than at the last start is journaled as a change.
+	Software string
 	// ClockFloor is a time that the till's clock cannot show unless it is wrong: what
 	// is before is marked as unsure. Zero: the beginning of 2026. Only who rings up old
 	// data at their own dates, at a till of its own, gives another.
@@ -112,6 +115,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Country == "" {
 		o.Country = "DE"
+	}
+	if o.Software == "" {
+		o.Software = software()
 	}
 	if o.ClockFloor.IsZero() {
 		o.ClockFloor = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

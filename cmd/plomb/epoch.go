@@ -50,12 +50,15 @@ newest one's code and goes on from its number and totals. Pulling the plug while
 it runs is safe: the till has its old journal or the new one, and calling again helps.`
 }
 
-func (c epochNew) Run(ctx context.Context, s streams) error {
+func (c epochNew) Run(ctx context.Context, s streams) error { return c.run(ctx, s, false) }
+
+// run makes the new epoch; rotate: for a new key alone.
+func (c epochNew) run(ctx context.Context, s streams, rotate bool) error {
 	box, err := c.box()
 	if err != nil {
 		return err
 	}
-	req := till.EpochRequest{Reason: c.Reason, Receipts: c.Receipt, Keys: box, DryRun: c.DryRun}
+	req := till.EpochRequest{Reason: c.Reason, Receipts: c.Receipt, Keys: box, Rotate: rotate, DryRun: c.DryRun}
 	if !c.DryRun {
 		ask := newPrompt(s)
 		if req.Person, err = ask.approval(c.Person); err != nil {
@@ -83,6 +86,9 @@ func (c epochNew) explain(err error) error {
 			advice = "say who asks: --person ID (nobody in this shop has to approve)"
 		}
 		return hint{err, advice}
+	}
+	if errors.Is(err, till.ErrNotWhole) {
+		return hint{err, "see what is lost: plomb epoch new --dir " + c.Dir + " --reason \"WHY\" --dry-run"}
 	}
 	if errors.Is(err, till.ErrNothingLeft) {
 		return hint{err, "put the newest backup of the directory in its place; if only the file JOURNAL is damaged, plomb repair --dir " + c.Dir + " --from BACKUP takes it from any copy of the epoch"}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/till"
 )
 
 type exportCommand struct {
@@ -39,7 +41,8 @@ being the bytes of the line's "body" as they stand. The last line says how many
 entries there are and their root, and carries the newest signed checkpoint.
 
 The file holds everything the till has recorded, in clear. It is read from the
-till's files, so the journal has no entry about it.`
+till's files; word is left in the till's directory, and the till journals the export:
+at once while it runs, otherwise at its next start.`
 }
 
 // exportedEntry is one line of an export. Numbers are those of the head, by name.
@@ -127,7 +130,13 @@ func (c exportJournal) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if c.Out == "-" {
-		return c.write(ctx, s, j, s.Out)
+		size := uint64(0)
+		if tree, err := j.Tree(ctx); err == nil {
+			size = tree.Size()
+		}
+		c.leaveWord(s, size, nil)
+		_, err := c.write(ctx, s, j, s.Out)
+		return err
 	}
 	return c.writeFile(ctx, s, j)
 }
@@ -141,12 +150,14 @@ func (c exportJournal) writeFile(ctx context.Context, s streams, j *journal.Read
 	if err != nil {
 		return fmt.Errorf("write export: %w", err)
 	}
-	failed := c.write(ctx, s, j, f)
+	sum := sha256.New()
+	size, failed := c.write(ctx, s, j, io.MultiWriter(f, sum))
 	err = errors.Join(f.Sync(), f.Close())
 	var incomplete coded
 	if failed != nil && !errors.As(failed, &incomplete) || err != nil {
 		return errors.Join(failed, err, os.Remove(temp))
 	}
+	c.leaveWord(s, size, sum.Sum(nil))
 	disk := durable.OS{}
 	if err := disk.Rename(temp, c.Out); err != nil {
 		return fmt.Errorf("write export: %w", err)
@@ -154,31 +165,43 @@ func (c exportJournal) writeFile(ctx context.Context, s streams, j *journal.Read
 	return errors.Join(failed, disk.SyncDir(filepath.Dir(c.Out)))
 }
 
+// leaveWord has the till journal the export, before anybody has it. From a copy
+// without the till's keys there is no till to tell.
+func (c exportJournal) leaveWord(s streams, size uint64, sum []byte) {
+	if _, err := os.Stat(filepath.Join(c.Dir, sealDir)); err != nil || size == 0 {
+		return
+	}
+	e := &fiscal.Export{Format: "journal", Last: size - 1, Hash: hex.EncodeToString(sum), Target: filepath.Base(c.Out)}
+	if err := till.HandOut(c.Dir, e); err != nil {
+		fmt.Fprintf(s.Err, "plomb: the journal will not say that this export was made: %v\n", err)
+	}
+}
+
 // write streams the entries and the line about them all. What could not be read
 // is in the export as such, and makes exit code 1.
-func (c exportJournal) write(ctx context.Context, s streams, j *journal.ReadOnly, to io.Writer) error {
+func (c exportJournal) write(ctx context.Context, s streams, j *journal.ReadOnly, to io.Writer) (size uint64, err error) {
 	w := bufio.NewWriterSize(to, 1<<16)
 	e := exporter{w: w}
 	bar := newBar(s.Err, "entries")
 	index := uint64(0)
 	for entry, err := range j.Entries(ctx, 0, endOr(0)) {
 		if err := e.entry(index, &entry, err); err != nil {
-			return err
+			return index, err
 		}
 		index++
 		bar.Add(1)
 	}
 	bar.Clear()
 	if err := e.end(ctx, j, index); err != nil {
-		return err
+		return index, err
 	}
 	if err := w.Flush(); err != nil {
-		return err
+		return index, err
 	}
 	if e.damaged > 0 {
-		return coded{fmt.Errorf("%d entries are damaged: the export says which", e.damaged), tampered}
+		return index, coded{fmt.Errorf("%d entries are damaged: the export says which", e.damaged), tampered}
 	}
-	return nil
+	return index, nil
 }
 
 type exporter struct {

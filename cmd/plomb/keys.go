@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,32 @@ import (
 
 type keysCommand struct {
 	Export keysExport `cmd:"" help:"Write the month keys, with which plomb-verify reads contents."`
+	Rotate keysRotate `cmd:"" help:"Sign with a new key from now on."`
+}
+
+type keysRotate struct {
+	tillFiles
+	Reason   string `required:"" help:"Why; it stands in the journal for ever."`
+	Person   string `help:"Id of the person who asks for it: administrator or service. The PIN is asked for."`
+	Approver string `help:"Id of the person who approves it: the responsible person. The PIN is asked for."`
+	DryRun   bool   `help:"Say what would be done, and do nothing."`
+	JSON     bool   `name:"json" help:"One JSON object on standard output, as that of plomb epoch new."`
+}
+
+// Help says what a new key is, and what is left to do.
+func (keysRotate) Help() string {
+	return `Every epoch has a signing key of its own, so a new key is a new epoch: the journal
+goes on under the next origin, exactly where it ended, and names both keys. The old
+epoch and its key stay, to verify what was signed with it. The till must not run and
+its journal must be whole; if it is not, plomb epoch new says what is lost.
+
+Whoever verifies needs the new policy: plomb policy show. Count the drawer before;
+an open cash session ends, the day goes on.`
+}
+
+func (c keysRotate) Run(ctx context.Context, s streams) error {
+	e := epochNew{tillFiles: c.tillFiles, Reason: c.Reason, Person: c.Person, Approver: c.Approver, DryRun: c.DryRun, JSON: c.JSON}
+	return e.run(ctx, s, true)
 }
 
 type keysExport struct {

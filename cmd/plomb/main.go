@@ -35,7 +35,8 @@ type commands struct {
 	Receipt receiptCommand `cmd:"" help:"Show receipts and check their codes."`
 	Import  importCommand  `cmd:"" help:"Bring data into the till."`
 	Export  exportCommand  `cmd:"" help:"Take data out of the till."`
-	Keys    keysCommand    `cmd:"" help:"Hand out keys for reading."`
+	Keys    keysCommand    `cmd:"" help:"Hand out keys for reading; take a new signing key."`
+	People  peopleCommand  `cmd:"" help:"Let somebody in again when nobody knows their PIN."`
 	Epoch   epochCommand   `cmd:"" help:"Go on where a journal cannot: begin a new epoch."`
 	Repair  repairCommand  `cmd:"" help:"Put damaged entries back from another copy of the journal."`
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
