@@ -95,10 +95,12 @@ function cassette(c) {
     shape("rect", { class: "case", x: 1, y: 1, width: 58, height: height - 2, rx: 5 }));
   if (c.detected && c.status !== "missing") picture.append(shape("rect", { class: `fill ${c.fill}`, x: 4, y: height - full - 2, width: 52, height: Math.max(0, full - 2), rx: 3 }));
   const where = !c.detected ? "not detected" : c.status === "ok" ? c.fill : c.status;
-  const box = html("div", `cassette${where === "ok" || where === "high" ? "" : " odd"}`, picture,
+  const gives = c.kind === "recycle" || c.kind === "out";
+  const odd = !c.detected || c.status !== "ok" || c.fill === "full" || (gives && (c.fill === "empty" || c.fill === "low"));
+  const box = html("div", `cassette${odd ? " odd" : ""}`, picture,
     html("strong", "", c.value ?? c.kind), html("span", "", c.counted === c.notes ? `${c.notes}` : `${c.notes} (counted ${c.counted})`));
   if (c.areas) box.append(html("span", "soft", `${c.areasUsed ?? 0} of ${c.areas} areas`));
-  box.append(html("span", where === "ok" ? "soft" : where === "high" || where === "low" || where === "empty" && c.kind !== "recycle" && c.kind !== "out" ? "soft" : "bad", where));
+  box.append(html("span", odd ? "bad" : "soft", where));
   box.title = `${c.unit}: ${c.notes} of ${c.capacity} notes`;
   return box;
 }
