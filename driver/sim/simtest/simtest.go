@@ -10,9 +10,12 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/client"
@@ -237,12 +240,13 @@ func missing(t testing.TB, offered map[string]bool, name string) {
 }
 
 // Conforms runs the conformance suite in both generations. long is a command that
-// runs until it is cancelled, "" if the device has none.
-func Conforms(t *testing.T, c *Client, long xfs4iot.CommandInfo) {
+// runs until it is cancelled; payload is its payload as JSON, if it needs one. A
+// device without such a command gives none, and the rules that need one do not run.
+func Conforms(t *testing.T, c *Client, long xfs4iot.CommandInfo, payload ...string) {
 	t.Helper()
 	target := conform.Target{URL: c.URL()}
 	if long.Name != "" {
-		target.Long = &xfs4iot.Message{Header: xfs4iot.Header{Name: long.Name, Version: long.Version}}
+		target.Long = &xfs4iot.Message{Header: xfs4iot.Header{Name: long.Name, Version: long.Version}, Payload: jsontext.Value(strings.Join(payload, ""))}
 	}
 	for _, g := range []xfs4iot.Generation{xfs4iot.Gen2021, xfs4iot.Gen2023} {
 		target.Generation = g

@@ -33,7 +33,8 @@ func TestEveryCommandIsServed(t *testing.T) {
 
 func TestTheTerminalKeepsTheSessionRules(t *testing.T) {
 	_, c := serve(t)
-	simtest.Conforms(t, c, xfs4iot.CommandInfo{}) // every command that waits needs a payload
+	simtest.Conforms(t, c, textterminal.Read.Info(),
+		`{"numOfChars":4,"mode":"absolute","posX":0,"posY":0,"echoMode":"text","visible":true,"flush":false,"autoEnd":true,"activeKeys":["one"]}`)
 }
 
 func TestTextIsWrittenWithItsAttributes(t *testing.T) {
