@@ -66,7 +66,7 @@ type field struct {
 
 func description(t testing.TB) described {
 	t.Helper()
-	data, err := os.ReadFile("../interfaces.json")
+	data, err := os.ReadFile("../describe/interfaces.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func description(t testing.TB) described {
 	if err := json.Unmarshal(data, &d); err != nil {
 		t.Fatal(err)
 	}
-	if data, err = os.ReadFile("../constraints-2021-1.json"); err != nil {
+	if data, err = os.ReadFile("../describe/constraints-2021-1.json"); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(data, &d); err != nil {

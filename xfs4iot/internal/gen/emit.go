@@ -82,6 +82,9 @@ func generate(d *description) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	if err := g.masks(); err != nil {
+		return nil, err
+	}
 	return g.files, g.table()
 }
 

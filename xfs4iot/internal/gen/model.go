@@ -153,13 +153,13 @@ type constraint struct {
 // load reads both description files from dir and merges them.
 func load(dir string) (*description, error) {
 	var d description
-	if err := read(dir+"/interfaces.json", &d); err != nil {
+	if err := read(dir+"/describe/interfaces.json", &d); err != nil {
 		return nil, err
 	}
 	var c struct {
 		Constraints map[string]constraint `json:"constraints"`
 	}
-	if err := read(dir+"/constraints-2021-1.json", &c); err != nil {
+	if err := read(dir+"/describe/constraints-2021-1.json", &c); err != nil {
 		return nil, err
 	}
 	merge(&d, c.Constraints)
