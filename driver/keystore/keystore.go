@@ -10,7 +10,7 @@
 //
 // Wipe makes a new device key first: from then on the sealed file is noise, whatever
 // the disk still has of it. A store whose sealed file is of an older generation was
-// wiped and is empty; one that does not open under its own generation is damaged,
+// wiped; one that does not open under its own generation is damaged,
 // and Open refuses it rather than to begin anew.
 //
 // It does not protect keys from somebody who reads the process's memory or has both
@@ -111,6 +111,7 @@ type Store struct {
 const (
 	keyFile    = "device.key"
 	sealedFile = "keys"
+	wipedFile  = "keys.wiped"
 	maxFile    = 16 << 20
 	header     = 8 // bytes of the generation
 	keySize    = 32
@@ -151,14 +152,26 @@ func (s *Store) deviceKey() error {
 	return s.unlock(data)
 }
 
-// renew makes a device key of a generation.
+// renew makes a device key of a generation and puts it in place.
 func (s *Store) renew(generation uint64) error {
+	data, err := newDeviceKey(generation)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	return s.install(data)
+}
+
+func newDeviceKey(generation uint64) ([]byte, error) {
 	data := binary.BigEndian.AppendUint64(nil, generation)
 	data = append(data, make([]byte, keySize)...)
-	defer clear(data)
 	if _, err := rand.Read(data[header:]); err != nil {
-		return fmt.Errorf("random device key: %w", err)
+		return nil, fmt.Errorf("random device key: %w", err)
 	}
+	return data, nil
+}
+
+func (s *Store) install(data []byte) error {
 	if err := durable.Replace(s.fsys, s.path(keyFile), data); err != nil {
 		return fmt.Errorf("write device key: %w", err)
 	}
@@ -175,21 +188,25 @@ func (s *Store) unlock(data []byte) error {
 	return err
 }
 
-// load reads the sealed file. One of an older generation was wiped: the crash came
-// between the new device key and the empty store.
+// load reads the sealed file. One of an older generation was wiped, and a crash came
+// before what outlives the wipe was in its place: it lies in the file beside.
 func (s *Store) load() error {
 	data, err := durable.ReadFile(s.fsys, s.path(sealedFile), maxFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) >= header && binary.BigEndian.Uint64(data) < s.generation {
+		data, err = durable.ReadFile(s.fsys, s.path(wipedFile), maxFile)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) >= header && binary.BigEndian.Uint64(data) != s.generation {
+			return nil
+		}
 	}
 	if err != nil {
 		return err
 	}
-	if len(data) < header || binary.BigEndian.Uint64(data) > s.generation {
+	return s.unseal(data)
+}
+
+func (s *Store) unseal(data []byte) error {
+	if len(data) < header || binary.BigEndian.Uint64(data) != s.generation {
 		return fmt.Errorf("%s: %w", sealedFile, ErrDamaged)
-	}
-	if binary.BigEndian.Uint64(data) < s.generation {
-		return nil
 	}
 	plain, err := s.sealer.Open(nil, nil, data[header:], data[:header])
 	if err != nil {
@@ -243,17 +260,25 @@ func (s *Store) write(c Contents) error {
 	if s.fsys == nil {
 		return nil
 	}
+	sealed, err := seal(s.sealer, s.generation, c)
+	if err != nil {
+		return err
+	}
+	return durable.Replace(s.fsys, s.path(sealedFile), sealed)
+}
+
+func seal(sealer cipher.AEAD, generation uint64, c Contents) ([]byte, error) {
 	plain, err := json.Marshal(c)
 	if err != nil {
-		return fmt.Errorf("encode keys: %w", err)
+		return nil, fmt.Errorf("encode keys: %w", err)
 	}
 	defer clear(plain)
-	head := binary.BigEndian.AppendUint64(nil, s.generation)
-	return durable.Replace(s.fsys, s.path(sealedFile), s.sealer.Seal(head, nil, plain, head))
+	head := binary.BigEndian.AppendUint64(nil, generation)
+	return sealer.Seal(head, nil, plain, head), nil
 }
 
 // Wipe destroys everything; keep names records that outlive it. When power is lost
-// on the way the store opens empty, without them, or as it was.
+// on the way the store opens as it was, or wiped.
 func (s *Store) Wipe(keep ...string) error {
 	if s.failed != nil {
 		return s.failed
@@ -264,16 +289,39 @@ func (s *Store) Wipe(keep ...string) error {
 			next.Records[name] = bytes.Clone(r)
 		}
 	}
-	if s.fsys != nil {
-		if err := s.renew(s.generation + 1); err != nil {
-			s.failed = fmt.Errorf("%w: %w", ErrStopped, err)
-			return s.failed
-		}
-	}
+	err := s.wipe(next)
 	s.contents.erase()
 	s.contents = next
-	if err := s.write(next); err != nil {
+	if err != nil {
 		s.failed = fmt.Errorf("%w: %w", ErrStopped, err)
 	}
 	return s.failed
+}
+
+// wipe writes what stays beside, under the next device key; then that key, which is
+// the wipe; then what stays in its place.
+func (s *Store) wipe(next Contents) error {
+	if s.fsys == nil {
+		return nil
+	}
+	data, err := newDeviceKey(s.generation + 1)
+	if err != nil {
+		return err
+	}
+	defer clear(data)
+	after := &Store{}
+	if err := after.unlock(data); err != nil {
+		return err
+	}
+	sealed, err := seal(after.sealer, after.generation, next)
+	if err != nil {
+		return err
+	}
+	if err := durable.Replace(s.fsys, s.path(wipedFile), sealed); err != nil {
+		return fmt.Errorf("write what stays: %w", err)
+	}
+	if err := s.install(data); err != nil {
+		return err
+	}
+	return s.write(next)
 }

@@ -136,6 +136,23 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 	}
 }
 
+func TestPowerCutAnywhereInAWipeKeepsWhatIsNamed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	d := powercut.New()
+	s := open(t, d)
+	must(t, s.Change(func(c *keystore.Contents) error { c.Records["mark"] = []byte("m"); return put("A")(c) }))
+	for range 3 { // a store is wiped more than once in its life
+		d.Before(func(powercut.Op) {
+			if got := open(t, d.Cut(rng, powercut.KeepSome)); string(got.Record("mark")) != "m" {
+				t.Error("the record is gone")
+			}
+		})
+		must(t, s.Wipe("mark"))
+		d.Before(nil)
+		must(t, s.Change(put("B")))
+	}
+}
+
 func TestWipeKeepsWhatIsNamed(t *testing.T) {
 	d := powercut.New()
 	s := open(t, d)

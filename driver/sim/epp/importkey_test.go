@@ -60,7 +60,7 @@ func TestEachWrongImportHasItsCode(t *testing.T) {
 	}})
 	good := block(t, aes256, header('D', "P0", 'A', 'E'), aes128)
 	changed := bytes.Clone(good)
-	changed[20] ^= 1
+	changed[20] = map[bool]byte{true: '1', false: '0'}[changed[20] == '0']
 	component := header('D', "P0", 'A', 'E')
 	component.KeyVersion = "c1"
 	for name, v := range map[string]struct {

@@ -74,10 +74,10 @@ func (e *EPP) getPinBlock(_ context.Context, cmd *host.Command, req *pinpad.GetP
 	return out, err
 }
 
-// pinRequest reads the command, or what SetPinBlockData said before when it says
-// nothing.
+// pinRequest reads the command, or what SetPinBlockData said of its format before
+// when it names no key.
 func (e *EPP) pinRequest(req *pinpad.GetPinBlockCommand) (pinRequest, error) {
-	if req.Format == "" && req.Key == "" && e.preset != nil {
+	if e.preset != nil && req.Key == "" && string(req.Format) == e.preset.format {
 		return *e.preset, nil
 	}
 	r := pinRequest{format: string(req.Format), key: req.Key, second: req.SecondEncKey, method: symmetric.Mode(req.CryptoMethod),
@@ -107,6 +107,7 @@ func (e *EPP) checkPINRequest(r pinRequest) error {
 }
 
 func (e *EPP) setPinBlockData(_ context.Context, _ *host.Command, req *pinpad.SetPinBlockDataCommand) (*pinpad.SetPinBlockDataCompletion, error) {
+	e.preset = nil
 	r, err := e.pinRequest(&pinpad.GetPinBlockCommand{CustomerData: req.CustomerData, Padding: req.Padding, Format: pinpad.GetPinBlockCommandFormat(req.Format),
 		Key: req.Key, XorData: req.XorData, SecondEncKey: req.SecondEncKey, CryptoMethod: pinpad.GetPinBlockCommandCryptoMethod(req.CryptoMethod)})
 	if err != nil {
