@@ -223,6 +223,12 @@ func TestADaemonThatGoesAndComesBackShowsInTheStatus(t *testing.T) {
 	if _, code := r.exchange(0, 0x84, 0, 0, 8); code != "deviceNotReady" {
 		t.Errorf("ChipIO without a daemon: %s", code)
 	}
+	r.daemon.Restart(t)
+	r.await("the reader", func(s *common.StatusCompletion) bool { return s.CardReader.Media == cardreader.StatusMediaNotPresent })
+	r.insert()
+	if _, code := r.power(cardreader.ChipPowerCommandChipPowerCold); code != "success" {
+		t.Errorf("power with the new daemon: %s", code)
+	}
 }
 
 func TestTheServiceKeepsTheSessionRulesWithoutADaemon(t *testing.T) {

@@ -38,7 +38,7 @@ type Service struct {
 	max      int
 	events   []xfs4iot.Event
 	queue    *queue
-	srv      *Server // set once, by attach
+	srv      *Server // set once, by attach, with mu held; connections come later
 	life     context.Context
 	stop     context.CancelFunc
 
@@ -171,10 +171,18 @@ func (s *Service) SetStatus(change func(*common.StatusCompletion)) error {
 	}
 	var e common.StatusChangedEvent
 	s.broadcast([]*xfs4iot.Message{{Header: xfs4iot.Header{Type: xfs4iot.TypeUnsolicited, Name: e.EventName(), Version: e.EventVersion()}, Payload: diff}})
-	if s.srv != nil && s.srv.cfg.StatusChanged != nil {
-		s.srv.cfg.StatusChanged(s.name, next)
+	if srv := s.server(); srv != nil && srv.cfg.StatusChanged != nil {
+		srv.cfg.StatusChanged(s.name, next)
 	}
 	return nil
+}
+
+// server is the one that the service was added to, nil before: a device may change
+// its status at any time, also while it is being added.
+func (s *Service) server() *Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.srv
 }
 
 // Status is a copy of the service's present status.
@@ -192,6 +200,8 @@ func copyStatus(raw jsontext.Value) (c common.StatusCompletion, err error) {
 
 // attach makes the service part of a server; Server.mu is held or the server is new.
 func (s *Service) attach(srv *Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.srv = srv
 	s.life, s.stop = context.WithCancel(srv.life)
 }

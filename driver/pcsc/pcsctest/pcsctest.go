@@ -37,6 +37,8 @@ const ReaderName = "Virtual PCD 00 00"
 // Daemon is a running pcscd with one virtual reader.
 type Daemon struct {
 	Socket string // of pcscd
+	config string
+	run    string // its socket directory
 	pid    int
 	cmd    *exec.Cmd
 	ended  chan struct{}
@@ -57,10 +59,17 @@ func Start(t testing.TB) *Daemon {
 	if err := os.Mkdir(run, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{Socket: filepath.Join(run, "pcscd.comm"), ended: make(chan struct{}), log: &output{}}
-	d.start(t, config, run)
-	d.await(t)
+	d := &Daemon{Socket: filepath.Join(run, "pcscd.comm"), config: config, run: run, log: &output{}}
+	d.Restart(t)
+	t.Cleanup(func() { d.Stop() })
 	return d
+}
+
+// Restart starts a daemon that was stopped, on the same socket.
+func (d *Daemon) Restart(t testing.TB) {
+	t.Helper()
+	d.start(t)
+	d.await(t)
 }
 
 func need(t testing.TB) {
@@ -80,23 +89,24 @@ func need(t testing.TB) {
 // script makes the daemon's directory ours and turns into the daemon.
 const script = `ip link set lo up && mkdir -p /run/pcscd && mount --bind "$1" /run/pcscd && exec pcscd --foreground --config "$2"`
 
-func (d *Daemon) start(t testing.TB, config, run string) {
+func (d *Daemon) start(t testing.TB) {
 	t.Helper()
 	args := []string{"--net", "--mount"}
 	if os.Geteuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
-	d.cmd = exec.Command("unshare", append(args, "sh", "-c", script, "sh", run, config)...)
+	d.cmd = exec.Command("unshare", append(args, "sh", "-c", script, "sh", d.run, d.config)...)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	d.pid = d.cmd.Process.Pid // unshare and sh become pcscd
+	ended, cmd := make(chan struct{}), d.cmd
+	d.ended = ended
 	go func() {
-		defer close(d.ended)
-		_ = d.cmd.Wait() // ended by its signal
+		defer close(ended)
+		_ = cmd.Wait() // ended by its signal
 	}()
-	t.Cleanup(d.Stop)
 }
 
 // Stop ends the daemon, as when its package is updated, and waits for it.
