@@ -369,3 +369,14 @@ func cashOf(r *fiscal.CashReading) *devices.CashReading {
 	}
 	return out
 }
+
+// recallChange finds out, after a start, whether the dispenser paid the change of the
+// last receipt. The book is held.
+func (n *Node) recallChange(ctx context.Context) {
+	if n.last == nil || n.last.Change <= 0 || n.last.Dispensed != "" {
+		return
+	}
+	if paid, err := n.projection.Referring(ctx, n.last.Index, uint16(fiscal.KindDispensed)); err == nil && len(paid) > 0 {
+		n.last.Dispensed = PrintedYes
+	}
+}

@@ -285,8 +285,11 @@ func TestAKilledTillReadsWhatBecameOfTheChange(t *testing.T) {
 // journaled is the sum of what the journal says was dispensed.
 func journaled(t *testing.T, shop *tilltest.Shop) (sum int64) {
 	t.Helper()
+	admin := shop.As(staff.Administrator)
+	size := admin.State().Journal.Size
+	admin.Until(func(s till.State) bool { return s.Journal.Searched >= size })
 	var list till.EntriesAnswer
-	shop.As(staff.Administrator).Ask("/api/journal?kind=dispensed", &list)
+	admin.Ask("/api/journal?kind=dispensed", &list)
 	for _, e := range list.Entries {
 		sum += int64(*e.Amount)
 	}

@@ -306,6 +306,7 @@ func (n *Node) recallLast(ctx context.Context, code string, index uint64) {
 			n.last.Printed = printed
 		}
 	}
+	n.recallChange(ctx)
 	n.stream.changed()
 }
 

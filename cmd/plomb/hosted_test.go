@@ -376,6 +376,59 @@ func TestAHostedTillSellsThroughDevicesBehindNAT(t *testing.T) {
 	h.verify()
 }
 
+// commandsOf lists the commands of a guide's code blocks of one label, as words.
+func commandsOf(t *testing.T, guide, label string) (commands [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(guide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := false
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "```"):
+			inside = line == strings.TrimSpace("```sh "+label)
+		case inside:
+			commands = append(commands, strings.Fields(line))
+		}
+	}
+	if len(commands) == 0 {
+		t.Fatalf("%s has no commands for %q", guide, label)
+	}
+	return commands
+}
+
+// Requirement: XFS-06
+func TestTheGuideToAHostedTillWorks(t *testing.T) {
+	const guide = "../../docs/guides/hosted-till.md"
+	before := commandsOf(t, guide, "")
+	till, devices := commandsOf(t, guide, "centre"), commandsOf(t, guide, "shop")
+	after := append(commandsOf(t, guide, "shop after"), commandsOf(t, guide, "centre after")...)
+	h := newHosted(t)
+	t.Chdir(h.dir)
+	h.run(before[0][1:]...)
+	cmd, _, out := h.start(h.centre, till[0][0], till[0][1:]...)
+	line, err := out.ReadString('\n')
+	h.must(err)
+	var ready tillReady
+	h.must(json.Unmarshal([]byte(line), &ready))
+	h.till, h.url, h.setup = cmd, strings.TrimSuffix(ready.Till, "/"), ready.Setup
+	h.start(h.shop, devices[0][0], devices[0][1:]...)
+	h.open()
+	h.until("all devices", func(s screen) bool {
+		return s.ready("printer") && s.ready("scanner") && s.ready("display") && s.ready("dispenser")
+	})
+	h.sell()
+	h.until("cash at the dispenser", func(s screen) bool { return s.Dispense != nil && s.Dispense.State == "take" })
+	shop := &http.Client{Transport: &http.Transport{DialContext: h.shop.DialContext}}
+	h.act(shop, "http://127.0.0.1:8481/", dispenserName, "take")
+	h.until("sold", func(s screen) bool { return s.Dispense == nil && s.Last.Printed == "yes" && s.Last.Dispensed == "yes" })
+	for _, c := range append(after, before[1:]...) {
+		h.run(c[1:]...)
+	}
+}
+
 // act does something at the simulated devices with a person's hands.
 func (h *hosted) act(c *http.Client, control, device, act string) {
 	h.t.Helper()

@@ -27,6 +27,7 @@ import (
 
 type tillCommand struct {
 	Dir      string `required:"" type:"path" help:"Till's directory."`
+	New      bool   `help:"Make a till, with a sample shop, if the directory does not exist or is empty."`
 	Listen   string `default:"127.0.0.1:8480" help:"Address of the screen."`
 	ListenFd int    `name:"listen-fd" hidden:"" help:"Inherited listener, instead of --listen."`
 	Signer   string `type:"path" help:"Unix socket of the signer; without it the till's process holds the signing key itself."`
@@ -53,7 +54,7 @@ A till in a data centre, whose printer, scanner and dispenser stand in a shop
 behind a router: the devices dial the till. Both sides have certificates.
 
   plomb pki init
-  plomb till --dir /srv/till1 --identity plomb-pki/identities/till --accept-devices 0.0.0.0:5860
+  plomb till --new --dir /srv/till1 --identity plomb-pki/identities/till --accept-devices 0.0.0.0:5860
   plomb devices --identity plomb-pki/identities/devices --dial HOST:5860 --dial-name till   (in the shop)`
 }
 
@@ -62,6 +63,11 @@ func (c tillCommand) Run(ctx context.Context, s streams) error {
 		var cancel context.CancelFunc
 		ctx, cancel = supervise.UntilOrphaned(ctx, s.In)
 		defer cancel()
+	}
+	if c.New {
+		if err := ensureTill(ctx, c.Dir); err != nil {
+			return err
+		}
 	}
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
 	link, address, t, err := c.link(c.Devices, log)

@@ -21,6 +21,7 @@ type upCommand struct {
 	Listen string `default:"127.0.0.1:8480" help:"Address of the till's screen; port 0 takes a free one."`
 	JSON   bool   `name:"json" help:"Print one line of JSON when ready, instead of words."`
 	printerFlags
+	Dispenser bool `help:"Also a simulated cash dispenser, for change in euro notes and coins."`
 }
 
 // Help teaches what up does.
@@ -76,7 +77,7 @@ func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListe
 	context.AfterFunc(rest, stopTill) // signer or devices failed
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
 
-	devices, err := counter{service: "127.0.0.1:0", control: "127.0.0.1:0", printer: c.printerFlags, log: log}.start(rest, group)
+	devices, err := counter{service: "127.0.0.1:0", control: "127.0.0.1:0", printer: c.printerFlags, dispenser: c.Dispenser, log: log}.start(rest, group)
 	if err != nil {
 		return err
 	}

@@ -95,10 +95,10 @@ func (r *CashReading) sensors(s *cashdispenser.Status) {
 	switch s.IntermediateStacker {
 	case "", cashdispenser.StatusIntermediateStackerEmpty:
 		r.Stacker = string(s.IntermediateStacker)
-	case cashdispenser.StatusIntermediateStackerUnknown:
-		r.Stacker = "unknown"
-	default:
+	case cashdispenser.StatusIntermediateStackerNotEmpty:
 		r.Stacker = "notEmpty"
+	default: // unknown, or a customer may have had access to it
+		r.Stacker = "unknown"
 	}
 	for _, p := range s.Positions {
 		now := string(p.PositionStatus)

@@ -21,8 +21,9 @@ const (
 // that wait for one, until each has its service. A service is taken by its name or,
 // where none has the name, by what it can do.
 func (s *Set) find(ctx context.Context, waiting []*link, start func(*link)) {
+	known := map[string][]string{} // interfaces by URL, asked once
 	for every := findSoon; len(waiting) > 0 && ctx.Err() == nil; every = min(2*every, findLate) {
-		found := s.services(ctx)
+		found := s.services(ctx, known)
 		waiting = slices.DeleteFunc(waiting, func(l *link) bool {
 			url, ok := l.choose(found)
 			if ok {
@@ -43,7 +44,7 @@ type service struct {
 	interfaces []string
 }
 
-func (s *Set) services(ctx context.Context) []service {
+func (s *Set) services(ctx context.Context, known map[string][]string) []service {
 	o := s.config.options(s.config.Log)
 	p, err := client.Services(ctx, base(s.config.Address), o)
 	if err != nil {
@@ -52,9 +53,12 @@ func (s *Set) services(ctx context.Context) []service {
 	}
 	var list []service
 	for _, url := range p.Services {
-		if names, err := interfacesOf(ctx, url, o); err == nil {
-			list = append(list, service{url, names})
+		if known[url] == nil {
+			if known[url], err = interfacesOf(ctx, url, o); err != nil {
+				continue
+			}
 		}
+		list = append(list, service{url, known[url]})
 	}
 	return list
 }
