@@ -96,14 +96,14 @@ func args[T any](c *call) (v T, err error) {
 }
 
 // Do carries out a command of the session with a token, once for its id: the
-// same id again gives the first answer again. When it returns nil the work is
+// same id again gives the first answer again, as JSON. When it returns nil the work is
 // durable. A command that has begun is finished even if ctx ends. Errors are of
 // type *Refusal.
-func (n *Node) Do(ctx context.Context, token Token, c Command) (any, error) {
+func (n *Node) Do(ctx context.Context, token Token, c Command) (jsontext.Value, error) {
 	return n.doFor(ctx, token.key(), c)
 }
 
-func (n *Node) doFor(ctx context.Context, key sessionKey, c Command) (any, error) {
+func (n *Node) doFor(ctx context.Context, key sessionKey, c Command) (jsontext.Value, error) {
 	id, err := n.checkID(c.ID)
 	if err != nil {
 		n.refused(key, c, toRefusal(err))

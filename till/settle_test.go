@@ -12,7 +12,9 @@ import (
 )
 
 // quiet opens a new till that nobody runs.
-func quiet(t *testing.T) *Node {
+func quiet(t *testing.T) *Node { t.Helper(); return quietB(t) }
+
+func quietB(t testing.TB) *Node {
 	t.Helper()
 	dir := t.TempDir()
 	box, err := seal.Create(durable.OS{}, filepath.Join(dir, "seal"))

@@ -2,6 +2,7 @@ package till
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -66,26 +67,29 @@ func encoded(v any) jsontext.Value {
 	return text
 }
 
-// MarshalJSONTo writes the form that was made before, where there is one.
-func (s ShopState) MarshalJSONTo(out *jsontext.Encoder) error {
-	if s.text != nil {
-		return out.WriteValue(s.text)
+// AppendJSON appends the state in JSON, with the forms that were made before.
+func (s State) AppendJSON(dst []byte) ([]byte, error) {
+	if s.Session == nil || s.Shop.text == nil || s.Session.may == nil {
+		text, err := json.Marshal(s, json.Deterministic(true))
+		return append(dst, text...), err
 	}
-	type plain ShopState
-	return json.MarshalEncode(out, plain(s))
-}
-
-// MarshalJSONTo writes the form of May that was made before, where there is one.
-func (s SessionState) MarshalJSONTo(out *jsontext.Encoder) error {
-	type plain SessionState
-	if s.may == nil {
-		return json.MarshalEncode(out, plain(s))
+	person, err := json.Marshal(s.Session.Person, json.Deterministic(true))
+	if err != nil {
+		return dst, err
 	}
-	return json.MarshalEncode(out, struct {
-		Person staff.Person   `json:"person"`
-		Locked bool           `json:"locked"`
-		May    jsontext.Value `json:"may"`
-	}{s.Person, s.Locked, s.may})
+	dst = append(append(dst, `{"shop":`...), s.Shop.text...)
+	dst = append(append(dst, `,"session":{"person":`...), person...)
+	dst = strconv.AppendBool(append(dst, `,"locked":`...), s.Session.Locked)
+	dst = append(append(append(dst, `,"may":`...), s.Session.may...), "},"...)
+	rest, err := json.Marshal(struct {
+		State
+		Shop    *struct{} `json:"shop,omitzero"`    // instead of the state's
+		Session *struct{} `json:"session,omitzero"` // likewise
+	}{State: s}, json.Deterministic(true))
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, rest[1:]...), nil
 }
 
 func newShopState(shop *fiscal.Shop) ShopState {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +37,7 @@ func (l *lines) take(address string) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &line{conn, bufio.NewReader(conn)}, nil
+	return &line{conn, bufio.NewReaderSize(conn, 64<<10)}, nil
 }
 
 func (l *lines) give(x *line) {
@@ -45,23 +46,31 @@ func (l *lines) give(x *line) {
 	l.free = append(l.free, x)
 }
 
-// post sends JSON in the session of the screen.
-func (s *screen) post(path string, body []byte) (status int, text []byte, err error) {
-	address := strings.TrimPrefix(s.url, "http://")
-	x, err := s.lines.take(address)
+// request is a POST of JSON in the session of the screen, as it crosses the wire.
+func (s *screen) request(path string, body []byte) []byte {
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nCookie: %s\r\n\r\n",
+		path, s.address(), len(body), s.cookie)
+	return append([]byte(head), body...)
+}
+
+func (s *screen) address() string { return strings.TrimPrefix(s.url, "http://") }
+
+// exchange sends a request and reads what it is answered.
+func (s *screen) exchange(request []byte) (status int, text []byte, err error) {
+	x, err := s.lines.take(s.address())
 	if err != nil {
 		return 0, nil, err
 	}
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nCookie: %s\r\n\r\n", path, address, len(body), s.cookie)
-	if _, err := x.conn.Write(append([]byte(head), body...)); err != nil {
+	if _, err := x.conn.Write(request); err != nil {
 		return 0, nil, err
 	}
 	resp, err := http.ReadResponse(x.in, nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	if text, err = io.ReadAll(resp.Body); err != nil {
-		return 0, nil, err
+	text = make([]byte, max(0, resp.ContentLength))
+	if _, err := io.ReadFull(resp.Body, text); err != nil || resp.ContentLength < 0 {
+		return 0, nil, fmt.Errorf("an answer of %d bytes: %w", resp.ContentLength, cmp.Or(err, io.ErrUnexpectedEOF))
 	}
 	s.lines.give(x)
 	return resp.StatusCode, text, nil

@@ -225,29 +225,47 @@ type answer struct {
 	Error *refusal `json:"error"`
 }
 
+// order is a command ready to be sent.
+type order struct {
+	do      string
+	request []byte
+}
+
+func (s *screen) order(do string, args map[string]any) (order, error) {
+	return s.orderOf(map[string]any{"id": uuidText(newUUID()), "do": do, "args": args})
+}
+
+func (s *screen) orderOf(command map[string]any) (order, error) {
+	body, err := json.Marshal(command)
+	return order{fmt.Sprint(command["do"]), s.request("/api/command", body)}, err
+}
+
 // command is answered with raw JSON.
 func (s *screen) command(do string, args map[string]any) ([]byte, error) {
-	return s.send(map[string]any{"id": uuidText(newUUID()), "do": do, "args": args})
+	o, err := s.order(do, args)
+	if err != nil {
+		return nil, err
+	}
+	return s.send(o)
 }
 
 // proved sends a command for which one proves again who one is.
 func (s *screen) proved(do string) error {
-	_, err := s.send(map[string]any{"id": uuidText(newUUID()), "do": do, "approval": map[string]string{"person": string(Seller), "pin": PIN}})
+	o, err := s.orderOf(map[string]any{"id": uuidText(newUUID()), "do": do, "approval": map[string]string{"person": string(Seller), "pin": PIN}})
+	if err == nil {
+		_, err = s.send(o)
+	}
 	return err
 }
 
-func (s *screen) send(command map[string]any) ([]byte, error) {
-	body, err := json.Marshal(command)
-	if err != nil {
-		return nil, err
-	}
-	status, text, err := s.post("/api/command", body)
+func (s *screen) send(o order) ([]byte, error) {
+	status, text, err := s.exchange(o.request)
 	if err == nil && status != http.StatusOK {
 		a := answer{Error: &refusal{Code: http.StatusText(status), Text: string(text)}}
 		err = errors.Join(json.Unmarshal(text, &a), a.Error)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", command["do"], err)
+		return nil, fmt.Errorf("%s: %w", o.do, err)
 	}
 	return text, nil
 }

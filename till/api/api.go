@@ -170,14 +170,16 @@ func write(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // one piece, not in chunks
-	w.WriteHeader(status)
-	_, err = w.Write(body)
-	if err != nil {
-		return nil // the reader has gone; there is nobody to tell
-	}
+	writeText(w, status, body)
 	return nil
+}
+
+// writeText sends JSON in one piece. A reader that has gone is nobody to tell.
+func writeText(w http.ResponseWriter, status int, text []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
 }
 
 type errorAnswer struct {

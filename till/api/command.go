@@ -6,14 +6,22 @@ import (
 	"net/http"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/plomb-pos/plomb/till"
 )
 
-type commandAnswer struct {
-	ID     string     `json:"id"`
-	Result any        `json:"result"`
-	State  till.State `json:"state"`
+// commandAnswer is {"id":…,"result":…,"state":…}.
+func commandAnswer(id string, result jsontext.Value, state till.State) ([]byte, error) {
+	out, err := jsontext.AppendQuote([]byte(`{"id":`), id)
+	if err != nil {
+		return nil, err
+	}
+	out = append(append(out, `,"result":`...), result...)
+	if out, err = state.AppendJSON(append(out, `,"state":`...)); err != nil {
+		return nil, err
+	}
+	return append(out, '}'), nil
 }
 
 // command carries one command out. A command that has begun is finished even
@@ -38,7 +46,12 @@ func (h *handler) command(w http.ResponseWriter, r *http.Request) error {
 		writeError(w, c.ID, h.node.Words(err))
 		return nil
 	}
-	return write(w, http.StatusOK, commandAnswer{c.ID, result, h.node.State(token(r))})
+	answer, err := commandAnswer(c.ID, result, h.node.State(token(r)))
+	if err != nil {
+		return err
+	}
+	writeText(w, http.StatusOK, answer)
+	return nil
 }
 
 // commandBody reads a body of the usual size, or a larger one from somebody who

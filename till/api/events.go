@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/plomb-pos/plomb/till"
 )
 
 const (
@@ -38,7 +40,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
 		case <-beat.C:
 			err = s.comment("here")
 		case <-watcher.Changed:
-			err = s.event("state", h.node.State(token(r)))
+			err = s.state(h.node.State(token(r)))
 		case n, open := <-watcher.Notices:
 			if !open {
 				return nil // too slow, or the node ends
@@ -60,6 +62,14 @@ func (s *stream) event(name string, v any) error {
 		return err
 	}
 	return s.send("event: " + name + "\ndata: " + string(data) + "\n\n")
+}
+
+func (s *stream) state(v till.State) error {
+	data, err := v.AppendJSON([]byte("event: state\ndata: "))
+	if err != nil {
+		return err
+	}
+	return s.send(string(append(data, "\n\n"...)))
 }
 
 func (s *stream) comment(text string) error { return s.send(": " + text + "\n\n") }
