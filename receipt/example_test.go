@@ -34,7 +34,5 @@ func ExamplePlainText() {
 	// A 19 %     -6.43   -1.22   -7.65
 	// B 7 %      -1.26   -0.09   -1.35
 	//        Check this receipt
-	//         [QR PLOMB1:CODE]
 	//          till-1/e1 #123
-	//              [cut]
 }

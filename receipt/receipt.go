@@ -20,6 +20,7 @@
 package receipt
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plomb-pos/plomb/drawer"
@@ -85,7 +86,26 @@ type Report struct {
 }
 
 // PlainText is the layout as plain text of so many columns, for a screen, a
-// search or an e-mail.
+// search or an e-mail: without the code, which is a picture there, and without
+// what only a printer does.
 func PlainText(d Document, columns int, language string) string {
-	return paper.RenderText(Layout(d, columns, language), columns)
+	return paper.RenderText(readable(Layout(d, columns, language)), columns)
+}
+
+// readable leaves out what is not text.
+func readable(d paper.Doc) paper.Doc {
+	out := slices.DeleteFunc(slices.Clone(d), func(b paper.Block) bool {
+		switch b.(type) {
+		case paper.QR, paper.Barcode, paper.Image, paper.Cut, paper.Drawer:
+			return true
+		}
+		return false
+	})
+	for n := len(out); n > 0; n = len(out) { // room for the cutter
+		if _, ok := out[n-1].(paper.Feed); !ok {
+			break
+		}
+		out = out[:n-1]
+	}
+	return out
 }

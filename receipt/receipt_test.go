@@ -127,11 +127,24 @@ func TestReceiptsLookAsTheyDid(t *testing.T) {
 					if columns == receipt.Narrow && language != "de" && language != "zh" {
 						continue
 					}
-					fmt.Fprintf(&b, "== %d %s\n%s", columns, language, receipt.PlainText(d, columns, language))
+					fmt.Fprintf(&b, "== %d %s\n%s", columns, language, paper.RenderText(receipt.Layout(d, columns, language), columns))
 				}
 			}
 			golden(t, name, b.String())
 		})
+	}
+}
+
+// People read the text on a screen and in a mail: no marks of a printer in it.
+func TestTextForPeopleHasNoPrintersMarks(t *testing.T) {
+	texts := []string{receipt.PlainReport(report(), receipt.Wide, "en")}
+	for _, d := range samples() {
+		texts = append(texts, receipt.PlainText(d, receipt.Narrow, "de"))
+	}
+	for _, text := range texts {
+		if strings.Contains(text, "[") || strings.HasSuffix(text, "\n\n") {
+			t.Errorf("marks in\n%s", text)
+		}
 	}
 }
 
@@ -175,9 +188,9 @@ func TestReportsLookAsTheyDid(t *testing.T) {
 			change(&r)
 			var b strings.Builder
 			for _, language := range receipt.Languages() {
-				fmt.Fprintf(&b, "== 48 %s\n%s", language, receipt.PlainReport(r, receipt.Wide, language))
+				fmt.Fprintf(&b, "== 48 %s\n%s", language, paper.RenderText(receipt.LayoutReport(r, receipt.Wide, language), receipt.Wide))
 			}
-			fmt.Fprintf(&b, "== 32 de\n%s", receipt.PlainReport(r, receipt.Narrow, "de"))
+			fmt.Fprintf(&b, "== 32 de\n%s", paper.RenderText(receipt.LayoutReport(r, receipt.Narrow, "de"), receipt.Narrow))
 			golden(t, name, b.String())
 		})
 	}

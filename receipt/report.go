@@ -34,7 +34,7 @@ func LayoutReport(r Report, columns int, language string) paper.Doc {
 
 // PlainReport is LayoutReport as plain text.
 func PlainReport(r Report, columns int, language string) string {
-	return paper.RenderText(LayoutReport(r, columns, language), columns)
+	return paper.RenderText(readable(LayoutReport(r, columns, language)), columns)
 }
 
 func (p *page) copyMark(n int) {

@@ -70,12 +70,18 @@ func Routes() []Route { return slices.Clone(routes) }
 type handler struct {
 	node  *till.Node
 	hosts []string
+	page  string // digest of the page that is served beside; empty: not known
 }
 
-// Handler serves the API and, for every other path, the page. Beside loopback
+// Handler serves the API and, for every other path, the page; a page that tells its
+// Digest is named at the head of every event stream, so that one which an older
+// program served loads itself anew. Beside loopback
 // names and addresses a request's Host has to be one of hosts (without port).
 func Handler(node *till.Node, page http.Handler, hosts ...string) http.Handler {
 	h := &handler{node: node, hosts: hosts}
+	if named, ok := page.(interface{ Digest() string }); ok {
+		h.page = named.Digest()
+	}
 	mux := http.NewServeMux()
 	for _, r := range routes {
 		mux.HandleFunc(r.Method+" "+r.Pattern, h.answer(r))

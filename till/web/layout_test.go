@@ -26,7 +26,10 @@ type shown struct {
 	reply    func(command) (map[string]any, map[string]any) // result or error
 	changed  chan struct{}
 	came     chan struct{}
-	drop     bool // answers to commands are lost
+	drop     bool   // answers to commands are lost
+	page     string // that the node says it serves
+	loads    int    // of the page
+	streams  int    // of events since the last of them
 }
 
 type command struct {
@@ -46,7 +49,16 @@ func show(t *testing.T, state map[string]any) *shown {
 	mux.HandleFunc("POST /api/command", s.command)
 	mux.HandleFunc("POST /api/check", s.question)
 	mux.HandleFunc("GET /api/", s.question)
-	mux.Handle("/", web.Handler())
+	page := web.Handler()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			s.mu.Lock()
+			s.loads++
+			s.streams = 0
+			s.mu.Unlock()
+		}
+		page.ServeHTTP(w, r)
+	})
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	return s
@@ -99,6 +111,16 @@ func (s *shown) now() ([]byte, chan struct{}) {
 
 func (s *shown) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
+	s.mu.Lock()
+	if s.page != "" {
+		w.Header().Set("Plomb-Page", s.page)
+	}
+	s.streams++
+	s.mu.Unlock()
+	select {
+	case s.came <- struct{}{}:
+	default:
+	}
 	for {
 		data, changed := s.now()
 		fmt.Fprintf(w, "event: state\ndata: %s\n\n", data)

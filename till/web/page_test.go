@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plomb-pos/plomb/internal/browsertest"
+	"github.com/plomb-pos/plomb/till/web"
 )
 
 var pictures = flag.String("pictures", "", "write screenshots into this folder")
@@ -351,6 +353,49 @@ func TestTheDoorFitsEveryScreen(t *testing.T) {
 			fits(t, p, "door "+setup+", "+screen.name)
 			picture(t, p, "door-"+setup+"-"+screen.name)
 		}
+	}
+}
+
+// The till comes back as another program, with another page: the old page notices
+// and loads itself anew, once.
+func TestAPageOfAnOlderProgramLoadsItselfAnew(t *testing.T) {
+	s := show(t, shopState())
+	s.page = web.Digest()
+	p := browsertest.Open(t, s.URL, browsertest.Till)
+	p.Allow("ERR_")
+	p.SeeTest("sell")
+	restart := func(page string) { // the till restarts with a page
+		s.mu.Lock()
+		s.page = page
+		s.mu.Unlock()
+		s.CloseClientConnections()
+	}
+	loaded := func(times int) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.loads >= times && s.streams > 0
+	}
+	p.Eval(`window.old = 'same'`, nil)
+	restart(web.Digest())
+	p.SeeTest("unreachable")
+	p.GoneTest("unreachable")
+	p.Until(`window.old === 'same'`) // the same page stays
+	restart("another")
+	for deadline := time.After(20 * time.Second); !loaded(2); {
+		select {
+		case <-s.came:
+		case <-deadline:
+			t.Fatal("the page stays as it was")
+		}
+	}
+	p.SeeTest("sell")
+	p.Eval(`window.old = 'new'`, nil)
+	restart("another") // what is served is not what is said: once is enough
+	p.SeeTest("unreachable")
+	p.GoneTest("unreachable")
+	p.Until(`window.old === 'new'`)
+	if loaded(3) {
+		t.Error("the page loads itself again and again")
 	}
 }
 

@@ -53,19 +53,41 @@ type file struct {
 // Handler serves the page. It is safe for concurrent use and holds all files in
 // memory; it panics only if the embedded files cannot be read, which the
 // compiler has made impossible.
-func Handler() http.Handler {
-	files := load()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protect(w.Header())
-		serve(w, r, files)
-	})
+func Handler() *Pages {
+	p := &Pages{files: load()}
+	p.digest = digest(p.files)
+	for _, name := range []string{"index.html", "check.html"} {
+		body := bytes.Replace(p.files[name].body, []byte(unnamed), []byte(`content="`+p.digest+`"`), 1)
+		p.files[name] = newFile(name, body)
+	}
+	return p
+}
+
+// unnamed is where a page says which page it is; the digest is over this form.
+const unnamed = `content="PAGE"`
+
+// Pages are the files of the page as they are served.
+type Pages struct {
+	files  map[string]file
+	digest string
+}
+
+// Digest is [Digest] of what is served. Each page holds it, and who serves its
+// events says it as well: so a page that an older program served finds out.
+func (p *Pages) Digest() string { return p.digest }
+
+// ServeHTTP serves one file.
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header())
+	serve(w, r, p.files)
 }
 
 // Digest is the SHA-256, in hex, over the names and contents of all files of
 // the page in the order of their names. Two nodes that show the same digest
 // serve the same page.
-func Digest() string {
-	files := load()
+func Digest() string { return digest(load()) }
+
+func digest(files map[string]file) string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(h, "%s %d\n", name, len(files[name].body))

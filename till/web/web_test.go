@@ -56,6 +56,11 @@ func TestWhatIsNoFileOfThePageIsRefused(t *testing.T) {
 }
 
 func TestDigestNamesThePage(t *testing.T) {
+	for _, path := range []string{"/", "/check"} {
+		if page := get(t, path, nil).Body.String(); !strings.Contains(page, `name="plomb-page" content="`+web.Digest()+`"`) {
+			t.Errorf("%s does not say which page it is", path)
+		}
+	}
 	if a, b := web.Digest(), web.Digest(); a != b || len(a) != 2*sha256.Size {
 		t.Errorf("Digest() = %q, then %q", a, b)
 	}

@@ -63,6 +63,8 @@ export class Node {
     this.pause = 250;
     /** how often a stream has begun: what was asked before a loss is asked again after it */
     this.streams = 0;
+    /** @type {string} the page that the node serves now, if it is another than this one */
+    this.newer = '';
   }
 
   /** @param {() => void} listener @returns {() => void} */
@@ -107,6 +109,7 @@ export class Node {
     try {
       const answer = await fetch('/api/events', { signal: stream.signal, headers: { Accept: 'text/event-stream' } });
       if (!answer.ok || !answer.body) throw new Lost(`events: ${answer.status}`);
+      this.compare(answer.headers.get('Plomb-Page') ?? '');
       let fresh = true;
       for await (const event of events(answer.body)) {
         clearTimeout(watch);
@@ -118,6 +121,24 @@ export class Node {
       clearTimeout(watch);
       stream.abort(stream.signal.reason ?? 'ended');
     }
+  }
+
+  /** Another program may serve another page: then this one is stale. @param {string} served */
+  compare(served) {
+    const own = document.querySelector('meta[name="plomb-page"]')?.getAttribute('content') ?? '';
+    this.newer = served && own && served !== own ? served : '';
+    this.renew();
+  }
+
+  /**
+   * Loads the page anew once nothing is on its way and no answer is missing. What is
+   * on the screen is the node's, so nothing is lost. A page that comes back stale
+   * all the same is left as it is.
+   */
+  renew() {
+    if (!this.newer || this.lost || this.busy > 0 || sessionStorage.getItem('renewed') === this.newer) return;
+    sessionStorage.setItem('renewed', this.newer);
+    location.reload();
   }
 
   /** @param {{event: string, data: string}} event @param {boolean} fresh whether this stream brought no state yet */
@@ -167,6 +188,7 @@ export class Node {
     } finally {
       this.busy--;
       this.tell();
+      this.renew();
     }
   }
 
@@ -191,6 +213,7 @@ export class Node {
   forget() {
     this.lost = null;
     this.tell();
+    this.renew();
   }
 
   /**

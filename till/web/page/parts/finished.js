@@ -4,9 +4,6 @@ import { useAnswer, useTill } from '../till.js';
 import { drawing } from './drawing.js';
 import { Icon } from './icons.js';
 
-/** The text without what paper does and a screen does not: the code is drawn below, and nothing is cut. @param {string} text */
-const readable = (text) => text.replace(/\n[^\n]*\[QR [\s\S]*?\][^\n]*/, '').replace(/\n\s*\[cut\]/g, '');
-
 /** @param {{number: number}} props the receipt as it was printed */
 export function Paper({ number }) {
   const { answer, problem } = useAnswer(`receipts/${number}`);
@@ -17,7 +14,7 @@ export function Paper({ number }) {
   if (!receipt) return html`<p class="empty-words">${t('loading')}</p>`;
   return html`
     <article class="paper" data-test="paper" aria-label=${t('receipt.number', { number })}>
-      <pre>${readable(receipt.text)}</pre>
+      <pre>${receipt.text}</pre>
       ${receipt.svg && html`<div class="code" role="img" aria-label=${t('receipt.code')} ref=${drawing(receipt.svg)}></div>`}
     </article>`;
 }

@@ -46,7 +46,7 @@ export function Reports() {
         <section class="card detail" data-test="report">
           <button type="button" class="button only-small" onClick=${() => (setFresh(null), go('reports'))}><${Icon} name="back" />${t('back')}</button>
           <dl class="facts">${(shown.figures ?? []).map((x) => html`<div key=${x.label}><dt>${x.label}</dt><dd>${f.money(x.amount)}</dd></div>`)}</dl>
-          <article class="paper"><pre>${shown.text.replace(/\n\s*\[cut\]/g, '')}</pre></article>
+          <article class="paper"><pre>${shown.text}</pre></article>
         </section>`}
     </div>
     ${closing && html`
