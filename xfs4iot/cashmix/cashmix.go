@@ -26,10 +26,13 @@
 // up; sums that can still be completed are a lattice as wide as the greatest
 // common divisor of the larger values allows, which for the denominations of
 // real currencies keeps a few thousand sums, whatever the amount. A sliding
-// window gives the best count of a class for all sums at once. Values without
-// common divisors make many sums; beyond [MaxStates] the answer is
-// [ErrTooComplex] and not a long wait. At most [MaxUnits] units, amounts up to
-// [MaxAmount].
+// window gives the best count of a class for all sums at once. Only sums are kept
+// that can lead to a mix near the relaxed optimum, in which items may be cut; the
+// bound is proven, not guessed. Dozens of values without common divisors (no
+// currency has them) make many sums; beyond [MaxStates] the answer is
+// [ErrTooComplex] and not a long wait. So is, at times, that of MaximumUnits under
+// a limit of items that its widest mix breaks. At most [MaxUnits] units, amounts up
+// to [MaxAmount].
 //
 //	mix, err := cashmix.Request{
 //		Units:   []cashmix.Unit{{ID: "unit1", Currency: "EUR", Value: 5000, Count: 10}, {ID: "unit2", Currency: "EUR", Value: 2000, Count: 100}},
@@ -98,9 +101,9 @@ const (
 const (
 	MaxUnits  = 64
 	MaxAmount = 1 << 53
-	// MaxStates bounds the partial sums of one search, and with them time (some
-	// tens of milliseconds for the whole answer) and memory (8 bytes each).
-	MaxStates = 1 << 19
+	// MaxStates bounds the partial sums of one search, and with them time (for real
+	// money some tens of milliseconds at worst) and memory (8 bytes each).
+	MaxStates = 1 << 18
 )
 
 // Why there is no mix. All are found with errors.Is.
@@ -188,7 +191,7 @@ func reserve(ctx context.Context, purses []*purse, limit int) error {
 		if len(p.units) == 0 {
 			return fmt.Errorf("%s: %w", p.currency, ErrCurrency)
 		}
-		s, err := p.search(ctx, p.classes(0), unreachable)
+		s, err := p.search(ctx, p.classes(0), unreachable, -unreachable)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.currency, err)
 		}

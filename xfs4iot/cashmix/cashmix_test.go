@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -341,6 +342,29 @@ func TestWithTwoCurrenciesAndALimitEachGetsItsShare(t *testing.T) {
 			t.Fatalf("%v: mix %v: %v", r, got, r.Check(got))
 		}
 	})
+}
+
+// Requirement: XFS-09
+func TestRoomsFullOfRealMoneyAreAnswered(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 9))
+	euro := []int64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000}
+	for range 12 {
+		r, total := cashmix.Request{}, int64(0)
+		for i := range 64 {
+			u := cashmix.Unit{ID: fmt.Sprint(i), Currency: "EUR", Value: euro[rng.IntN(len(euro))], Count: 1 + rng.IntN(3000)}
+			r.Units, total = append(r.Units, u), total+u.Value*int64(u.Count)
+		}
+		r.Amounts = eur(1 + rng.Int64N(total))
+		for a := range cashmix.MaximumUnits + 1 {
+			got, err := r.Solve(t.Context(), a)
+			if err == nil {
+				err = r.Check(got)
+			}
+			if err != nil && !errors.Is(err, cashmix.ErrNoMix) {
+				t.Errorf("algorithm %d for %v: %v", a, r.Amounts, err)
+			}
+		}
+	}
 }
 
 // hard is a request as large as a room full of dispensers gets: 64 units with notes

@@ -9,8 +9,7 @@ import (
 // still make up the amount at a cost of at most most, and makes the cheapest mix
 // there. classes gives what the units offer above a level. wide is as in spread.
 func (p *purse) settle(ctx context.Context, classes func(level int) []class, most int64, wide bool) error {
-	best, err := p.search(ctx, classes(0), unreachable)
-	if err != nil {
+	if _, err := p.search(ctx, classes(0), most, most); err != nil {
 		return err
 	}
 	low, high := 0, 1 // low can be done; high cannot, once the loop has begun
@@ -19,18 +18,21 @@ func (p *purse) settle(ctx context.Context, classes func(level int) []class, mos
 	}
 	for high-low > 1 {
 		level := low + (high-low)/2
-		s, err := p.search(ctx, classes(level), most)
+		s, err := p.search(ctx, classes(level), most, most)
 		switch {
 		case err == nil && s.best() <= most:
-			best, low = s, level
+			low = level
 		case err == nil || errors.Is(err, ErrNoMix):
 			high = level
 		default:
 			return err
 		}
 	}
-	p.mix = p.spread(best.byValue(), low, wide)
-	return nil
+	best, err := p.search(ctx, classes(low), most, -unreachable)
+	if err == nil {
+		p.mix = p.spread(best.byValue(), low, wide)
+	}
+	return err
 }
 
 // byValue is the best mix as items by value.

@@ -23,7 +23,7 @@ type relaxation struct {
 	classes []class
 	order   []int   // classes, the cheapest for its value first
 	sums    []int64 // how much of the amount each class makes up
-	cost    int64   // not above that of any mix
+	cost    int64   // the smallest that a mix can have, for all it knows
 }
 
 func relax(classes []class, amount int64) *relaxation {
@@ -36,13 +36,22 @@ func relax(classes []class, amount int64) *relaxation {
 		c := classes[j]
 		r.sums[j] = min(amount, c.whole())
 		amount -= r.sums[j]
-		n := r.sums[j] / c.value
-		if c.cost < 0 && n*c.value < r.sums[j] {
-			n++
-		}
-		r.cost += n * c.cost
+		r.cost += r.sums[j]/c.value*c.cost + c.part(r.sums[j]%c.value)
 	}
 	return r
+}
+
+// part is the cost of a cut item, rounded up to the next whole number.
+func (c class) part(sum int64) int64 {
+	hi, lo := bits.Mul64(uint64(sum), magnitude(c.cost)) // sum is below value: the quotient fits
+	n, rest := bits.Div64(hi, lo, uint64(c.value))
+	switch {
+	case c.cost < 0:
+		return -int64(n)
+	case rest > 0:
+		n++
+	}
+	return int64(n)
 }
 
 // whole is the sum of all items of the class.

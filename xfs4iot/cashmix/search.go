@@ -13,6 +13,9 @@ type search struct {
 	amount  int64
 	classes []class
 	layers  []layer // layers[j]: sums of the classes before j; the last is the amount
+
+	fixed     []int // items of each class that are taken beside those searched for
+	fixedCost int64
 }
 
 // layer is the partial sums base, base+step, base+2*step, ...
@@ -27,32 +30,70 @@ const unreachable = math.MaxInt64 / 4
 // optimum. Mixes of real cash lie within the first.
 var gaps = []int64{8, 256, unreachable}
 
+// few is how many partial sums are fewer than looking around the relaxed optimum
+// would need.
+const few = 1 << 13
+
 // search finds the cheapest items that make up the purse's amount at a cost of at
-// most most.
-func (p *purse) search(ctx context.Context, classes []class, most int64) (*search, error) {
+// most most; one that costs at most enough need not be the cheapest.
+func (p *purse) search(ctx context.Context, classes []class, most, enough int64) (*search, error) {
 	relaxed := relax(classes, p.amount)
+	if relaxed.cost > most {
+		return nil, ErrNoMix
+	}
+	s, err := p.far(ctx, relaxed, most, few)
+	if !errors.Is(err, ErrTooComplex) {
+		return s, err
+	}
+	near := p.around(ctx, relaxed, max(enough, relaxed.cost))
+	if near != nil && near.best() <= min(most, max(enough, relaxed.cost)) {
+		return near, nil
+	}
+	if near != nil && near.best() <= most {
+		most = near.best() - 1 // anything better?
+	} else {
+		near = nil
+	}
+	s, err = p.far(ctx, relaxed, most, MaxStates)
+	if near != nil && errors.Is(err, ErrNoMix) {
+		return near, nil
+	}
+	return s, err
+}
+
+// far looks for the cheapest mix up to most among more and more sums, at most
+// states of them.
+func (p *purse) far(ctx context.Context, relaxed *relaxation, most, states int64) (*search, error) {
 	for _, gap := range gaps {
 		limit := min(most, relaxed.cost+gap)
 		if limit < relaxed.cost {
-			return nil, ErrNoMix
+			break
 		}
-		s := &search{amount: p.amount, classes: classes}
-		err := s.run(ctx, relaxed.spans(limit))
-		if err == nil && s.best() <= limit {
-			return s, nil
-		}
-		if err != nil && !errors.Is(err, ErrNoMix) {
-			return nil, err
+		s, err := p.within(ctx, relaxed, limit, states)
+		if err == nil || !errors.Is(err, ErrNoMix) {
+			return s, err
 		}
 		if limit == most {
-			return nil, ErrNoMix
+			break
 		}
 	}
 	return nil, ErrNoMix
 }
 
-func (s *search) run(ctx context.Context, spans []span) error {
-	if err := s.lay(spans); err != nil {
+// within finds the cheapest mix of a cost up to limit, with at most states sums.
+func (p *purse) within(ctx context.Context, relaxed *relaxation, limit, states int64) (*search, error) {
+	s := &search{amount: p.amount, classes: relaxed.classes}
+	if err := s.run(ctx, relaxed.spans(limit), states); err != nil {
+		return nil, err
+	}
+	if s.best() > limit {
+		return nil, ErrNoMix
+	}
+	return s, nil
+}
+
+func (s *search) run(ctx context.Context, spans []span, states int64) error {
+	if err := s.lay(spans, states); err != nil {
 		return err
 	}
 	s.layers[0].cost[0] = 0
@@ -62,20 +103,20 @@ func (s *search) run(ctx context.Context, spans []span) error {
 		}
 		add(s.layers[j], s.layers[j+1], c)
 	}
-	if s.best() >= unreachable {
+	if s.layers[len(s.classes)].cost[0] >= unreachable {
 		return ErrNoMix
 	}
 	return nil
 }
 
 // best is the cost of the whole amount.
-func (s *search) best() int64 { return s.layers[len(s.classes)].cost[0] }
+func (s *search) best() int64 { return s.fixedCost + s.layers[len(s.classes)].cost[0] }
 
 // lay makes the layers: the sums s with s congruent to the amount modulo the
 // common divisor of the larger values, which the larger classes can complete and
 // the smaller ones reach, as far as they are in the spans. An empty layer means
 // that there is no mix.
-func (s *search) lay(spans []span) error {
+func (s *search) lay(spans []span, limit int64) error {
 	k := len(s.classes)
 	reach := s.reach()
 	s.layers = make([]layer, k+1)
@@ -87,7 +128,7 @@ func (s *search) lay(spans []span) error {
 		if n <= 0 {
 			return ErrNoMix
 		}
-		if states += n; states > MaxStates {
+		if states += n; states > limit {
 			return fmt.Errorf("amount %d in %d values: %w", s.amount, k, ErrTooComplex)
 		}
 		l.cost = make([]int64, n)
@@ -187,6 +228,9 @@ func (s *search) counts() []int {
 	for j := len(s.classes) - 1; j >= 0; j-- {
 		counts[j] = chosen(s.layers[j], s.classes[j], sum, s.layers[j+1].at(sum))
 		sum -= int64(counts[j]) * s.classes[j].value
+	}
+	for j, n := range s.fixed {
+		counts[j] += n
 	}
 	return counts
 }

@@ -12,7 +12,7 @@ import (
 func (p *purse) widest(ctx context.Context) error {
 	bonus := p.items() + 1
 	classes := func(level int) []class { return p.wide(level, bonus) }
-	s, err := p.search(ctx, classes(0), unreachable)
+	s, err := p.search(ctx, classes(0), unreachable, -unreachable)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (p *purse) widestWithin(ctx context.Context) error {
 
 // breadthStates bounds the sums times units of one such search; each is cheaper
 // than a state of search.
-const breadthStates = 4 * MaxStates
+const breadthStates = 16 * MaxStates
 
 // breadth splits the first items of the units into classes of one item.
 func (p *purse) breadth() *breadth {
@@ -118,7 +118,7 @@ func (b *breadth) lay() error {
 	for i := range spans {
 		spans[i].high = b.amount
 	}
-	return b.search.lay(spans)
+	return b.search.lay(spans, breadthStates)
 }
 
 func (b *breadth) units() int {
