@@ -195,6 +195,20 @@ func TestAReaderOfVpcdIsServedUntilTheCardIsPulled(t *testing.T) {
 	}
 }
 
+func FuzzNoReaderUpsetsACard(f *testing.F) {
+	f.Add([]byte{0, 1, 1, 0, 1, 4, 0, 5, 0, 0x84, 0, 0, 4})
+	f.Add([]byte{0, 0, 0xFF, 0xFF, 1})
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		ours, theirs := net.Pipe()
+		c, _ := newCard(virtualcard.FilesOptions{})
+		in := virtualcard.InsertOver(theirs, c)
+		go func() { _, _ = io.Copy(io.Discard, ours) }()
+		_, _ = ours.Write(sent)
+		_ = ours.Close()
+		<-in.Done()
+	})
+}
+
 func ExampleNew() {
 	card := virtualcard.New(virtualcard.NewFiles([]byte{0xF0, 1, 2, 3, 4}, virtualcard.FilesOptions{PIN: "1234"}))
 	fmt.Printf("% X\n", card.ATR())

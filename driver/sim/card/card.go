@@ -352,6 +352,7 @@ func Wallet() []Card {
 		{Name: "Staff card", Holder: "OPERATOR 7", Color: "grey", Chip: applet(staff, "OPERATOR 7")},
 		{Name: "Loyalty card", Holder: "CAROL EXAMPLE", Color: "gold", Stripe: true, Tracks: [3]string{"", "0000700815", ""}},
 		{Name: "Blank card", Color: "white"},
+		{Name: "Telephone card", Color: "white", Chip: applet(staff, "MINI"), Length: -1},
 		{Name: "Business card", Holder: "FRANK OF NOWHERE LTD", Color: "white", Length: 1},
 	}
 }

@@ -132,6 +132,25 @@ func TestAllOfACardIsRead(t *testing.T) {
 	}
 }
 
+func TestTheSecurityMarkAloneMustBeRight(t *testing.T) {
+	c := serve(t, card.Options{})
+	if _, code := c.read("Credit card", &cardreader.ReadRawDataCommand{Security: new(true)}); code != "securityFail" {
+		t.Errorf("without a key: %s", code)
+	}
+	simtest.Must(c.client, cardreader.SetKey, &cardreader.SetKeyCommand{KeyValue: bytes.Repeat([]byte{1}, 8)})
+	simtest.Must(c.client, cardreader.ReadRawData, &cardreader.ReadRawDataCommand{Security: new(true)})
+	if err := c.Pull(); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := c.read("Copied card", &cardreader.ReadRawDataCommand{Security: new(true)}); code != "securityFail" {
+		t.Errorf("a copy: %s", code)
+	}
+	got, _ := simtest.Must(c.client, cardreader.ReadRawData, &cardreader.ReadRawDataCommand{Security: new(true), Track2: new(true)})
+	if got.Security.Data != cardreader.ReadRawDataCompletionSecurityDataBadReadLevel {
+		t.Errorf("a copy with its track: %s", got.Security.Data)
+	}
+}
+
 func TestCardsThatDoNotFitAreRefused(t *testing.T) {
 	c := serve(t, card.Options{})
 	if err := c.Insert("Credit card"); err == nil {
@@ -140,6 +159,12 @@ func TestCardsThatDoNotFitAreRefused(t *testing.T) {
 	all := &cardreader.ReadRawDataCommand{Track1: new(true), Track2: new(true), Chip: new(true)}
 	if _, code := c.read("Business card", all); code != "cardTooLong" {
 		t.Errorf("a long card: %s", code)
+	}
+	if err := c.Take(); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := c.read("Telephone card", all); code != "cardTooShort" {
+		t.Errorf("a short card: %s", code)
 	}
 	if err := c.Take(); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package card
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plomb-pos/plomb/driver/sim/chassis"
@@ -146,12 +147,21 @@ func (r *Reader) read(ctx context.Context, cmd *host.Command, req *cardreader.Re
 	if !r.in.Stripe && r.in.Chip == nil && (stripes || is(req.Chip)) {
 		return nil, invalidMedia.fail("the card has neither stripe nor chip")
 	}
+	if r.securityAlone(req) && r.mark() != cardreader.ReadRawDataCompletionSecurityDataReadLevel1 {
+		return nil, host.Fail(cardreader.ReadRawDataErrorCodeSecurityFail, "the security module answers "+string(r.mark()))
+	}
 	if stripes && r.in.Stripe {
 		if err := cmd.Event(r.tracks()); err != nil {
 			return nil, err
 		}
 	}
 	return r.data(req), nil
+}
+
+// securityAlone says whether the security mark is all that was asked for.
+func (r *Reader) securityAlone(req *cardreader.ReadRawDataCommand) bool {
+	others := []*bool{req.Track1, req.Track2, req.Track3, req.Chip, req.Watermark, req.MemoryChip, req.Track1Front, req.Track1JIS, req.Track3JIS, req.Ddi}
+	return is(req.Security) && !slices.ContainsFunc(others, is)
 }
 
 func is(b *bool) bool { return b != nil && *b }
