@@ -45,7 +45,9 @@ func serve(t *testing.T, o epp.Options) (*epp.EPP, *simtest.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, simtest.Serve(t, e.Service())
+	c := simtest.Serve(t, e.Service())
+	simtest.Must(c, common.Status, nil) // connected for good: no event is missed
+	return e, c
 }
 
 func unhex(t testing.TB, s string) []byte {

@@ -38,7 +38,8 @@ type Entering struct {
 	Active []string `json:"active"`
 }
 
-// Button is a key of the keypad with its place.
+// Button is a key of the keypad with its place: pixels of the touch screen, or for
+// physical keys thousandths of the pad (frame 0) and pixels beside the screen.
 type Button struct {
 	Key    string `json:"key"`
 	Shift  string `json:"shift,omitzero"`
@@ -115,7 +116,7 @@ func (e *EPP) buttons() []Button {
 	out := []Button{}
 	for i, f := range e.frames(m) {
 		for _, k := range f.Keys {
-			out = append(out, Button{Key: k.Key, Shift: k.ShiftKey, Frame: i, X: number(k.XPos), Y: number(k.YPos), Width: number(k.XSize), Height: number(k.YSize)})
+			out = append(out, Button{Key: k.Key, Shift: k.ShiftKey, Frame: i, X: number(f.XPos) + number(k.XPos), Y: number(f.YPos) + number(k.YPos), Width: number(k.XSize), Height: number(k.YSize)})
 		}
 	}
 	return out
