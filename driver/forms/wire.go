@@ -42,6 +42,15 @@ func (f *Form) Query() (*printer.GetQueryFormCompletionForm, error) {
 	return out, out.Validate()
 }
 
+// FromQuery takes a form as Printer.GetQueryForm describes it.
+func FromQuery(wire *printer.GetQueryFormCompletionForm) (*Form, error) {
+	f := new(Form)
+	if err := convert(wire, f); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // QueryFields gives one field of a form, or all for "", for Printer.GetQueryField;
 // nil when there is no such field. Fields of subforms are named SUBFORM.FIELD.
 func (f *Form) QueryFields(name string) (map[string]*printer.GetQueryFieldCompletionFieldsValue, error) {

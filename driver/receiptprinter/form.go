@@ -20,6 +20,9 @@ func (s *Service) printForm(ctx context.Context, cmd *host.Command, req *printer
 	case JobForm:
 		return nil, s.jobOutcome(ctx, req)
 	}
+	if f := s.loaded(req.FormName); f != nil {
+		return nil, s.clientForm(ctx, cmd, f, req)
+	}
 	return nil, host.Fail(printer.PrintFormErrorCodeFormNotFound, "the forms are "+Form+" and "+JobForm)
 }
 
@@ -139,10 +142,6 @@ func cuts(doc paper.Doc) bool {
 	return false
 }
 
-func (s *Service) formList(context.Context, *host.Command, *printer.GetFormListCommand) (*printer.GetFormListCompletion, error) {
-	return &printer.GetFormListCompletion{FormList: []string{Form, JobForm}}, nil
-}
-
 // queryForm describes a form. Its width is the paper's, in columns of the normal
 // font.
 func (s *Service) queryForm(_ context.Context, _ *host.Command, req *printer.GetQueryFormCommand) (*printer.GetQueryFormCompletion, error) {
@@ -154,6 +153,10 @@ func (s *Service) queryForm(_ context.Context, _ *host.Command, req *printer.Get
 	case JobForm:
 		fields[FieldJob] = s.field(0, printer.GetQueryFormCompletionFormFieldsValueClassRequired)
 	default:
+		if f := s.loaded(req.FormName); f != nil {
+			out, err := f.Query()
+			return &printer.GetQueryFormCompletion{Form: out}, err
+		}
 		return nil, host.Fail(printer.GetQueryFormErrorCodeFormNotFound, "the forms are "+Form+" and "+JobForm)
 	}
 	return &printer.GetQueryFormCompletion{Form: &printer.GetQueryFormCompletionForm{

@@ -15,6 +15,12 @@
 // form's size (Printer.GetQueryForm, unit rowColumn). Printer.PrintRaw takes bytes
 // in the printer's own language, for tools that have them.
 //
+// Clients may bring forms of their own (Printer.SetForm, Printer.LoadDefinition; see
+// package forms). Such a form is drawn and printed as a picture as wide as the paper,
+// at 203 dots to the inch and up to half a metre long, with a cut where mediaControl
+// asks for one. It has no job id: it is printed each time that it is sent. These
+// forms are known until the service ends.
+//
 // # What the completion means
 //
 //	success        it is on paper: the printer has confirmed it
@@ -67,6 +73,7 @@ import (
 	"sync"
 
 	"github.com/plomb-pos/plomb/driver/escpos"
+	"github.com/plomb-pos/plomb/driver/forms"
 	"github.com/plomb-pos/plomb/receipt/paper"
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/host"
@@ -95,8 +102,9 @@ type Service struct {
 	service *host.Service
 	jobs    *Memory
 
-	mu    sync.Mutex // guards paper
+	mu    sync.Mutex // guards what follows
 	paper escpos.Paper
+	forms map[string]*forms.Form // of clients; replaced whole
 }
 
 // New makes the service for a printer. The caller adds [Service.XFS] to a host and
@@ -115,6 +123,13 @@ func New(name string, d Device, m *Memory) *Service {
 	host.Handle(s.service, printer.Reset, s.reset)
 	host.Handle(s.service, printer.GetFormList, s.formList)
 	host.Handle(s.service, printer.GetQueryForm, s.queryForm)
+	host.Handle(s.service, printer.GetQueryField, s.queryField)
+	host.Handle(s.service, printer.GetMediaList, s.mediaList)
+	host.Handle(s.service, printer.GetQueryMedia, s.queryMedia)
+	host.Handle(s.service, printer.SetForm, s.setForm)
+	host.Handle(s.service, printer.LoadDefinition, s.loadDefinition)
+	host.Handle(s.service, printer.MediaExtents, s.mediaExtents)
+	host.Handle(s.service, printer.ClearBuffer, s.clearBuffer)
 	if now := d.Status(); now.Connected {
 		s.Report(now)
 	}

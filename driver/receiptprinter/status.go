@@ -23,7 +23,7 @@ func declaration(p escpos.Profile) host.Declaration {
 			Common:  &common.StatusProperties{Device: common.DeviceStarting},
 			Printer: printerStatus(escpos.PaperUnknown),
 		},
-		Events: []xfs4iot.Event{&printer.PaperThresholdEvent{}},
+		Events: []xfs4iot.Event{&printer.PaperThresholdEvent{}, &printer.DefinitionLoadedEvent{}},
 	}
 }
 

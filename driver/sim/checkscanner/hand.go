@@ -170,7 +170,7 @@ func (s *Scanner) Acts() []panel.Act {
 		{Name: "insert", Label: "Insert cheques", Kind: panel.Hand, Do: s.insertAct, Args: []panel.Arg{
 			{Name: "count", Label: "How many", Default: "1", Number: true}, {Name: "payee", Label: "Payee", Default: "Kiosk am Eck"},
 			{Name: "amount", Label: "Amount", Default: "12.50"}, {Name: "codeline", Label: "Code line", Default: "⑆123456789⑆ 0012345⑈"},
-			{Name: "defect", Label: "Defect of the last", Choices: Defects(), Default: Sound}}},
+			{Name: "defect", Label: "Defect of the last", Choices: append([]string{none}, Defects()[1:]...), Default: none}}},
 		do(panel.Hand, "take", "Take the cheques", s.Take),
 		{Name: "reject", Label: "Insert a bunch that is rejected", Kind: panel.Hand, Args: []panel.Arg{{Name: "reason", Label: "Reason", Default: "metal",
 			Choices: []string{"long", "thick", "double", "transport", "shutter", "removed", "metal", "foreignItems", "other"}}},
@@ -188,6 +188,9 @@ func (s *Scanner) Acts() []panel.Act {
 	}
 }
 
+// none is what the page calls Sound.
+const none = "none"
+
 // insertAct numbers the cheques of a bunch; the defect is the last one's.
 func (s *Scanner) insertAct(v panel.Values) error {
 	n := v.Int("count")
@@ -198,7 +201,9 @@ func (s *Scanner) insertAct(v panel.Values) error {
 	for i := range bunch {
 		bunch[i] = Cheque{Number: fmt.Sprintf("%06d", i+1), Payee: v["payee"], Amount: v["amount"], CodeLine: strings.TrimSpace(v["codeline"] + " " + strconv.Itoa(1000+i))}
 	}
-	bunch[n-1].Defect = v["defect"]
+	if v["defect"] != none {
+		bunch[n-1].Defect = v["defect"]
+	}
 	return s.Insert(bunch...)
 }
 
