@@ -35,6 +35,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/xfs4iot/deposit"
 	"github.com/plomb-pos/plomb/xfs4iot/storage"
 )
 
@@ -59,6 +60,10 @@ type Setup struct {
 	High     int  // items from which it counts as nearly full; 0: 9/10 of Capacity
 	MediaIn  bool // takes items of a transaction
 	Retract  bool // takes what nobody took
+
+	// Envelopes says how many empty ones the device still has beside a unit of kind
+	// Deposit; nil: none are given out. It is called with the device's lock held.
+	Envelopes func() deposit.StorageStatusEnvSupply
 }
 
 // Counts are durable.

@@ -175,7 +175,12 @@ func (u *unit) deposit() *deposit.Storage {
 	case state == "":
 		state = deposit.StorageStatusDepContainerOk
 	}
-	return &deposit.Storage{Status: &deposit.StorageStatus{DepContainer: state, NumOfDeposits: new(u.counts.total())}}
+	out := &deposit.Storage{Status: &deposit.StorageStatus{DepContainer: state, NumOfDeposits: new(u.counts.total())}}
+	if u.Envelopes != nil {
+		out.Capabilities = &deposit.StorageCapabilities{EnvSupply: deposit.StorageCapabilitiesEnvSupplyMotorized}
+		out.Status.EnvSupply = u.Envelopes()
+	}
+	return out
 }
 
 func (u *unit) printer() *printer.Storage {

@@ -116,14 +116,25 @@ func New(name string, o Options) (*Depository, error) {
 	if o.FS == nil && o.Directory != "" {
 		o.FS = durable.OS{}
 	}
+	d := &Depository{name: name, full: o.Envelopes, supply: o.Envelopes, toner: maxToner, printer: true, slot: slotEmpty, shutter: shutterClosed}
 	rack, err := bin.Open(o.FS, o.Directory, bin.Setup{
-		Unit: Container, ID: "ENV", Position: "container", Kind: bin.Deposit, Capacity: o.Capacity, MediaIn: true, Retract: true,
+		Unit: Container, ID: "ENV", Position: "container", Kind: bin.Deposit, Capacity: o.Capacity, MediaIn: true, Retract: true, Envelopes: d.envelopes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("depository %s: %w", name, err)
 	}
-	return &Depository{name: name, full: o.Envelopes, rack: rack, supply: o.Envelopes, toner: maxToner, printer: true,
-		slot: slotEmpty, shutter: shutterClosed}, nil
+	d.rack = rack
+	return d, nil
+}
+
+func (d *Depository) envelopes() deposit.StorageStatusEnvSupply {
+	switch {
+	case d.supply == 0:
+		return deposit.StorageStatusEnvSupplyEmpty
+	case d.supply <= lowSupply:
+		return deposit.StorageStatusEnvSupplyLow
+	}
+	return deposit.StorageStatusEnvSupplyOk
 }
 
 // Class names its picture.

@@ -58,8 +58,13 @@ func TestAnEnvelopeIsPrintedOnAndCounted(t *testing.T) {
 		t.Error(diff)
 	}
 	got, _ := simtest.Must(c, storage.GetStorage, &storage.GetStorageCommand{})
-	if n := *got.Storage[depository.Container].Deposit.Status.NumOfDeposits; n != 1 {
-		t.Errorf("%d deposits counted", n)
+	if u := got.Storage[depository.Container].Deposit; *u.Status.NumOfDeposits != 1 || u.Status.EnvSupply != "ok" {
+		t.Errorf("storage %+v", u.Status)
+	}
+	d.SetSupply(5, 10)
+	got, _ = simtest.Must(c, storage.GetStorage, &storage.GetStorageCommand{})
+	if s := got.Storage[depository.Container].Deposit.Status.EnvSupply; s != "low" {
+		t.Errorf("five envelopes are %s", s)
 	}
 }
 
