@@ -21,11 +21,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
+	"strings"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/plomb-pos/plomb/xfs4iot"
+	"github.com/plomb-pos/plomb/xfs4iot/client"
 )
 
 // Target is what to check and how to reach it.
@@ -33,11 +33,18 @@ type Target struct {
 	URL        string             // of a service, not of a publisher
 	Publisher  string             // URL of the publisher that should list it; empty: not checked
 	Generation xfs4iot.Generation // of the messages sent
-	TLS        *tls.Config
+	Client     client.Options     // how to connect: Credentials or TLS for wss URLs
+
+	// TLS is another way to give Client.TLS.
+	TLS *tls.Config
 
 	// Long is a command that is queued, runs until cancelled and changes nothing.
 	// Its header needs Name and Version only. nil: rules that need it are not run.
 	Long *xfs4iot.Message
+
+	// Stir is a command that succeeds and makes the service send at least one
+	// unsolicited event. nil: rules about such events are not run.
+	Stir *xfs4iot.Message
 
 	Patience time.Duration // for one answer; default 3 s
 }
@@ -49,6 +56,10 @@ type Rule struct {
 	long     bool // needs Target.Long
 	check    func(context.Context, *bench) error
 }
+
+// Ours tells whether the rule is our reading where the specification's sources are
+// silent; another maker's service may fail it and still conform.
+func (r Rule) Ours() bool { return strings.Contains(r.Sentence, "(ours)") }
 
 // Result is how one rule went.
 type Result struct {
@@ -66,6 +77,38 @@ func (r Result) String() string {
 		return fmt.Sprintf("FAILED   %-10s %s: %v", r.Rule.ID, r.Rule.Sentence, r.Err)
 	}
 	return fmt.Sprintf("passed   %-10s %s", r.Rule.ID, r.Rule.Sentence)
+}
+
+// Line is a result as machines read it.
+type Line struct {
+	ID       string `json:"id"`
+	Sentence string `json:"sentence"`
+	Result   string `json:"result"` // "passed", "failed" or "notRun"
+	Ours     bool   `json:"ours,omitzero"`
+	Error    string `json:"error,omitzero"` // of a failed one
+}
+
+// Line gives the result as machines read it; its JSON is stable.
+func (r Result) Line() Line {
+	l := Line{ID: r.Rule.ID, Sentence: r.Rule.Sentence, Result: "passed", Ours: r.Rule.Ours()}
+	switch {
+	case r.NotRun:
+		l.Result = "notRun"
+	case r.Err != nil:
+		l.Result, l.Error = "failed", r.Err.Error()
+	}
+	return l
+}
+
+// Failed counts the rules that a service broke.
+func Failed(results []Result) int {
+	n := 0
+	for _, r := range results {
+		if r.Err != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Run checks every rule, one after the other.
@@ -105,17 +148,18 @@ type bench struct {
 
 func (b *bench) close() {
 	for _, p := range b.peers {
-		_ = p.ws.CloseNow()
+		_ = p.raw.Close()
 	}
 }
 
 // peer is one raw connection.
 type peer struct {
-	ws  *websocket.Conn
-	t   Target
-	raw []byte // the last message received, as it came
+	raw  *client.Raw
+	t    Target
+	last []byte // the last message received, as it came
 
-	running map[int64]bool // accepted and not completed
+	running     map[int64]bool     // accepted and not completed
+	unsolicited []*xfs4iot.Message // passed over so far
 }
 
 func (b *bench) dial(ctx context.Context) (*peer, error) { return b.dialTo(ctx, b.target.URL) }
@@ -123,13 +167,15 @@ func (b *bench) dial(ctx context.Context) (*peer, error) { return b.dialTo(ctx, 
 func (b *bench) dialTo(ctx context.Context, url string) (*peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.target.Patience)
 	defer cancel()
-	web := &http.Client{Transport: &http.Transport{TLSClientConfig: b.target.TLS}}
-	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: web})
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+	o := b.target.Client
+	if b.target.TLS != nil {
+		o.TLS = b.target.TLS
 	}
-	ws.SetReadLimit(xfs4iot.DefaultBytes)
-	p := &peer{ws: ws, t: b.target, running: map[int64]bool{}}
+	raw, err := client.DialRaw(ctx, url, o)
+	if err != nil {
+		return nil, err
+	}
+	p := &peer{raw: raw, t: b.target, running: map[int64]bool{}}
 	b.peers = append(b.peers, p)
 	return p, nil
 }
@@ -151,7 +197,7 @@ func (p *peer) send(ctx context.Context, id int64, name, version, payload string
 func (p *peer) write(ctx context.Context, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.t.Patience)
 	defer cancel()
-	return p.ws.Write(ctx, websocket.MessageText, []byte(text))
+	return p.raw.Send(ctx, []byte(text))
 }
 
 func (p *peer) status(ctx context.Context, id int64) error {
@@ -173,16 +219,19 @@ func (p *peer) next(ctx context.Context) (*xfs4iot.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.t.Patience)
 	defer cancel()
 	for {
-		_, data, err := p.ws.Read(ctx)
+		data, err := p.raw.Receive(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("no answer: %w", err)
 		}
-		p.raw = data
+		p.last = data
 		m, err := xfs4iot.Decode(data, xfs4iot.Limits{})
 		if err != nil && m.Header.Type != xfs4iot.TypeAcknowledge {
 			return nil, fmt.Errorf("%.200s: %w", data, err)
 		}
-		if m.Header.Type != xfs4iot.TypeUnsolicited && !p.duringCommand(m.Header) {
+		switch {
+		case m.Header.Type == xfs4iot.TypeUnsolicited:
+			p.unsolicited = append(p.unsolicited, m)
+		case !p.duringCommand(m.Header):
 			return m, nil
 		}
 	}
@@ -215,7 +264,7 @@ func (p *peer) expect(ctx context.Context, typ xfs4iot.Type, id int64, code stri
 		got = string(h.Status)
 	}
 	if h.Type != typ || h.RequestID != id || code != "" && got != code {
-		return m, fmt.Errorf("want %s of %d with %q, got %.200s", typ, id, code, p.raw)
+		return m, fmt.Errorf("want %s of %d with %q, got %.200s", typ, id, code, p.last)
 	}
 	return m, nil
 }
@@ -244,7 +293,7 @@ func (p *peer) completion(ctx context.Context, id int64, code xfs4iot.Completion
 		return nil, fmt.Errorf("completion of %d: %w", id, err)
 	}
 	if m.Header.Type != xfs4iot.TypeCompletion || m.Header.RequestID != id || m.Header.CompletionCode != code {
-		return m, fmt.Errorf("want completion of %d with %s, got %.200s", id, code, p.raw)
+		return m, fmt.Errorf("want completion of %d with %s, got %.200s", id, code, p.last)
 	}
 	return m, nil
 }
@@ -259,13 +308,13 @@ func (p *peer) alive(ctx context.Context, id int64) error {
 }
 
 // closed reads until the service closes the connection and gives the close code.
-func (p *peer) closed(ctx context.Context) (websocket.StatusCode, error) {
+func (p *peer) closed(ctx context.Context) (int, error) {
 	for {
 		if _, err := p.next(ctx); err != nil {
 			if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 				return 0, errors.New("the connection was not closed")
 			}
-			return websocket.CloseStatus(err), nil
+			return client.CloseCode(err), nil
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
 	"github.com/plomb-pos/plomb/xfs4iot/servicepublisher"
@@ -16,7 +15,7 @@ import (
 
 // Rules lists the rules in the order in which Run checks them.
 func Rules() []Rule {
-	return slices.Concat(envelopeRules, refusalRules, commonRules, courseRules)
+	return slices.Concat(envelopeRules, generationRules, refusalRules, commonRules, versionRules, courseRules, lineRules, eventRules, guardRules)
 }
 
 var envelopeRules = []Rule{
@@ -42,7 +41,7 @@ func sameGeneration(ctx context.Context, b *bench) error {
 			return err
 		}
 		if m.Generation != b.target.Generation {
-			return fmt.Errorf("%s has the shape of %s: %.200s", typ, m.Generation, p.raw)
+			return fmt.Errorf("%s has the shape of %s: %.200s", typ, m.Generation, p.last)
 		}
 	}
 	return nil
@@ -139,6 +138,16 @@ var refusalRules = []Rule{
 	{"refuse-9", "a completion sent by a client is refused with invalidMessage, or the connection is closed", false, refused(`{"header":{"type":"completion","name":"Common.Status","requestId":1,"version":"2.0","completionCode":"success"}}`, xfs4iot.StatusInvalidMessage)},
 	{"refuse-10", "a payload that is not an object is refused with invalidMessage, or the connection is closed", false, refused(`{"header":{"type":"command","name":"Common.Status","requestId":1,"version":"2.0"},"payload":[1]}`, xfs4iot.StatusInvalidMessage)},
 	{"refuse-11", "text that is not UTF-8 closes the connection with code 1007", false, notUTF8},
+	{"refuse-13", "a negative requestId is refused with invalidRequestID, or the connection is closed", false, refused(`{"header":{"type":"command","name":"Common.Status","requestId":-1,"version":"2.0"}}`, xfs4iot.StatusInvalidRequestID)},
+	{"refuse-14", "a requestId with a fraction is refused with invalidRequestID, or the connection is closed", false, refused(`{"header":{"type":"command","name":"Common.Status","requestId":1.5,"version":"2.0"}}`, xfs4iot.StatusInvalidRequestID)},
+	{"refuse-15", "a requestId of a thousand digits is refused with invalidRequestID, or the connection is closed", false, refused(`{"header":{"type":"command","name":"Common.Status","requestId":`+strings.Repeat("9", 1000)+`,"version":"2.0"}}`, xfs4iot.StatusInvalidRequestID)},
+	{"refuse-16", "a message without header is refused with invalidMessage, or the connection is closed", false, refused(`{"payload":{}}`, xfs4iot.StatusInvalidMessage)},
+	{"refuse-17", "a message of an unknown type is refused with invalidMessage, or the connection is closed", false, refused(`{"header":{"type":"wish","name":"Common.Status","requestId":1,"version":"2.0"}}`, xfs4iot.StatusInvalidMessage)},
+	{"refuse-18", "a command without name is refused with invalidMessage, or the connection is closed", false, refused(`{"header":{"type":"command","requestId":1,"version":"2.0"}}`, xfs4iot.StatusInvalidMessage)},
+	{"refuse-19", "an acknowledgement sent by a client is refused with invalidMessage, or the connection is closed", false, refused(`{"header":{"type":"acknowledge","name":"Common.Status","requestId":1,"version":"2.0"}}`, xfs4iot.StatusInvalidMessage)},
+	{"refuse-20", "data after the message is refused with invalidMessage, or the connection is closed (ours)", false, refused(`{"header":{"type":"command","name":"Common.Status","requestId":1,"version":"2.0"}}{}`, xfs4iot.StatusInvalidMessage)},
+	{"refuse-21", "an empty message is refused with invalidMessage, or the connection is closed", false, refused(``, xfs4iot.StatusInvalidMessage)},
+	{"refuse-22", "a version that is not of the form 1.0 is refused with invalidMessage, or the connection is closed (ours)", false, refused(`{"header":{"type":"command","name":"Common.Status","requestId":1,"version":"new"}}`, xfs4iot.StatusInvalidMessage)},
 	{"refuse-12", "a requestId in use is refused with invalidRequestID", true, idInUse},
 }
 
@@ -162,7 +171,7 @@ func refused(text string, want xfs4iot.Status) func(context.Context, *bench) err
 		case errors.Is(err, context.DeadlineExceeded):
 			return errors.New("neither refused nor closed")
 		case err == nil && (m.Header.Type != xfs4iot.TypeAcknowledge || m.Header.Status != want):
-			return fmt.Errorf("want %s, got %.200s", want, p.raw)
+			return fmt.Errorf("want %s, got %.200s", want, p.last)
 		case err == nil:
 			if err := p.alive(ctx, 77); err != nil {
 				return fmt.Errorf("afterwards: %w", err)
@@ -171,6 +180,9 @@ func refused(text string, want xfs4iot.Status) func(context.Context, *bench) err
 		return other.alive(ctx, 1)
 	}
 }
+
+// closeNotUTF8 is the close code of RFC 6455 for text that is not UTF-8.
+const closeNotUTF8 = 1007
 
 func notUTF8(ctx context.Context, b *bench) error {
 	p, err := b.dial(ctx)
@@ -181,7 +193,7 @@ func notUTF8(ctx context.Context, b *bench) error {
 		return err
 	}
 	code, err := p.closed(ctx)
-	if err == nil && code != websocket.StatusInvalidFramePayloadData {
+	if err == nil && code != closeNotUTF8 {
 		return fmt.Errorf("closed with %d", code)
 	}
 	return err
@@ -516,7 +528,7 @@ func disconnect(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	_ = leaver.ws.CloseNow()
+	_ = leaver.raw.Close()
 	return stayer.endLong(ctx, 1, 2)
 }
 
