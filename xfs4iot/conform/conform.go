@@ -111,33 +111,49 @@ func Failed(results []Result) int {
 	return n
 }
 
-// Run checks every rule, one after the other.
+// Run checks every rule, one after the other. Rules that have nothing to look at in
+// this target (events without Target.Stir, what a generation has no field for, minors
+// of a service that has none) are left out.
 func Run(ctx context.Context, t Target) []Result {
 	var results []Result
 	for _, rule := range Rules() {
-		results = append(results, Check(ctx, t, rule))
+		if r, concerned := check(ctx, t, rule); concerned {
+			results = append(results, r)
+		}
 	}
 	return results
 }
 
-// errNotApplicable is returned by a check that has nothing to look at.
-var errNotApplicable = errors.New("not applicable")
+// What a check returns that cannot judge: errNotApplicable is reported as not run,
+// errNothing is left out of Run.
+var (
+	errNotApplicable = errors.New("not applicable")
+	errNothing       = errors.New("nothing to look at")
+)
 
 // Check runs one rule.
 func Check(ctx context.Context, t Target, rule Rule) Result {
+	r, _ := check(ctx, t, rule)
+	return r
+}
+
+func check(ctx context.Context, t Target, rule Rule) (r Result, concerned bool) {
 	if t.Patience == 0 {
 		t.Patience = 3 * time.Second
 	}
 	if rule.long && t.Long == nil {
-		return Result{Rule: rule, NotRun: true}
+		return Result{Rule: rule, NotRun: true}, true
 	}
 	b := &bench{target: t}
 	defer b.close()
-	err := rule.check(ctx, b)
-	if errors.Is(err, errNotApplicable) {
-		return Result{Rule: rule, NotRun: true}
+	switch err := rule.check(ctx, b); {
+	case errors.Is(err, errNothing):
+		return Result{Rule: rule, NotRun: true}, false
+	case errors.Is(err, errNotApplicable):
+		return Result{Rule: rule, NotRun: true}, true
+	default:
+		return Result{Rule: rule, Err: err}, true
 	}
-	return Result{Rule: rule, Err: err}
 }
 
 // bench is what one check works with: any number of connections to the target.

@@ -26,7 +26,7 @@ func otherGeneration(ctx context.Context, b *bench) error {
 
 func versionsRepeat(ctx context.Context, b *bench) error {
 	if b.target.Generation == xfs4iot.Gen2021 {
-		return errNotApplicable
+		return errNothing
 	}
 	p, err := b.dial(ctx)
 	if err != nil {
@@ -181,7 +181,7 @@ func setOffered(ctx context.Context, b *bench) error {
 	}
 	commands, events := offers(list)
 	if commands["Common.SetVersions"] == nil {
-		return errNotApplicable
+		return errNothing
 	}
 	if err := p.send(ctx, 2, "Common.SetVersions", "2.0", `{"commands":`+majors(commands)+`,"events":`+majors(events)+`}`, 0); err != nil {
 		return err
@@ -198,7 +198,7 @@ func setSome(ctx context.Context, b *bench) error {
 
 func olderMinor(ctx context.Context, b *bench) error {
 	if b.target.Generation == xfs4iot.Gen2021 {
-		return errNotApplicable
+		return errNothing
 	}
 	p, err := b.dial(ctx)
 	if err != nil {
@@ -216,7 +216,7 @@ func olderMinor(ctx context.Context, b *bench) error {
 			}
 		}
 	}
-	return errNotApplicable
+	return errNothing
 }
 
 var lineRules = []Rule{
@@ -385,7 +385,7 @@ func fullQueue(ctx context.Context, b *bench) error {
 	}
 	limit := queueLimit(list, b.target.Long.Header.Name)
 	if limit == 0 || limit > manyEnough {
-		return errNotApplicable
+		return errNothing
 	}
 	refused := int64(0)
 	for id := int64(2); id < int64(limit)+5 && refused == 0; id++ {
@@ -507,7 +507,7 @@ var eventRules = []Rule{
 // stir sends the command that causes events, and gives two clients that were there.
 func (b *bench) stir(ctx context.Context) (sender, other *peer, err error) {
 	if b.target.Stir == nil {
-		return nil, nil, errNotApplicable
+		return nil, nil, errNothing
 	}
 	for _, p := range []**peer{&sender, &other} {
 		if *p, err = b.dial(ctx); err != nil {
