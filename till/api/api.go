@@ -16,11 +16,14 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -138,6 +141,11 @@ func trimBrackets(s string) string {
 // answer runs a route and writes its refusal, if any.
 func (h *handler) answer(route Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			body := &hurried{ReadCloser: r.Body, control: http.NewResponseController(w)}
+			defer body.rest()
+			r.Body = body
+		}
 		if !route.Open && !h.node.SignedIn(token(r)) {
 			writeError(w, "", h.node.Words(&till.Refusal{Kind: till.Unauthenticated, Code: "not-signed-in"}))
 			return
@@ -145,6 +153,40 @@ func (h *handler) answer(route Route) http.HandlerFunc {
 		if err := route.serve(h, w, r); err != nil {
 			writeError(w, "", h.node.Words(err))
 		}
+	}
+}
+
+// bodyPatience is how long a request's body may take from its first byte that is
+// waited for to its last one: whoever sends more slowly holds nothing open.
+var bodyPatience = 30 * time.Second
+
+// hurried is a body with a deadline.
+type hurried struct {
+	io.ReadCloser
+	control *http.ResponseController
+	running bool
+	late    bool
+}
+
+func (b *hurried) Read(p []byte) (int, error) {
+	if !b.running {
+		b.running = true
+		_ = b.control.SetReadDeadline(time.Now().Add(bodyPatience)) // a connection without deadlines has no slow readers
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.rest()
+	}
+	b.late = errors.Is(err, os.ErrDeadlineExceeded)
+	return n, err
+}
+
+// rest ends the deadline: the answer may take longer. It stays where it has passed,
+// or the server would wait for the rest of the body before it answers.
+func (b *hurried) rest() {
+	if b.running && !b.late {
+		b.running = false
+		_ = b.control.SetReadDeadline(time.Time{})
 	}
 }
 
