@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/plomb-pos/plomb/driver/sim/cash/vault"
 	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
 	"github.com/plomb-pos/plomb/xfs4iot/common"
@@ -87,6 +88,8 @@ func (d *Device) outcome(ctx context.Context, err error) error {
 	switch {
 	case err != nil && d.vault.Failed() != nil:
 		return fault(err.Error())
+	case errors.Is(err, vault.ErrSize):
+		return &xfs4iot.Error{Code: xfs4iot.NotEnoughSpace, Description: err.Error()}
 	case !errors.Is(err, errPower):
 		return err
 	}

@@ -156,6 +156,9 @@ const (
 	maxFile  = 8 << 20
 )
 
+// ErrSize is returned by Change for a state that has become too large to be kept.
+var ErrSize = errors.New("the notes' account is too large")
+
 // Open reads the state in a folder, which must exist; where there is none the
 // cassettes are new and hold what stock says. With fsys nil nothing is kept.
 // Cassettes that the folder does not know yet begin with their stock.
@@ -234,6 +237,9 @@ func (v *Vault) Change(do func(*State) error) error {
 	}
 	if v.fsys != nil {
 		data, err := json.Marshal(next, json.Deterministic(true))
+		if err == nil && len(data) > maxFile {
+			return fmt.Errorf("%d bytes: %w", len(data), ErrSize) // it could not be read again
+		}
 		if err == nil {
 			// A crash here leaves the state before or after the change, whole.
 			err = durable.Replace(v.fsys, v.file, data)

@@ -238,6 +238,24 @@ func TestAFailingDiskStopsEverything(t *testing.T) {
 	}
 }
 
+func TestAStateThatCouldNotBeReadAgainIsRefused(t *testing.T) {
+	disk := powercut.New()
+	if err := disk.Mkdir("/cash"); err != nil {
+		t.Fatal(err)
+	}
+	v, err := vault.Open(disk, "/cash", stock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = v.Change(func(s *vault.State) error { return s.Remember("much", strings.Repeat("x", 9<<20)) })
+	if !errors.Is(err, vault.ErrSize) || v.Failed() != nil {
+		t.Errorf("%v, failed: %v", err, v.Failed())
+	}
+	if _, err := vault.Open(disk, "/cash", nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsNoAccountIsRefused(t *testing.T) {
 	disk := powercut.New()
 	if err := disk.Mkdir("/cash"); err != nil {
