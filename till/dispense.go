@@ -20,8 +20,9 @@ import (
 // docs/design/0003-devices-dial-out.md has the table.
 
 const (
-	// maxPayments is how many orders may wait; beyond that the change comes from the drawer.
-	maxPayments = 16
+	// maxPayments: one order at a time. What comes meanwhile is paid from the drawer, not
+	// later, when whoever it was for has gone.
+	maxPayments = 1
 	// takePatience is how long cash lies at the output before it is taken back.
 	takePatience = time.Minute
 	// settleGrace is between two readings that have to agree that nothing was
@@ -73,22 +74,30 @@ func (n *Node) dispenseState() *DispenseState {
 	return &DispenseState{Intent: n.paying.intent.Index, Amount: n.paying.intent.Intent.Amount, State: n.paying.state, Decide: n.paying.decide}
 }
 
-// payChange has the change of a receipt paid out, where there is a dispenser. It
-// reports whether it will be tried.
-func (n *Node) payChange(index uint64, d *sale.Document, actor fiscal.Actor) bool {
-	if d.Change <= 0 || d.Mode == sale.Training || !n.devices.HasDispenser() {
-		return false
+// payChange has the change of a receipt paid out, where there is a dispenser, and says
+// what the screen is to show of it. The book is held.
+func (n *Node) payChange(index uint64, d *sale.Document, actor fiscal.Actor) Printed {
+	switch {
+	case d.Change <= 0 || d.Mode == sale.Training || !n.devices.HasDispenser():
+		return ""
+	case n.cashBusy():
+		n.notices.put(notice{id: "change", level: "error", code: "not-dispensed", values: n.cashWords(d.Change)})
+		return PrintedNo
 	}
-	return n.pay(payment{actor: actor, entry: index, amount: d.Change})
+	n.pay(payment{actor: actor, entry: index, amount: d.Change})
+	return PrintPending
 }
 
-func (n *Node) pay(p payment) bool {
-	select {
-	case n.payments <- p:
-		return true
-	default:
-		return false
-	}
+// cashBusy reports whether an order waits, is under way or unsettled. The book is held.
+func (n *Node) cashBusy() bool {
+	_, open := n.state.Dispensing()
+	return open || n.paysNow
+}
+
+// pay hands an order to the goroutine that pays; cashBusy was false. The book is held.
+func (n *Node) pay(p payment) {
+	n.paysNow = true
+	n.payments <- p // it has room: one order at a time
 }
 
 // dispense settles what the last run left open, then pays out one order after the
@@ -106,6 +115,9 @@ func (n *Node) dispense(ctx context.Context) error {
 			return nil
 		case p := <-n.payments:
 			n.payOut(ctx, p)
+			n.mu.Lock()
+			n.paysNow = false
+			n.mu.Unlock()
 		}
 	}
 }
@@ -183,9 +195,9 @@ func (n *Node) settleCash(ctx context.Context, order fiscal.OpenIntent, certain 
 type settling struct {
 	n       *Node
 	order   fiscal.OpenIntent
-	certain bool      // nothing sent can still arrive
-	rejects int       // how often the stacker was emptied
-	since   time.Time // cash lies at the output
+	certain bool          // nothing sent can still arrive
+	rejects int           // how often the stacker was emptied
+	since   time.Duration // cash lies at the output; uptime, 0: it does not
 }
 
 // step reads the device once and acts on it; true when the outcome is durable.
@@ -248,12 +260,12 @@ func (s *settling) putAway(ctx context.Context) {
 
 // atOutput waits for the customer, and takes back what nobody takes.
 func (s *settling) atOutput(ctx context.Context) {
-	now := s.n.opts.Now()
-	if s.since.IsZero() {
+	now := s.n.opts.Uptime()
+	if s.since == 0 {
 		s.since = now
 	}
 	s.n.showPaying(s.order, payingTake, false)
-	if now.Sub(s.since) < s.n.opts.TakePatience {
+	if now-s.since < s.n.opts.TakePatience {
 		s.n.devices.AwaitCash(ctx, readPause)
 		return
 	}

@@ -204,13 +204,18 @@ func TestWhatTheDispenserDoesNotKnowAPersonDecides(t *testing.T) {
 		t.Errorf("state = %+v, notices %+v", s.Dispense, s.Notices)
 	}
 	boss.Refuse("dispense-open", "drawer.close", "amount", 10500)
-	sellBread(boss) // selling goes on; its change comes from the drawer
+	if sold := sellBread(boss); sold.Dispensed != till.PrintedNo { // selling goes on; its change comes from the drawer
+		t.Errorf("second receipt = %+v", sold)
+	}
 	boss.Refuse("no-open-dispense", "dispense.decide", "intent", 1, "paid", true, "reason", "x")
 	if a := boss.Send(map[string]any{"id": tilltest.NewID(time.Now()), "do": "dispense.decide",
 		"args": tilltest.Args("intent", s.Dispense.Intent, "paid", true, "reason", "the customer has it"), "approval": approval(staff.Supervisor)}); a.Error != nil {
 		t.Fatalf("%+v", *a.Error)
 	}
 	boss.Until(func(s till.State) bool { return s.Dispense == nil })
+	if shop.link.Paid() != 151 {
+		t.Errorf("the customers have %d, want the first change only", shop.link.Paid())
+	}
 	admin := shop.As(staff.Administrator)
 	admin.Until(func(till.State) bool {
 		var list till.EntriesAnswer

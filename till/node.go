@@ -79,6 +79,7 @@ type Node struct {
 	compared  bool                // the vault was held against the journal
 	left      []fiscal.OpenIntent // under way when the last run ended
 	paying    *paying             // cash whose outcome is open
+	paysNow   bool                // an order was handed over and is not ended
 	setupCode string
 	setupHash []byte
 	damaged   bool

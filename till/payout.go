@@ -19,7 +19,7 @@ func readDispenser(c *call, _ sessionKey) error {
 // orderCash records the intent to pay out behind the command's other entries, and
 // hands it over once all is durable.
 func (c *call) orderCash(entry uint64, amount money.Amount) error {
-	if _, open := c.n.state.Dispensing(); open {
+	if c.n.cashBusy() {
 		return refuse(Refused, "dispense-open")
 	}
 	before, ok := c.ready.(*devices.CashReading)
@@ -30,13 +30,12 @@ func (c *call) orderCash(entry uint64, amount money.Amount) error {
 	intent := c.n.cashIntent(p, before)
 	p.intent = &fiscal.OpenIntent{Index: c.n.state.Size + uint64(len(c.bodies)), Intent: *intent}
 	c.record(intent)
+	c.after(func() { c.n.paysNow = true })
 	c.finish = func(ctx context.Context, r *recorded) (any, error) {
 		if err := r.ticket.Wait(ctx); err != nil {
 			return nil, because(Unavailable, "stopping", err)
 		}
-		if !c.n.pay(p) { // cannot happen: one order at a time
-			c.n.opts.Log.Error("dispense: too many orders wait", "intent", p.intent.Index)
-		}
+		c.n.payments <- p // it has room: one order at a time
 		return c.result, nil
 	}
 	return nil
@@ -135,7 +134,7 @@ func decideDispense(c *call) error {
 // clearDispenser puts away what lies between the units and the customer, after an
 // order was decided by a person.
 func clearDispenser(c *call) error {
-	if _, open := c.n.state.Dispensing(); open {
+	if c.n.cashBusy() {
 		return refuse(Refused, "dispense-open")
 	}
 	c.record(&fiscal.DeviceState{Device: c.n.devices.DispenserName(), State: "cleared", Cause: "asked by " + string(c.who.ID)})

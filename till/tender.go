@@ -181,9 +181,7 @@ func (n *Node) finishReceipt(ctx context.Context, r *recorded, jobs []printJob, 
 	}
 	n.mu.Lock()
 	last.Code = code
-	if n.payChange(last.Index, document, actor) {
-		last.Dispensed = PrintPending
-	}
+	last.Dispensed = n.payChange(last.Index, document, actor)
 	shown := *last
 	n.mu.Unlock()
 	result := answer(&shown)

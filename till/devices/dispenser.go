@@ -67,18 +67,38 @@ func readCash(ctx context.Context, conn *client.Conn) (*CashReading, error) {
 	if err != nil && !unsupported(err) {
 		return nil, err
 	}
+	r := &CashReading{Presented: string(present.PresentState)}
+	r.Counts, err = counts(ctx, conn, kinds)
+	for range maxLooks {
+		if err != nil {
+			return nil, err
+		}
+		status, err := client.Do(ctx, conn, common.Status, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.sensors(status.CashDispenser)
+		again, err := counts(ctx, conn, kinds)
+		if err == nil && slices.Equal(again, r.Counts) {
+			return r, nil
+		}
+		r.Counts = again
+	}
+	return nil, errors.Join(err, errRestless)
+}
+
+// maxLooks is how often a reading is taken when the device moves cash by itself, back
+// from the output for instance, between its counts and its sensors.
+const maxLooks = 5
+
+var errRestless = errors.New("the counts change while they are read")
+
+func counts(ctx context.Context, conn *client.Conn, kinds *cashmanagement.GetBankNoteTypesCompletion) ([]CashCount, error) {
 	held, err := client.Do(ctx, conn, storage.GetStorage, nil)
 	if err != nil {
 		return nil, err
 	}
-	status, err := client.Do(ctx, conn, common.Status, nil)
-	if err != nil {
-		return nil, err
-	}
-	r := &CashReading{Presented: string(present.PresentState)}
-	r.sensors(status.CashDispenser)
-	r.Counts, err = countsOf(held, kinds)
-	return r, err
+	return countsOf(held, kinds)
 }
 
 func unsupported(err error) bool {
@@ -88,6 +108,7 @@ func unsupported(err error) bool {
 
 // sensors reads where cash lies; several outputs count as one.
 func (r *CashReading) sensors(s *cashdispenser.Status) {
+	r.Output = ""
 	if s == nil {
 		r.Stacker, r.Output = "unknown", "unknown"
 		return
