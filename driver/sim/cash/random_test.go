@@ -2,14 +2,17 @@ package cash_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/plomb-pos/plomb/driver/sim/cash"
 	"github.com/plomb-pos/plomb/driver/sim/cash/vault"
 	"github.com/plomb-pos/plomb/driver/sim/simtest"
 	"github.com/plomb-pos/plomb/internal/powercut"
+	"github.com/plomb-pos/plomb/xfs4iot"
 	"github.com/plomb-pos/plomb/xfs4iot/cashacceptor"
 	"github.com/plomb-pos/plomb/xfs4iot/cashdispenser"
 	"github.com/plomb-pos/plomb/xfs4iot/cashmanagement"
@@ -81,7 +84,26 @@ func (p player) step() (string, error) {
 	steps = append(steps, steps[0], steps[0], steps[0], steps[1], steps[1], steps[1], steps[2], steps[3]) // what a shop does most
 	i := p.rng.IntN(len(steps))
 	err := steps[i]()
+	p.defined(err)
 	return fmt.Sprintf("%d: %v", i, err), err
+}
+
+// defined checks that a command ended with a code that its description has.
+func (p player) defined(err error) {
+	var e *xfs4iot.Error
+	if !errors.As(err, &e) {
+		return
+	}
+	if e.Code == xfs4iot.InternalError {
+		p.t.Errorf("%v", e)
+	}
+	for _, i := range []xfs4iot.Interface{cashdispenser.Description, cashacceptor.Description, cashmanagement.Description, storage.Description} {
+		for _, cmd := range i.Commands {
+			if cmd.Name == e.Command && e.ErrorCode != "" && !slices.Contains(cmd.ErrorCodes, e.ErrorCode) {
+				p.t.Errorf("%v: no code of this command", e)
+			}
+		}
+	}
 }
 
 // insert sends CashIn and puts notes in once it waits for some.

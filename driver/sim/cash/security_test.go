@@ -2,6 +2,8 @@ package cash_test
 
 import (
 	"encoding/hex"
+	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -130,6 +132,34 @@ func TestATokenPaysForWhatWasStackedBeforePowerWasLost(t *testing.T) {
 	}
 	if again := nonce(t, c); again == n || again[:16] <= n[:16] {
 		t.Errorf("nonce %s after %s: its counter did not go on", again, n)
+	}
+}
+
+// Power is lost at every operation of the disk while nonces are given out; a device
+// that is started then gives none whose counter was given before.
+//
+// Requirement: XFS-14
+func TestNoNonceComesTwiceWhereverPowerIsLost(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	disk := powercut.New()
+	if err := errors.Join(disk.Mkdir("/cash"), disk.SyncDir("/")); err != nil {
+		t.Fatal(err)
+	}
+	o := cash.Options{Directory: "/cash", FS: disk}
+	_, c := secured(t, o)
+	last := nonce(t, c)
+	var after []*powercut.Disk
+	disk.Before(func(powercut.Op) { after = append(after, disk.Cut(rng, powercut.AnyKeep(rng))) })
+	for range 3 {
+		n := nonce(t, c)
+		for _, cut := range after {
+			_, again := secured(t, cash.Options{Directory: "/cash", FS: cut})
+			if got := nonce(t, again); got[:16] <= last[:16] {
+				t.Fatalf("seed %d: %s after %s", seed, got, last)
+			}
+		}
+		after, last = nil, n
 	}
 }
 

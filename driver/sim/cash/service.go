@@ -3,6 +3,7 @@ package cash
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/plomb-pos/plomb/driver/sim/cash/vault"
 	"github.com/plomb-pos/plomb/xfs4iot"
@@ -46,13 +47,28 @@ func (d *Device) events() []xfs4iot.Event {
 
 // job is a command under way, with the device's lock held.
 type job struct {
-	ctx context.Context
-	cmd *host.Command
+	ctx  context.Context
+	cmd  *host.Command
+	info xfs4iot.CommandInfo
 }
 
-// event sends an event of the command; one that its client does not hear any more
-// is no reason to stop.
-func (j job) event(e xfs4iot.Event) { _ = j.cmd.Event(e) }
+// event sends an event, if it is one that the command may send; one that its client
+// does not hear any more is no reason to stop.
+func (j job) event(e xfs4iot.Event) {
+	if slices.ContainsFunc(j.info.Events, func(r xfs4iot.EventRef) bool { return r.Name == e.EventName() }) {
+		_ = j.cmd.Event(e)
+	}
+}
+
+// defined turns an errorCode that the command does not have into sequenceError:
+// several commands move notes in the same way, and not all have the same codes.
+func (j job) defined(err error) error {
+	var e *xfs4iot.Error
+	if !errors.As(err, &e) || e.ErrorCode == "" || slices.Contains(j.info.ErrorCodes, e.ErrorCode) {
+		return err
+	}
+	return &xfs4iot.Error{Code: xfs4iot.SequenceError, Description: e.ErrorCode + ": " + e.Description}
+}
 
 // serve makes a handler that runs with the lock held and shows the status
 // afterwards. A device without power or with a broken memory does nothing.
@@ -63,9 +79,10 @@ func serve[Req, Resp any](d *Device, s *host.Service, c xfs4iot.Command[Req, Res
 		if err := d.ready(); err != nil {
 			return nil, err
 		}
-		resp, err := do(job{ctx, cmd}, req)
+		j := job{ctx, cmd, c.Info()}
+		resp, err := do(j, req)
 		d.Show(d.status())
-		return resp, d.outcome(ctx, err)
+		return resp, d.outcome(ctx, j.defined(err))
 	})
 }
 
