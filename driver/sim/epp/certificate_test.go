@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"math/big"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func maker(t testing.TB) *epp.Factory {
 	return f
 }
 
-func host(t testing.TB, name string) epp.Party {
+func keyHost(t testing.TB, name string) epp.Party {
 	t.Helper()
 	p, err := maker(t).Host(name)
 	if err != nil {
@@ -72,8 +73,8 @@ func load(option keymanagement.LoadCertificateCommandLoadOption, signer keymanag
 // Requirement: XFS-07
 func TestLoadCertificateTakesEachSigner(t *testing.T) {
 	_, c := serve(t, epp.Options{})
-	f, one, two, three := maker(t), host(t, "first host"), host(t, "second host"), host(t, "third host")
-	stranger := host(t, "stranger")
+	f, one, two, three := maker(t), keyHost(t, "first host"), keyHost(t, "second host"), keyHost(t, "third host")
+	stranger := keyHost(t, "stranger")
 	for _, step := range []struct {
 		name string
 		req  *keymanagement.LoadCertificateCommand
@@ -103,9 +104,33 @@ func TestLoadCertificateTakesEachSigner(t *testing.T) {
 	}
 }
 
+// TR-34 leaves the tag of the inner message away (annex B.11).
+func TestATR34RebindTokenIsTaken(t *testing.T) {
+	_, c := serve(t, epp.Options{})
+	one, two := keyHost(t, "first KDH"), keyHost(t, "second KDH")
+	simtest.Must(c, keymanagement.LoadCertificate, load("newHost", "ca", alone(t, one.Certificate)))
+	var info struct {
+		Type    asn1.ObjectIdentifier
+		Content asn1.RawValue `asn1:"explicit,tag:0"`
+	}
+	if _, err := asn1.Unmarshal(alone(t, two.Certificate), &info); err != nil {
+		t.Fatal(err)
+	}
+	var inner asn1.RawValue
+	if _, err := asn1.Unmarshal(info.Content.FullBytes, &inner); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := simtest.Must(c, keymanagement.StartKeyExchange, nil)
+	token, err := cms.Sign(rand.Reader, one.Key, cms.IdentityOf(one.Certificate), cms.SignedData, inner.Bytes, []cms.Attribute{cms.OctetString(cms.RandomNonce, r.RandomItem)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	simtest.Must(c, keymanagement.LoadCertificate, load("replaceHost", "certHost", token))
+}
+
 func TestARandomNumberMustComeBackWithANewHost(t *testing.T) {
 	_, c := serve(t, epp.Options{})
-	f, one, two := maker(t), host(t, "one"), host(t, "two")
+	f, one, two := maker(t), keyHost(t, "one"), keyHost(t, "two")
 	simtest.Must(c, keymanagement.LoadCertificate, load("newHost", "ca", alone(t, one.Certificate)))
 	simtest.Must(c, keymanagement.StartKeyExchange, nil)
 	if got := code(simtest.Do(c, keymanagement.LoadCertificate, load("replaceHost", "ca", handover(t, f.Authority, make([]byte, 16), two.Certificate)))); got != "randomInvalid" {
@@ -121,7 +146,7 @@ func TestARandomNumberMustComeBackWithANewHost(t *testing.T) {
 
 func TestARevokedHostIsNotLoaded(t *testing.T) {
 	_, c := serve(t, epp.Options{})
-	f, h := maker(t), host(t, "revoked")
+	f, h := maker(t), keyHost(t, "revoked")
 	der, err := cms.Certificates([]*x509.Certificate{h.Certificate}, revocations(t, f.Authority, h.Certificate.SerialNumber))
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +275,7 @@ func TestKeyPairsHaveTheExponentThatIsAskedFor(t *testing.T) {
 // it enciphers for the device.
 func TestAHostLoadsAKeyByTheSignatureScheme(t *testing.T) {
 	_, c := serve(t, epp.Options{})
-	f, h := maker(t), host(t, "host")
+	f, h := maker(t), keyHost(t, "host")
 	public := x509.MarshalPKCS1PublicKey(&h.Key.PublicKey)
 	verify := &keymanagement.ImportKeyCommandVerifyAttributes{CryptoMethod: "rsassaPkcs1V15", HashAlgorithm: "sha256"}
 	hostKey := &keymanagement.ImportKeyCommand{Key: "HOST", Value: public, KeyAttributes: attributes("S0", "R", "V"),
@@ -303,7 +328,7 @@ func signature(t testing.TB, key *rsa.PrivateKey, data []byte) []byte {
 
 func TestAKeyTokenLoadsAKey(t *testing.T) {
 	e, c := serve(t, epp.Options{})
-	f, h := maker(t), host(t, "KDH")
+	f, h := maker(t), keyHost(t, "KDH")
 	device, err := e.Certificate()
 	if err != nil {
 		t.Fatal(err)
@@ -355,7 +380,7 @@ func TestAKeyTokenLoadsAKey(t *testing.T) {
 
 func TestAPrivateKeyInABlockSigns(t *testing.T) {
 	_, c := serve(t, epp.Options{Keys: []epp.Preset{preset("KBPK", "K1", "A", "D", aes256)}})
-	h := host(t, "signer")
+	h := keyHost(t, "signer")
 	text, err := keyblock.Wrap(unhex(t, aes256), header('D', "S0", 'R', 'S'), x509.MarshalPKCS1PrivateKey(h.Key), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -374,7 +399,7 @@ func TestAPrivateKeyInABlockSigns(t *testing.T) {
 
 func TestInitializationNeedsAProofWhereTheDeviceIsSecured(t *testing.T) {
 	_, c := serve(t, epp.Options{Secured: true, Keys: []epp.Preset{preset("CMAC", "M6", "A", "V", aes128), preset("KEY", "P0", "T", "E", double)}})
-	f, h := maker(t), host(t, "host")
+	f, h := maker(t), keyHost(t, "host")
 	simtest.Must(c, keymanagement.LoadCertificate, load("newHost", "ca", alone(t, h.Certificate)))
 	remove := func(method keymanagement.AuthenticationMethod, key string, data []byte) string {
 		return code(simtest.Do(c, keymanagement.DeleteKey, &keymanagement.DeleteKeyCommand{Key: "KEY", Authentication: &keymanagement.DeleteKeyCommandAuthentication{Method: method, Key: key, Data: data}}))
@@ -431,7 +456,7 @@ func FuzzLoadCertificate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	h := host(f, "host")
+	h := keyHost(f, "host")
 	f.Add(alone(f, h.Certificate), true)
 	f.Add(handover(f, made.Authority, nil, h.Certificate), false)
 	f.Fuzz(func(t *testing.T, der []byte, fresh bool) { _ = e.Offer(der, fresh) })

@@ -79,6 +79,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/plomb-pos/plomb/driver/keystore"
 	"github.com/plomb-pos/plomb/driver/sim/chassis"
@@ -102,7 +103,7 @@ type Options struct {
 	Factory *Factory   `json:"-" toml:"-"` // who made the device; nil: one of its own
 	FS      durable.FS `json:"-" toml:"-"` // in place of the operating system's, for tests
 	// Chip sends an APDU to the chip card that is wired to the PIN pad, for PresentIDC;
-	// nil: none is.
+	// nil: none is. It must not call the device.
 	Chip func(protocol string, apdu []byte) ([]byte, error) `json:"-" toml:"-"`
 }
 
@@ -185,6 +186,9 @@ const (
 )
 
 func (e *EPP) loadPresets() error {
+	if !slices.ContainsFunc(e.o.Keys, func(p Preset) bool { return !slices.Contains(e.store.Names(), p.Name) }) {
+		return nil
+	}
 	return e.store.Change(func(c *keystore.Contents) error {
 		for _, p := range e.o.Keys {
 			if _, there := c.Keys[p.Name]; there {

@@ -271,6 +271,7 @@ func (e *EPP) wait(ctx context.Context, cmd *host.Command, n *entry) error {
 		return chassis.Broken("a key is stuck")
 	}
 	e.forgetEntries()
+	n.digits = make([]byte, 0, 64)                           // never moved, so that forget overwrites all there is
 	n.send = func(k keyboard.KeyEvent) { _ = cmd.Event(&k) } // only a client that is gone misses it
 	if err := e.announce(cmd, n.mode); err != nil {
 		return err

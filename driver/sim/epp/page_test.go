@@ -10,7 +10,7 @@ import (
 	"github.com/plomb-pos/plomb/driver/sim/simtest"
 	"github.com/plomb-pos/plomb/internal/browsertest"
 	"github.com/plomb-pos/plomb/xfs4iot/client"
-	xfshost "github.com/plomb-pos/plomb/xfs4iot/host"
+	"github.com/plomb-pos/plomb/xfs4iot/host"
 	"github.com/plomb-pos/plomb/xfs4iot/keyboard"
 )
 
@@ -36,7 +36,7 @@ func TestAPersonEntersAPINOnThePage(t *testing.T) {
 	xfs, page := listen(t), listen(t)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- sim.Serve(ctx, devices, xfs, page, xfshost.Config{VendorName: "test"}) }()
+	go func() { served <- sim.Serve(ctx, devices, xfs, page, host.Config{VendorName: "test"}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
