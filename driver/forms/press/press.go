@@ -58,10 +58,11 @@ func NewPage(width, height int) *Page {
 // PNG encodes the page.
 func (p *Page) PNG() ([]byte, error) { return PNG(p.Image) }
 
-// PNG encodes a picture.
+// PNG encodes a picture, quickly rather than small: pages are looked at once.
 func PNG(img image.Image) ([]byte, error) {
 	var out bytes.Buffer
-	if err := png.Encode(&out, img); err != nil {
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := encoder.Encode(&out, img); err != nil {
 		return nil, fmt.Errorf("encode page: %w", err)
 	}
 	return out.Bytes(), nil
