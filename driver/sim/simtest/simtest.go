@@ -66,6 +66,11 @@ func connect(t testing.TB, url string) *Client {
 	}
 	c.Conn = conn
 	t.Cleanup(func() { conn.Close() })
+	// The handshake ends before the service counts the connection among its own: only
+	// an answer proves that no event is missed from here on.
+	if _, err := client.Do(t.Context(), conn, common.Status, nil); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
