@@ -16,6 +16,7 @@ export function Tendering({ basket, onClose, onTender }) {
   const [digits, setDigits] = useState('');
   const [type, setType] = useState(state.shop.tenders[0] ?? 'cash');
   const [currency, setCurrency] = useState('');
+  const [tip, setTip] = useState(0);
   const [busy, setBusy] = useState(false);
   const back = basket.mode === 'return';
   const due = type === 'cash' ? basket.dueCash ?? basket.due : basket.due;
@@ -24,8 +25,9 @@ export function Tendering({ basket, onClose, onTender }) {
   const pay = async (amount) => {
     if (busy) return;
     setBusy(true);
-    await onTender({ type, ...(amount === undefined ? {} : { amount }), ...(currency ? { currency } : {}), complete: true });
+    await onTender({ type, ...(amount === undefined ? {} : { amount }), ...(currency ? { currency } : {}), ...(tip ? { tip } : {}), complete: true });
     setDigits('');
+    setTip(0);
     setBusy(false);
   };
   const enter = () => pay(digits ? typed(digits, 0) : undefined);
@@ -40,10 +42,12 @@ export function Tendering({ basket, onClose, onTender }) {
             <button type="button" key=${name} class="type" aria-pressed=${type === name} data-test=${`tender-${name}`}
               onClick=${() => (setType(name), setCurrency(''))}><${Icon} name=${name} />${t(`tender.${name}`)}</button>`)}
         </div>
-        ${type === 'cash' && state.shop.currencies.length > 0 && !back && html`
-          <div class="types small" role="group" aria-label=${t('tender.currency')}>
-            ${['', ...state.shop.currencies.map((c) => c.code)].map((c) => html`
+        ${!back && html`
+          <div class="types small">
+            ${type === 'cash' && state.shop.currencies.length > 0 && ['', ...state.shop.currencies.map((c) => c.code)].map((c) => html`
               <button type="button" key=${c} class="chip" aria-pressed=${currency === c} onClick=${() => setCurrency(c)}>${c || state.shop.currency}</button>`)}
+            <button type="button" class="chip" aria-pressed=${tip > 0} data-test="tip" disabled=${busy || !(digits || tip)}
+              onClick=${() => (setTip(digits ? typed(digits, 0) : 0), setDigits(''))}>${tip ? t('tender.tip.of', { amount: f.money(tip) }) : t('tender.tip')}</button>
           </div>`}
         ${basket.tenders.length > 0 && html`
           <ul class="taken" data-test="taken">

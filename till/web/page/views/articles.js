@@ -3,10 +3,10 @@ import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { Icon } from '../parts/icons.js';
 import { useTill } from '../till.js';
 
-/** @typedef {{differences?: unknown[], problems?: unknown[], added?: number, changed?: number, removed?: number}} Trial */
+/** @typedef {{differences?: Difference[], problems?: Problem[], added?: number, changed?: number, removed?: number}} Trial */
 
-/** @param {unknown} row a sentence, or an object whose values are shown */
-const said = (row) => (typeof row === 'string' ? row : Object.values(/** @type {object} */ (row ?? {})).map(String).join(' · '));
+/** @typedef {{sku: string, name: string, what: "added"|"changed"|"removed", fields?: string[]}} Difference */
+/** @typedef {{line: number, sku: string, text: string}} Problem */
 
 export function Articles() {
   const { t, run, say } = useTill();
@@ -31,8 +31,8 @@ export function Articles() {
     <section class="card" data-test="articles-import">
       <p>${t('articles.words')}</p>
       <label class="drop"><${Icon} name="box" /><b>${t('articles.file')}</b><input type="file" accept=".csv,text/csv" onChange=${(/** @type {any} */ e) => read(e.currentTarget.files?.[0])} /></label>
-      ${problems.length > 0 && html`<h2>${t('articles.problems', { count: problems.length })}</h2><ul class="plain-list">${problems.slice(0, 50).map((p, i) => html`<li key=${i}>${said(p)}</li>`)}</ul>`}
-      ${trial && html`<h2>${t('articles.differences', { count: differences.length })}</h2><ul class="plain-list">${differences.slice(0, 200).map((d, i) => html`<li key=${i}>${said(d)}</li>`)}</ul>
+      ${problems.length > 0 && html`<h2>${t('articles.problems', { count: problems.length })}</h2><ul class="plain-list">${problems.slice(0, 50).map((p, i) => html`<li key=${i}>${p.line ? t('articles.line', { line: p.line }) : ''} ${p.text}</li>`)}</ul>`}
+      ${trial && html`<h2>${t('articles.differences', { count: differences.length })}</h2><ul class="plain-list">${differences.slice(0, 200).map((d, i) => html`<li key=${i}><b>${d.name}</b> ${d.sku} · ${t(`articles.what.${d.what}`)}</li>`)}</ul>
         <div class="card-acts"><button type="button" class="button big primary" disabled=${differences.length === 0} onClick=${take}>${t('articles.take')}</button></div>`}
     </section>`;
 }

@@ -39,7 +39,7 @@ function Profile({ profile }) {
   const { t, run, say, may } = useTill();
   const [changed, setChanged] = useState(/** @type {Record<string, string>} */ ({}));
   const fixed = profile.fixed ?? [];
-  const open = Object.keys(profile.shop).filter((n) => !fixed.includes(n));
+  const open = Object.keys(profile.shop).filter((n) => !fixed.includes(n) && n !== 'roles'); // roles are no line of text
   /** @param {string} name */
   const label = (name) => (t(`shop.${name}`) === `shop.${name}` ? name : t(`shop.${name}`));
   /** @param {string} name @param {string} value */
