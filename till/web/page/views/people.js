@@ -23,7 +23,7 @@ export function People() {
         ${staff.people.map((p) => html`<li key=${p.id}><button type="button" class="row" disabled=${!may('people.change')} onClick=${() => setEdited(p)}>
           <span class="entry-index">${p.id}</span><span class="row-main"><b>${p.name}</b><small>${named(p.role)}${p.active ? '' : ` · ${t('people.inactive')}`}</small></span></button></li>`)}
       </ul>
-      ${may('people.add') && html`<div class="card-acts"><button type="button" class="button primary" data-test="people-add" onClick=${() => setEdited({ role: 'operator', active: true })}><${Icon} name="plus" />${t('people.add')}</button></div>`}
+      ${answer && may('people.add') && html`<div class="card-acts"><button type="button" class="button primary" data-test="people-add" onClick=${() => setEdited({ role: 'operator', active: true })}><${Icon} name="plus" />${t('people.add')}</button></div>`}
     </section>
     ${edited && html`<${Edit} person=${edited} staff=${staff} onClose=${() => (setEdited(null), again())} />`}`;
 }
