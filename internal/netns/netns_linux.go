@@ -94,10 +94,21 @@ func (h *Host) Try(program string, args ...string) error {
 	return h.Command(program, args...).Run()
 }
 
-// DialContext dials from the host, in the form that net/http wants.
+// DialContext dials from the host, in the form that net/http wants; the address is
+// an IP address.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return inside(h, func() (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, network, address) })
+}
+
+// Listen listens on the host.
+func (h *Host) Listen(network, address string) (net.Listener, error) {
+	return inside(h, func() (net.Listener, error) { return net.Listen(network, address) })
+}
+
+// inside makes a socket in the host's namespace, to which it belongs from then on.
+func inside[T any](h *Host, open func() (T, error)) (T, error) {
 	type result struct {
-		conn net.Conn
+		made T
 		err  error
 	}
 	done := make(chan result, 1)
@@ -105,15 +116,14 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 		// A thread that has been in another namespace is not given back: it ends with
 		// its goroutine.
 		runtime.LockOSThread()
-		if err := enter(h.name); err != nil {
-			done <- result{nil, err}
-			return
+		var r result
+		if r.err = enter(h.name); r.err == nil {
+			r.made, r.err = open()
 		}
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		done <- result{conn, err}
+		done <- r
 	}()
 	r := <-done
-	return r.conn, r.err
+	return r.made, r.err
 }
 
 func enter(name string) error {
