@@ -39,6 +39,7 @@ var may = map[string][]string{
 
 	// trust in software
 	"update/manifest": nil,
+	"update/frame":    {"update/manifest"},
 	"update/slot":     {"update/manifest", "internal/durable"},
 
 	// programs

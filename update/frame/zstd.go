@@ -1,0 +1,105 @@
+package frame
+
+import (
+	"bytes"
+	sysbzip "compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/dsnet/compress/bzip2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// deflate compresses with the best ratio; dict is a raw dictionary or nil.
+func deflate(data, dict []byte) ([]byte, error) {
+	if dict == nil {
+		return plainEncoder().EncodeAll(data, nil), nil
+	}
+	e, err := zstd.NewWriter(nil, append(encoderOptions(), zstd.WithEncoderDictRaw(1, dict), zstd.WithWindowSize(window(len(dict)+len(data))))...)
+	if err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	defer e.Close()
+	return e.EncodeAll(data, nil), nil
+}
+
+func encoderOptions() []zstd.EOption {
+	return []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)}
+}
+
+// window is the power of two that holds n bytes.
+func window(n int) int {
+	size := zstd.MinWindowSize
+	for size < n {
+		size *= 2
+	}
+	return min(size, maxMemory)
+}
+
+var plainEncoder = sync.OnceValue(func() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(false))
+	if err != nil {
+		panic(err) // such options are valid: shown by every test
+	}
+	return e
+})
+
+// maxMemory bounds what one frame or stream may become, whatever it says of itself.
+const maxMemory = 8 << 20
+
+// errLong says that data would become more than the frame has.
+var errLong = errors.New("longer than it may be")
+
+// inflate gives size bytes at most.
+func inflate(wire, dict []byte, size int64) ([]byte, error) {
+	opts := []zstd.DOption{
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMemory), zstd.WithDecoderMaxWindow(maxMemory), zstd.WithDecoderLowmem(true),
+	}
+	if dict != nil {
+		opts = append(opts, zstd.WithDecoderDictRaw(1, dict))
+	}
+	d, err := zstd.NewReader(nil, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	defer d.Close()
+	out, err := d.DecodeAll(wire, make([]byte, 0, min(size, 2<<20)))
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	if int64(len(out)) > size {
+		return nil, errLong
+	}
+	return out, nil
+}
+
+// bzip compresses with bzip2; only makers of packs do.
+func bzip(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := bzip2.NewWriter(&out, &bzip2.WriterConfig{Level: bzip2.BestCompression})
+	if err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// unbzip gives size bytes; the standard library reads.
+func unbzip(wire []byte, size int64) ([]byte, error) {
+	out := make([]byte, size)
+	r := sysbzip.NewReader(bytes.NewReader(wire))
+	if _, err := io.ReadFull(r, out); err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	if n, _ := r.Read(make([]byte, 1)); n != 0 {
+		return nil, errLong
+	}
+	return out, nil
+}
