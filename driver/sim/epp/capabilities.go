@@ -16,6 +16,10 @@ import (
 // for: DUKPT keys (B1) encipher PIN blocks and data and make MACs too, cards' keys
 // (E7) PIN blocks.
 func (e *EPP) capabilities() common.CapabilitiesCompletion {
+	vendor := "" // without an HSM
+	if e.o.HSM {
+		vendor = "plomb (simulated)"
+	}
 	return common.CapabilitiesCompletion{
 		Common: &common.CapabilityProperties{ServiceVersion: "1.0", AntiFraudModule: new(true), PowerSaveControl: new(false),
 			DeviceInformation: []common.DeviceInformation{{ModelName: "simulated encrypting PIN pad", SerialNumber: serialNumber}}},
@@ -23,7 +27,7 @@ func (e *EPP) capabilities() common.CapabilitiesCompletion {
 		Keyboard:      e.keyboardCapabilities(),
 		PinPad:        e.pinPadCapabilities(),
 		Crypto:        cryptoCapabilities(),
-		German:        &german.Capabilities{HsmVendor: "plomb (simulated)"},
+		German:        &german.Capabilities{HsmVendor: vendor},
 	}
 }
 
