@@ -344,6 +344,46 @@ func TestWithTwoCurrenciesAndALimitEachGetsItsShare(t *testing.T) {
 	})
 }
 
+// What is found near the relaxed optimum is a mix, and the bound is one.
+func TestTheRelaxedOptimumBoundsEveryMix(t *testing.T) {
+	found, proven := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		var list []cashmix.Unit
+		have, sum := map[int64]int{}, int64(0)
+		for i := range rapid.IntRange(1, 12).Draw(t, "units") {
+			u := cashmix.Unit{ID: fmt.Sprint(i), Currency: "EUR", Value: rapid.Int64Range(1, 90).Draw(t, "value"), Count: rapid.IntRange(1, 20).Draw(t, "count")}
+			list = append(list, u)
+			have[u.Value] += u.Count
+			sum += u.Value * int64(rapid.IntRange(0, u.Count).Draw(t, "in it"))
+		}
+		want, exists := fewest(list, max(1, sum))
+		cost, bound, items, ok := cashmix.Around(list, max(1, sum))
+		if exists && bound > int64(want) {
+			t.Fatalf("%v: %d items are enough, the bound is %d", list, want, bound)
+		}
+		if !ok {
+			return
+		}
+		found++
+		total, n := int64(0), 0
+		for value, count := range items {
+			if count < 0 || count > have[value] {
+				t.Fatalf("%d items of %d, %d are there", count, value, have[value])
+			}
+			total, n = total+value*int64(count), n+count
+		}
+		if total != max(1, sum) || int64(n) != cost || n < want {
+			t.Fatalf("%v: %v is %d in %d items at cost %d, want %d in %d", list, items, total, n, cost, sum, want)
+		}
+		if cost == bound {
+			proven++
+		}
+	})
+	if found == 0 || proven == 0 {
+		t.Errorf("%d found, %d of them proven the best", found, proven)
+	}
+}
+
 // Requirement: XFS-09
 func TestRoomsFullOfRealMoneyAreAnswered(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 9))

@@ -38,10 +38,11 @@ func (p *purse) settle(ctx context.Context, classes func(level int) []class, mos
 // byValue is the best mix as items by value.
 func (s *search) byValue() map[int64]int {
 	out := map[int64]int{}
+	for value, n := range s.fixed {
+		out[value] += n
+	}
 	for j, n := range s.counts() {
-		if n > 0 {
-			out[s.classes[j].value] += n
-		}
+		out[s.classes[j].value] += n
 	}
 	return out
 }

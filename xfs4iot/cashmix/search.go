@@ -14,7 +14,7 @@ type search struct {
 	classes []class
 	layers  []layer // layers[j]: sums of the classes before j; the last is the amount
 
-	fixed     []int // items of each class that are taken beside those searched for
+	fixed     map[int64]int // items by value that are taken beside those searched for
 	fixedCost int64
 }
 
@@ -30,9 +30,9 @@ const unreachable = math.MaxInt64 / 4
 // optimum. Mixes of real cash lie within the first.
 var gaps = []int64{8, 256, unreachable}
 
-// few is how many partial sums are fewer than looking around the relaxed optimum
-// would need.
-const few = 1 << 13
+// few is how many partial sums are looked at before only those around the relaxed
+// optimum are.
+const few = 1 << 16
 
 // search finds the cheapest items that make up the purse's amount at a cost of at
 // most most; one that costs at most enough need not be the cheapest.
@@ -228,9 +228,6 @@ func (s *search) counts() []int {
 	for j := len(s.classes) - 1; j >= 0; j-- {
 		counts[j] = chosen(s.layers[j], s.classes[j], sum, s.layers[j+1].at(sum))
 		sum -= int64(counts[j]) * s.classes[j].value
-	}
-	for j, n := range s.fixed {
-		counts[j] += n
 	}
 	return counts
 }

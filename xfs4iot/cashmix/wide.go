@@ -16,18 +16,10 @@ func (p *purse) widest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n := total(s.counts()); p.limit > 0 && n > p.limit {
+	if n := sumOf(s.byValue()); p.limit > 0 && n > p.limit {
 		return p.widestWithin(ctx)
 	}
 	return p.settle(ctx, classes, s.best(), true)
-}
-
-func total(counts []int) int {
-	n := 0
-	for _, c := range counts {
-		n += c
-	}
-	return n
 }
 
 // items is more than any mix of the purse has.
