@@ -272,3 +272,40 @@ func TestStoppingClosesConnectionsAndWaitsForHandlers(t *testing.T) {
 		t.Errorf("the client was told %v", err)
 	}
 }
+
+// Requirement: XFS-15
+func TestAHundredClientsAtOnceAreEachServed(t *testing.T) {
+	d := newDevice("P", 200)
+	d.started = make(chan string, 10_000)
+	_, base := serve(t, host.Config{Connections: 100, Rate: -1}, d)
+	ended := make(chan error, 100)
+	for i := range 100 {
+		c := dial(t, base+"/P", client.Options{Generation: xfs4iot.Generation(i % 2), Unsolicited: func(*xfs4iot.Message) {}})
+		go func() {
+			for n := range 10 {
+				_, err := printText(c, fmt.Sprintf("%d/%d", i, n))
+				if err == nil {
+					_, err = client.Do(context.Background(), c, common.Status, nil)
+				}
+				if err != nil {
+					ended <- err
+					return
+				}
+			}
+			ended <- nil
+		}()
+	}
+	for range 50 {
+		if err := d.Broadcast(printer.PaperThresholdEvent{Threshold: "low"}); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 100 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(d.started) != 1000 {
+		t.Errorf("%d commands started, want 1000", len(d.started))
+	}
+}

@@ -31,7 +31,6 @@ type shop struct {
 	a       *pki.Authority
 	device  *pki.Credentials
 	files   pki.Files // of the device
-	now     time.Time // moved forward only before connections are made
 	refused chan host.Refusal
 }
 
@@ -41,8 +40,13 @@ func newShop(t testing.TB) *shop {
 	if s.a, err = pki.Create(filepath.Join(t.TempDir(), "ca"), pki.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	s.device, s.files = s.party(pki.Request{Name: "device", Use: pki.Server, IPs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	s.device, s.files = s.party(server127("device"))
 	return s
+}
+
+// server127 asks for a certificate of a server on loopback.
+func server127(name string) pki.Request {
+	return pki.Request{Name: name, Use: pki.Server, IPs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}
 }
 
 func (s *shop) party(r pki.Request) (*pki.Credentials, pki.Files) {
