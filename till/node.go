@@ -315,11 +315,52 @@ func (n *Node) settleStaged(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := n.vault.Settle(ctx, s.Command, made); err != nil {
+		err = n.vault.Settle(ctx, s.Command, made)
+		if errors.Is(err, sqlite.ErrTwoOpen) {
+			if err = n.makeRoom(ctx); err == nil {
+				err = n.vault.Settle(ctx, s.Command, made)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeRoom takes the open basket from the screen, for one that an entry opened:
+// it goes if the journal says that it ended, and waits otherwise. So a till starts
+// whatever loss of power left in its vault.
+func (n *Node) makeRoom(ctx context.Context) error {
+	rows, err := n.vault.Baskets(ctx)
+	for _, row := range rows {
+		if err != nil || !row.Open {
+			continue
+		}
+		var ended bool
+		if ended, err = n.basketEnded(ctx, row); ended {
+			err = n.vault.Apply(ctx, sqlite.Change{DropBasket: row.ID})
+		} else if err == nil {
+			err = n.putAside(ctx, row)
+		}
+	}
+	return err
+}
+
+func (n *Node) putAside(ctx context.Context, row sqlite.Basket) error {
+	b, err := sale.Decode(row.Body)
+	if err == nil {
+		err = b.Suspend("")
+	}
+	if err == nil {
+		row.Body, err = sale.Encode(b)
+	}
+	if err != nil {
+		return fmt.Errorf("put basket %s aside: %w", row.ID, err)
+	}
+	n.opts.Log.Warn("a basket was put aside: the journal has opened another one", "basket", row.ID)
+	row.Open, row.Label = false, b.Label
+	return n.vault.Apply(ctx, sqlite.Change{Basket: &row})
 }
 
 // madeEntry reports whether an entry at or above from carries a command's id.

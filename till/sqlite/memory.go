@@ -16,7 +16,8 @@ type op struct {
 	Apply   bool     `json:"apply,omitzero"` // with Settle: the changes take effect
 }
 
-var errTwoOpen = errors.New("a second open basket")
+// ErrTwoOpen says that a change would open a basket beside the one that is open.
+var ErrTwoOpen = errors.New("a second open basket")
 
 // memory is what has to be known of the vault without asking the database, so
 // that what goes into the log is sure to go into the database later.
@@ -74,7 +75,7 @@ func (m *memory) checkChanges(changes []Change) error {
 		}
 		next := c.opens(open)
 		if open != "" && next != "" && next != open {
-			return errTwoOpen
+			return ErrTwoOpen
 		}
 		open = next
 	}
