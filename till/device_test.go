@@ -53,6 +53,36 @@ func TestAPrinterWithoutPaperDoesNotStopTheSale(t *testing.T) {
 	wantKinds(t, shop, "intent", "outcome", "print-failed", "printed", "copy", "device-state")
 }
 
+// The printer dies in the middle of a receipt: what hangs in the printer is cut off
+// before the next receipt, which begins on paper of its own.
+//
+// Requirement: XFS-03
+func TestAFragmentIsNotTheHeadOfTheNextReceipt(t *testing.T) {
+	shop := tilltest.New(t)
+	anna := shop.As(staff.Operator)
+	anna.Until(func(s till.State) bool { return device(s, "printer") == "ready" })
+	anna.Do("drawer.open")
+	if err := shop.Devices.Printer.Fault(sim.Dies, 400); err != nil {
+		t.Fatal(err)
+	}
+	anna.Sell("BRD-01")
+	anna.Until(func(s till.State) bool { return s.LastReceipt != nil && s.LastReceipt.Printed != till.PrintPending })
+	shop.Devices.Printer.Mend()
+	anna.Until(func(s till.State) bool { return device(s, "printer") == "ready" })
+	fragment := len(shop.Devices.Printer.Printed())
+	anna.Sell("BRD-02")
+	docs := await(t, shop, fragment+1)
+	if text := docs[len(docs)-1].Text(); strings.Count(text, "Kiosk am Eck") != 1 {
+		for _, d := range docs {
+			t.Errorf("piece %d, %v:\n%s", d.Number, d.Cut, d.Text())
+		}
+	}
+	anna.Sell("BRD-02")
+	if more := await(t, shop, len(docs)+1); len(more) != len(docs)+1 {
+		t.Errorf("%d pieces of paper after another receipt, want %d", len(more), len(docs)+1)
+	}
+}
+
 func TestAPrintThatWasUnderWayAtAKillIsAskedFor(t *testing.T) {
 	shop := tilltest.New(t)
 	anna := shop.As(staff.Operator)

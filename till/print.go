@@ -79,27 +79,47 @@ func (n *Node) enqueue(j printJob) {
 // print does one job after the other until ctx ends. What is left then has an
 // intent without outcome, and the next start asks the printer.
 func (n *Node) print(ctx context.Context) error {
+	fragment := slices.ContainsFunc(n.left, func(o fiscal.OpenIntent) bool { return o.Intent.Action == actionPrint })
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case j := <-n.printing:
-			outcome, err := n.do(ctx, j)
+			outcome, err := n.do(ctx, j, fragment)
 			if ctx.Err() != nil {
 				return nil
+			}
+			if j.action == actionPrint {
+				fragment = leavesFragment(fragment, outcome, err)
 			}
 			n.ended(j, outcome, err)
 		}
 	}
 }
 
-func (n *Node) do(ctx context.Context, j printJob) (devices.Outcome, error) {
+// leavesFragment reports whether a piece of a print may hang in the printer: it did
+// not end well, or it never came to the printer and there was one before.
+func leavesFragment(before bool, outcome devices.Outcome, err error) bool {
+	if errors.Is(err, devices.ErrNoDevice) {
+		return before
+	}
+	return outcome != devices.Printed
+}
+
+// separation cuts a fragment off, so that it never is the head of the next receipt.
+var separation = paper.Doc{paper.Feed{Lines: 3}, paper.Cut{}}
+
+// do does one job; fragment: a piece of an earlier one may hang in the printer.
+func (n *Node) do(ctx context.Context, j printJob, fragment bool) (devices.Outcome, error) {
 	if j.action == actionDrawer {
 		return n.devices.OpenDrawer(ctx, j.key)
 	}
 	doc, err := n.paperOf(ctx, j)
 	if err != nil {
 		return devices.NotPrinted, err
+	}
+	if fragment {
+		doc = slices.Concat(separation, doc)
 	}
 	return n.devices.Print(ctx, j.key, doc)
 }
