@@ -123,9 +123,9 @@ func (u *Unit) Drift() Notes {
 
 // newUnit is an empty cassette.
 func newUnit() *Unit {
-	return &Unit{Notes: Notes{}, Areas: map[int]Notes{}, Initial: Notes{},
-		In:  In{Deposited: Notes{}, Retracted: Notes{}, Rejected: Notes{}, Distributed: Notes{}, Way: Notes{}},
-		Out: Out{Presented: Notes{}, Rejected: Notes{}, Distributed: Notes{}, Unknown: Notes{}, Stacked: Notes{}, Diverted: Notes{}, Way: Notes{}}}
+	u := &Unit{}
+	u.complete()
+	return u
 }
 
 // Total is all notes that the state knows of. No move changes it.
@@ -184,10 +184,67 @@ func (v *Vault) load() error {
 	if err != nil {
 		return fmt.Errorf("read the notes' account: %w", err)
 	}
-	if err := json.Unmarshal(data, v.state); err != nil {
+	v.state, err = parse(data)
+	if err != nil {
 		return fmt.Errorf("read the notes' account %s: %w", v.file, err)
 	}
 	return nil
+}
+
+// parse reads a state. Whatever it accepts can be worked with: no map is missing,
+// and no place holds fewer than none or more notes than there are.
+func parse(data []byte) (*State, error) {
+	s := &State{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, err
+	}
+	for _, u := range s.Units {
+		if u == nil {
+			return nil, fmt.Errorf("a cassette is null: %w", ErrNotes)
+		}
+		u.complete()
+		if err := sensible(u.Notes); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range s.Piles {
+		for _, n := range p {
+			if err := sensible(n); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// maxNotes is more than any place holds.
+const maxNotes = 10_000_000
+
+func sensible(n Notes) error {
+	for kind, c := range n {
+		if c < 0 || c > maxNotes {
+			return fmt.Errorf("%d of %.40q: %w", c, string(kind), ErrNotes)
+		}
+	}
+	return nil
+}
+
+// complete makes the maps that a cassette lacks.
+func (u *Unit) complete() {
+	if u.Areas == nil {
+		u.Areas = map[int]Notes{}
+	}
+	for _, n := range []*Notes{&u.Notes, &u.Initial, &u.In.Deposited, &u.In.Retracted, &u.In.Rejected, &u.In.Distributed, &u.In.Way,
+		&u.Out.Presented, &u.Out.Rejected, &u.Out.Distributed, &u.Out.Unknown, &u.Out.Stacked, &u.Out.Diverted, &u.Out.Way} {
+		if *n == nil {
+			*n = Notes{}
+		}
+	}
+	for i, n := range u.Areas {
+		if n == nil {
+			u.Areas[i] = Notes{}
+		}
+	}
 }
 
 // complete makes what a new or older state lacks.

@@ -338,3 +338,22 @@ func waitForWrites(t *testing.T, name string, times int) {
 		}
 	}
 }
+
+func FuzzOpen(f *testing.F) {
+	f.Add([]byte(`{"units":{"unitA":{"notes":{"typeEUR5:fit":3},"areas":{"1":null}}},"piles":{"stacker":{"unitA":{"typeEUR5:fit":1}}},"outside":null}`))
+	f.Add([]byte(`{"units":{"unitA":{}},"piles":{"output":null,"x":{"":null}}}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		disk := powercut.New()
+		if err := errors.Join(disk.Mkdir("/cash"), disk.WriteFile("/cash/notes.json", data)); err != nil {
+			t.Fatal(err)
+		}
+		v, err := vault.Open(disk, "/cash", stock())
+		if err != nil {
+			return
+		}
+		for _, move := range moves { // none of them may panic
+			_ = v.Change(func(s *vault.State) error { return move(s, func(int) int { return 0 }) })
+		}
+	})
+}
