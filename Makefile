@@ -7,7 +7,7 @@ FUZZTIME  ?= 10s
 TOOL      := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run test short race bench fuzz lint generate build release powercut
+.PHONY: help run test short race bench fuzz lint generate build release platforms powercut
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,13 @@ build: ## Build plomb, plomb-boot and plomb-verify into bin/
 
 release: ## Build twice in different places, compare, and write checksums into dist/
 	tools/release.sh
+
+platforms: ## Build for every platform of the devices, and run their TLS on arm64 (needs qemu-user-static)
+	for t in linux/arm64 windows/amd64 android/arm64; do \
+	  echo $$t; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./cmd/plomb || exit 1; \
+	done
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) test -exec qemu-aarch64-static -timeout 5m ./xfs4iot ./xfs4iot/pki
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) test -exec qemu-aarch64-static -timeout 5m -run 'Told|Revoked|Certificate|Rights|MayAsk|LetIn' ./xfs4iot/host
 
 powercut: ## Cut the power of a virtual machine on real ext4 (needs root and qemu-system-x86; minutes)
 	tools/powercut/run.sh
