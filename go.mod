@@ -3,6 +3,7 @@ module github.com/plomb-pos/plomb
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/bojanz/currency v1.3.1
 	github.com/boombuler/barcode v1.1.0

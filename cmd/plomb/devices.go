@@ -21,6 +21,8 @@ import (
 type devicesCommand struct {
 	Listen  string `default:"127.0.0.1:5846" help:"Address of the XFS4IoT services; the standard asks for a port from 5846 to 5856."`
 	Control string `default:"127.0.0.1:8481" help:"Address of the page on which the simulated devices are seen and touched."`
+	Config  string `type:"existingfile" placeholder:"FILE" help:"File that says which devices there are, simulated and real, and who may use them (TOML)."`
+	All     bool   `help:"A simulated device of every class, for developing against."`
 	printerFlags
 	Dispenser bool `help:"Also a simulated cash dispenser, for change in euro notes and coins."`
 	guardFlags
@@ -82,17 +84,22 @@ type counter struct {
 	dir              string           // for what has to survive; "": nothing does
 	creds            *pki.Credentials // nil: plain connections
 	clients          []string         // identities with rights
+	devices          *devicesFile     // in place of the till's three; nil: those
 	book             *deviceBook      // nil: nothing is journaled
 	log              *slog.Logger
 }
 
 // counter checks what was asked for.
 func (c devicesCommand) counter(ctx context.Context, log *slog.Logger) (counter, error) {
+	file, err := c.file()
+	if err != nil {
+		return counter{}, err
+	}
 	k := counter{service: c.Listen, control: c.Control, printer: c.printerFlags, dispenser: c.Dispenser, dir: c.Dir, clients: c.Client, log: log}
 	if c.Dial != "" && c.Identity == "" {
 		return k, errNoIdentity
 	}
-	var err error
+	k.devices = file
 	if c.Identity != "" {
 		if k.creds, err = credentials(c.Identity, pki.Policy{}); err != nil {
 			return k, err
@@ -102,6 +109,40 @@ func (c devicesCommand) counter(ctx context.Context, log *slog.Logger) (counter,
 		k.book, err = openDeviceBook(ctx, c.Dir, log)
 	}
 	return k, err
+}
+
+// defaultListen and defaultControl give way to what a file says.
+const (
+	defaultListen  = "127.0.0.1:5846"
+	defaultControl = "127.0.0.1:8481"
+)
+
+// file reads --config, whose members count where a flag was left at its default. It
+// is nil for the devices of a till.
+func (c *devicesCommand) file() (*devicesFile, error) {
+	switch {
+	case c.Config == "" && !c.All:
+		return nil, nil
+	case c.Config == "":
+		return &devicesFile{Devices: everyClass(), leftover: func() error { return nil }}, nil
+	}
+	if c.All || c.Printer != "" || c.Dispenser {
+		return nil, usage{errors.New("--config says which devices there are; leave out --all, --printer and --dispenser")}
+	}
+	f, err := readDevicesFile(c.Config)
+	if err != nil {
+		return nil, usage{err}
+	}
+	for _, m := range []struct {
+		flag     *string
+		fallback string
+		file     string
+	}{{&c.Listen, defaultListen, f.Listen}, {&c.Control, defaultControl, f.Control}, {&c.Dir, "", f.Dir}, {&c.Identity, "", f.Identity}} {
+		if *m.flag == m.fallback && m.file != "" {
+			*m.flag = m.file
+		}
+	}
+	return f, nil
 }
 
 // runningDevices are the addresses of devices that are served.
@@ -115,6 +156,16 @@ func (c counter) start(ctx context.Context, group *errgroup.Group) (runningDevic
 	printer, err := c.printer.start(ctx, group)
 	if err != nil {
 		return runningDevices{}, err
+	}
+	if c.devices != nil {
+		b := counterBuild{ctx: ctx, group: group, devices: sim.Empty(), dir: c.dir}
+		if err := b.addDevices(c.devices.Devices); err != nil {
+			return runningDevices{}, err
+		}
+		if err := c.devices.leftover(); err != nil {
+			return runningDevices{}, err
+		}
+		return c.serve(ctx, group, b.devices)
 	}
 	devices := sim.New(sim.Options{InPlaceOfPrinter: printer})
 	if err := c.addDispenser(devices); err != nil {
@@ -148,6 +199,10 @@ func (c counter) serve(ctx context.Context, group *errgroup.Group, devices *sim.
 func (c counter) config() host.Config {
 	conf := host.Config{VendorName: "plomb", Credentials: c.creds, Refused: c.book.refused, StatusChanged: c.book.status}
 	if c.creds != nil {
+		if c.devices != nil && c.devices.Rights != nil {
+			conf.Rights = c.devices.Rights
+			return conf
+		}
 		conf.Rights = host.Rights{}
 		for _, name := range c.clients {
 			conf.Rights = append(conf.Rights, host.Right{Client: name, Services: []string{"*"}, Allow: []string{"*"}})

@@ -119,6 +119,18 @@ func (d *Devices) Add(name string, device panel.Device) error {
 	return nil
 }
 
+// AddService serves a device that is not simulated beside the others. It does not
+// stand on the page and cannot vanish. It returns ErrServed once Serve was called.
+func (d *Devices) AddService(service *host.Service) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.server != nil {
+		return ErrServed
+	}
+	d.others = append(d.others, service)
+	return nil
+}
+
 // Serve serves d until ctx ends or a listener fails, and closes both listeners: one
 // XFS4IoT host with all services on ln, and the page on control unless that is nil.
 // It may be called once for d.
