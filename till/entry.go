@@ -227,17 +227,23 @@ func wordsOf(e journal.Entry, a asker) string {
 	case *fiscal.LineRemoved:
 		detail = b.Removed.Line.Name
 	case *fiscal.Refused:
-		detail = string(b.Operation) + ": " + say(a.language, b.Reason).Text
+		detail = refusedWords(b, a.language)
 	case *fiscal.AuthFail:
-		detail = b.For + ", " + strconv.Itoa(b.Failures)
+		detail = known(a.language, "for-", b.For) + ", " + strconv.Itoa(b.Failures)
 	case *fiscal.DeviceState:
-		detail = b.Device + " " + b.State + " " + b.Cause
+		detail = b.Device + " " + known(a.language, "state-", b.State) + " " + known(a.language, "device-", b.Cause)
 	case *fiscal.UserChange:
-		detail = string(b.Person) + " " + b.What
+		detail = string(b.Person) + " " + known(a.language, "user-", b.What)
 	case *fiscal.Intent:
-		detail = b.Action
+		detail = known(a.language, "do-", b.Action)
 	case *fiscal.Outcome:
-		detail = string(b.Result)
+		detail = known(a.language, "result-", string(b.Result))
+	case *fiscal.PriceChange:
+		detail = b.SKU + " " + b.Old.String() + " → " + b.New.String()
+	case *fiscal.SoftwareChange:
+		detail = b.Old + " → " + b.New
+	case *fiscal.PriceLookup:
+		detail = b.SKU
 	case *fiscal.ClockChange:
 		detail = strconv.FormatInt(b.Step, 10) + " ms"
 	}
@@ -245,6 +251,22 @@ func wordsOf(e journal.Entry, a asker) string {
 		words += ": " + detail
 	}
 	return words
+}
+
+// known is the words for a value that entries hold, or the value where there are none.
+func known(language, of, value string) string {
+	if _, ok := phrases()["en"][of+value]; !ok || value == "" {
+		return value
+	}
+	return label(language, of+value)
+}
+
+// refusedWords says why something was refused; a summary says how many times.
+func refusedWords(b *fiscal.Refused, language string) string {
+	if many, ok := strings.CutSuffix(strings.TrimPrefix(b.Reason, "and-"), "-more"); ok {
+		return fill(label(language, "refused-more"), "count", many)
+	}
+	return say(language, b.Reason).Text
 }
 
 // EntryAnswer is one entry with all that is stored.
