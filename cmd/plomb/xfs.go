@@ -20,6 +20,9 @@ type xfsCommand struct {
 	Status  xfsStatus  `cmd:"" help:"Show what a service says of its state."`
 	Send    xfsSend    `cmd:"" help:"Send a command to a service and show how it ends."`
 	Watch   xfsWatch   `cmd:"" help:"Show the events of a service as they come."`
+	Record  xfsRecord  `cmd:"" help:"Keep what an application and a service say to each other."`
+	Replay  xfsReplay  `cmd:"" help:"Send a recording's commands again and compare how they end."`
+	Diff    xfsDiff    `cmd:"" help:"List what differs between two descriptions of the protocol."`
 	Conform xfsConform `cmd:"" help:"Check a service against the rules of the protocol."`
 }
 

@@ -13,6 +13,7 @@ type xfsConform struct {
 	xfsService
 	Publisher string `placeholder:"ADDRESS" help:"Publisher that has to list the service: HOST:PORT or ws[s]://…"`
 	Long      string `placeholder:"COMMAND" help:"A command that waits until it is cancelled and changes nothing, such as BarcodeReader.Read. Without one the rules of queue, cancel and timeout are not run."`
+	Stir      string `placeholder:"COMMAND" help:"A command that succeeds without payload and makes the service send an unsolicited event. Without one the rules of such events are not run."`
 	JSON      bool   `name:"json" help:"Print one line of JSON a rule."`
 }
 
@@ -85,15 +86,23 @@ func (c xfsConform) target(ctx context.Context) (conform.Target, error) {
 			return out, err
 		}
 	}
-	if c.Long == "" {
-		return out, nil
+	if out.Long, err = bare(c.Long); err != nil {
+		return out, err
 	}
-	info, ok := interfaces.Command(c.Long)
-	if !ok {
-		return out, usage{fmt.Errorf("there is no command %q%s", c.Long, similar(c.Long))}
-	}
-	out.Long, err = xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeCommand, Name: info.Name, Version: info.Version}, nil)
+	out.Stir, err = bare(c.Stir)
 	return out, err
+}
+
+// bare is a command without payload; nil for no name.
+func bare(name string) (*xfs4iot.Message, error) {
+	if name == "" {
+		return nil, nil
+	}
+	info, ok := interfaces.Command(name)
+	if !ok {
+		return nil, usage{fmt.Errorf("there is no command %q%s", name, similar(name))}
+	}
+	return xfs4iot.New(xfs4iot.Header{Type: xfs4iot.TypeCommand, Name: info.Name, Version: info.Version}, nil)
 }
 
 func (c xfsConform) print(s streams, r conform.Result) error {

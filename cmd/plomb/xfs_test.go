@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -204,5 +208,60 @@ func TestXFSWatchShowsEventsAndEndsWhenNobodyReads(t *testing.T) {
 	}
 	if code := <-ended; code != exitFailed {
 		t.Errorf("exit code %d: %s", code, words.String())
+	}
+}
+
+func TestARecordingIsPlayedAgain(t *testing.T) {
+	b := newWorkbench(t)
+	file := filepath.Join(t.TempDir(), "recording.jsonl")
+	ctx, stop := context.WithCancel(t.Context())
+	printed, w := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"xfs", "record", b.at + "/CustomerDisplay", "--out", file, "--listen", "127.0.0.1:0"}, streams{nil, w, io.Discard})
+	}()
+	relay, err := bufio.NewReader(printed).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay = strings.TrimSpace(relay)
+	for _, payload := range []string{`{"mode":"absolute","posX":0,"posY":1,"text":"recorded"}`, `{"mode":"absolute","posX":99,"posY":1,"text":"x"}`} {
+		b.run("send", relay, "TextTerminal.Write", payload)
+	}
+	stop()
+	if code := <-ended; code != exitDone {
+		t.Errorf("record ended with %d", code)
+	}
+	again := newWorkbench(t)
+	out, words, code := again.run("replay", again.at+"/CustomerDisplay", file, "--json")
+	if code != exitDone || strings.Count(out, "TextTerminal.Write") != 2 || again.Display.Lines()[1] != "recorded" {
+		t.Errorf("replay ended with %d: %s%s; the display shows %q", code, out, words, again.Display.Lines())
+	}
+	if out, _, code := again.run("replay", again.at+"/Scanner", file); code != exitFailed || !strings.Contains(out, "now unsupportedCommand") {
+		t.Errorf("against another device replay ended with %d: %s", code, out)
+	}
+}
+
+// Requirement: XFS-16
+func TestTheDifferenceBetweenTwoDescriptionsIsPrinted(t *testing.T) {
+	b := newWorkbench(t)
+	if out, _, code := b.run("diff", "own"); code != exitDone || out != "" {
+		t.Errorf("own against own ended with %d: %s", code, out)
+	}
+	text, err := os.ReadFile("../../xfs4iot/describe/interfaces.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := filepath.Join(t.TempDir(), "older.json")
+	changed := strings.Replace(string(text), `"PowerSaveControl"`, `"SaveThePower"`, 1)
+	if err := os.WriteFile(older, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _, code := b.run("diff", older)
+	if code != exitFailed || !strings.Contains(out, "PowerSaveControl") || !strings.Contains(out, "! - ") {
+		t.Errorf("diff ended with %d: %s", code, out)
+	}
+	if _, _, code := b.run("diff", filepath.Join(t.TempDir(), "none")); code != exitUsage {
+		t.Errorf("without a file diff ended with %d", code)
 	}
 }
