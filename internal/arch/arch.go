@@ -38,9 +38,11 @@ var may = map[string][]string{
 	"driver/...":  {"xfs4iot/...", "receipt/paper", "internal/durable"},
 
 	// trust in software
-	"update/manifest": nil,
-	"update/frame":    {"update/manifest"},
-	"update/slot":     {"update/manifest", "internal/durable"},
+	"update/manifest":   nil,
+	"update/frame":      {"update/manifest"},
+	"update/slot":       {"update/manifest", "internal/durable"},
+	"update/releaselog": {"update/manifest", "journal/proof"},
+	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -53,7 +55,7 @@ var may = map[string][]string{
 	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},
-	"cmd/plomb-boot":   {"update/manifest", "update/slot", "internal/durable"},
+	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/releaselog", "journal/proof", "internal/durable"},
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
 	"internal/durable":          nil,
@@ -75,7 +77,7 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot", "internal/bench"}, // the echo that the protocol is measured against
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "internal/replay", "internal/bench"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "internal/replay", "internal/bench", "update/trust"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }
