@@ -265,7 +265,10 @@ func (j *Journal) close(ctx context.Context) error {
 	j.segments.wait()
 	j.failQueue()
 	j.storeAnchors(ctx, size)
-	return errors.Join(err, j.index.close(), j.segments.close(), j.lock.Close())
+	if err := j.index.close(); err != nil { // it is made again
+		j.opts.tell(Event{Kind: CacheFailed, Size: size, Err: err})
+	}
+	return errors.Join(err, j.segments.close(), j.lock.Close())
 }
 
 // drain writes what was staged, and then the signatures made for it.

@@ -52,6 +52,11 @@ func TestAFullDiskIsSaidAndWaitedOut(t *testing.T) {
 		}
 		return false
 	})
+	shop.Restart() // a till starts on a full disk, and says so
+	boss.Refuse("disk-full", "basket.add", "sku", "DRY-01")
+	if s := boss.State(); s.Basket == nil || s.Day.Receipts != 1 {
+		t.Errorf("after a start on a full disk the till shows %+v", s)
+	}
 	if err := os.Remove(filepath.Join(disk, "filler")); err != nil {
 		t.Fatal(err)
 	}

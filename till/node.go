@@ -253,7 +253,8 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 		bodies = append(bodies, r)
 		n.damaged = len(r.Holes) > 0
 	}
-	if err := n.vault.Apply(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning, Value: []byte("yes")}}); err != nil {
+	err = n.vault.Apply(ctx, sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning, Value: []byte("yes")}})
+	if err != nil && !sqlite.Full(err) { // on a full disk a till starts, shows what there is, and says so
 		return err
 	}
 	n.mu.Lock()
@@ -300,7 +301,10 @@ func (n *Node) loadVault(ctx context.Context) error {
 	if !n.state.ClockSettled() {
 		return nil // the clock does not tell yet which are old
 	}
-	return n.vault.ForgetAnswers(ctx, n.opts.Now().Add(-answerLife))
+	if err := n.vault.ForgetAnswers(ctx, n.opts.Now().Add(-answerLife)); !sqlite.Full(err) {
+		return err
+	}
+	return nil // they take no more room than they did
 }
 
 // settleStaged decides about changes that waited for an entry when the last run
@@ -556,6 +560,9 @@ func (n *Node) Close(ctx context.Context) error {
 		n.mu.Lock()
 		kept = n.changeVault(ctx, append(n.keepMark(), sqlite.Change{Setting: &sqlite.Setting{Key: settingRunning}})...)
 		n.mu.Unlock()
+		if sqlite.Full(kept) {
+			kept = nil // the next start takes this end for a sudden one
+		}
 	}
 	return errors.Join(kept, n.release(ctx))
 }

@@ -1,6 +1,7 @@
 package redo
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -63,14 +64,20 @@ func (l *Log) scan(mark Mark) ([]Record, error) {
 	if n, err := l.file.ReadAt(buf, 0); n < len(buf) {
 		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
+	l.session, l.number = mark.Session, mark.Number
 	var out []Record
 	for offset := 0; offset < Size; offset += sector {
 		r, ok := l.record(buf, offset, mark)
 		if ok {
 			out = append(out, r)
+			l.kept = append(l.kept, span{r.Number, uint32(offset), uint32(offset) + space(len(r.Data))})
 		}
 	}
-	slices.SortFunc(out, func(a, b Record) int { return int(int64(a.Number) - int64(b.Number)) })
+	slices.SortFunc(out, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(l.kept, func(a, b span) int { return cmp.Compare(a.number, b.number) })
+	if n := len(l.kept); n > 0 {
+		l.number, l.next = l.kept[n-1].number, l.kept[n-1].limit
+	}
 	return out, nil
 }
 

@@ -105,8 +105,8 @@ type span struct {
 // Open opens the log with a 32-byte key, or makes it where there is none, and
 // returns the records that the store of the given mark does not have, in their
 // order. Where one of them is missing between others that are there, the file was
-// damaged; the others are returned nevertheless. Before the first Append comes
-// Begin.
+// damaged; the others are returned nevertheless. The session of the mark goes on
+// with Append, or another one begins with Begin.
 func Open(fsys durable.FS, name string, key []byte, mark Mark) (*Log, []Record, error) {
 	f, err := openFile(fsys, name)
 	if err != nil {
@@ -171,8 +171,7 @@ func (l *Log) Append(data []byte) (number uint64, err error) {
 
 // place finds room for a record: behind the last one, or at the front.
 func (l *Log) place(length int) (span, error) {
-	space := uint32(length+overhead+sector-1) / sector * sector
-	limit, offset := uint32(Size), l.next
+	limit, offset, space := uint32(Size), l.next, space(length)
 	if len(l.kept) > 0 && l.kept[0].offset >= l.next { // the front is in use up to here
 		limit = l.kept[0].offset
 	} else if offset+space > limit {
@@ -186,6 +185,9 @@ func (l *Log) place(length int) (span, error) {
 	}
 	return span{number: l.number + 1, offset: offset, limit: offset + space}, nil
 }
+
+// space is the room that a record of so many bytes takes.
+func space(length int) uint32 { return uint32(length+overhead+sector-1) / sector * sector }
 
 func (l *Log) write(s span, data []byte) error {
 	l.buf = l.frame(l.buf[:0], s, data)

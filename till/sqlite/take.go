@@ -157,8 +157,8 @@ func (v *Vault) taken(p *pending, mark redo.Mark) {
 }
 
 // recall reads what the database has, takes over what the log holds beyond that,
-// and begins a new session of the log. Where no log can be made, because the disk
-// is full, the vault works without.
+// and begins a new session of the log. Where the disk is full the session before
+// goes on, and where no log can be made the vault works without.
 func (v *Vault) recall(ctx context.Context, fsys durable.FS, name string, key []byte) error {
 	mark, err := v.remember(ctx)
 	if err != nil {
@@ -175,7 +175,11 @@ func (v *Vault) recall(ctx context.Context, fsys durable.FS, name string, key []
 		}
 	}
 	v.begun = redo.Mark{Session: mark.Session + 1}
-	if err := v.d.take(ctx, v.pending.list(), v.begun); err != nil {
+	err = v.d.take(ctx, v.pending.list(), v.begun)
+	if log != nil && Full(err) {
+		return v.learnAnswers(ctx) // the session goes on, in what room the log has
+	}
+	if err != nil {
 		return err
 	}
 	v.pending = newPending()

@@ -1,11 +1,14 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,7 +129,11 @@ func openVault(ctx context.Context, path string, key []byte, mayCreate bool) (*V
 // the log still has what the database has not.
 func (v *Vault) Close() error {
 	v.behind.Wait()
-	return errors.Join(v.take(context.Background()), v.release())
+	err := v.take(context.Background())
+	if v.log != nil && Full(err) {
+		err = nil // the log has it
+	}
+	return errors.Join(err, v.release())
 }
 
 func (v *Vault) release() error {
@@ -178,50 +185,53 @@ func (v *Vault) Settle(ctx context.Context, command string, apply bool) error {
 }
 
 // Staged lists what no Settle has ended, oldest first.
-func (v *Vault) Staged(ctx context.Context) ([]Staged, error) {
-	if err := v.take(ctx); err != nil {
-		return nil, fmt.Errorf("list staged changes: %w", err)
-	}
-	return v.d.staged(ctx)
+func (v *Vault) Staged(context.Context) ([]Staged, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.memory.staged), nil
 }
 
 // People lists everyone, in the order of their ids.
 func (v *Vault) People(ctx context.Context) ([]Person, error) {
-	if err := v.take(ctx); err != nil {
-		return nil, fmt.Errorf("list people: %w", err)
-	}
+	v.taking.Lock()
+	defer v.taking.Unlock()
 	list, err := all(ctx, v.d.db, func(scan func(...any) error) (p Person, err error) {
 		err = scan(&p.ID, &p.Name, &p.Role, &p.PIN, &p.Active)
 		return p, err
-	}, "SELECT id, name, role, pin, active FROM person ORDER BY id")
+	}, "SELECT id, name, role, pin, active FROM person")
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
+	list = over(v, list, func(p *Person) Change { return Change{Person: p} }, func(c Change) *Person { return c.Person })
+	slices.SortFunc(list, func(a, b Person) int { return cmp.Compare(a.ID, b.ID) })
 	return list, nil
 }
 
 // Baskets lists the open basket and the suspended ones, oldest first.
 func (v *Vault) Baskets(ctx context.Context) ([]Basket, error) {
-	if err := v.take(ctx); err != nil {
-		return nil, fmt.Errorf("list baskets: %w", err)
-	}
+	v.taking.Lock()
+	defer v.taking.Unlock()
 	list, err := all(ctx, v.d.db, func(scan func(...any) error) (b Basket, err error) {
 		var at int64
 		err = scan(&b.ID, &b.Open, &b.Label, &b.Lines, &b.Total, &at, &b.Size, &b.Body)
 		b.At = time.UnixMilli(at).UTC()
 		return b, err
-	}, "SELECT id, open, label, lines, total, at, size, body FROM basket ORDER BY at, id")
+	}, "SELECT id, open, label, lines, total, at, size, body FROM basket")
 	if err != nil {
 		return nil, fmt.Errorf("list baskets: %w", err)
 	}
+	list = over(v, list, func(b *Basket) Change { return Change{Basket: b} }, func(c Change) *Basket { return c.Basket })
+	for i := range list {
+		list[i].At = time.UnixMilli(list[i].At.UnixMilli()).UTC()
+	}
+	slices.SortFunc(list, func(a, b Basket) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 	return list, nil
 }
 
 // Sessions lists the signed-in screens.
 func (v *Vault) Sessions(ctx context.Context) ([]Session, error) {
-	if err := v.take(ctx); err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
+	v.taking.Lock()
+	defer v.taking.Unlock()
 	list, err := all(ctx, v.d.db, func(scan func(...any) error) (s Session, err error) {
 		var at int64
 		err = scan(&s.Token, &s.Person, &at, &s.Locked)
@@ -231,16 +241,43 @@ func (v *Vault) Sessions(ctx context.Context) ([]Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
+	list = over(v, list, func(s *Session) Change { return Change{Session: s} }, func(c Change) *Session { return c.Session })
+	for i := range list {
+		list[i].At = time.UnixMilli(list[i].At.UnixMilli()).UTC()
+	}
 	return list, nil
+}
+
+// over puts what the database does not have yet over a list that it gave. Called
+// while nothing is taken over.
+func over[T any](v *Vault, list []T, change func(*T) Change, value func(Change) *T) []T {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	kind, _ := rowOf(change(new(T)))
+	for _, key := range v.pending.order {
+		if !strings.HasPrefix(key, kind) {
+			continue
+		}
+		list = slices.DeleteFunc(list, func(x T) bool { own, _ := rowOf(change(&x)); return own == key })
+		if x := value(v.pending.rows[key].change); x != nil {
+			list = append(list, *x)
+		}
+	}
+	return list
 }
 
 // Setting finds a value; nil when there is none.
 func (v *Vault) Setting(ctx context.Context, key string) ([]byte, error) {
-	var value []byte
-	err := v.take(ctx)
-	if err == nil {
-		err = v.d.db.QueryRowContext(ctx, "SELECT value FROM setting WHERE key = ?", key).Scan(&value)
+	v.taking.Lock()
+	defer v.taking.Unlock()
+	v.mu.Lock()
+	r, waits := v.pending.rows["setting "+key]
+	v.mu.Unlock()
+	if waits {
+		return r.change.Setting.Value, nil
 	}
+	var value []byte
+	err := v.d.db.QueryRowContext(ctx, "SELECT value FROM setting WHERE key = ?", key).Scan(&value)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("find setting %s: %w", key, err)
 	}
@@ -271,9 +308,6 @@ func (v *Vault) Answer(ctx context.Context, command string) (body []byte, ok boo
 
 // ForgetAnswers drops the answers given before a time: ids that old are refused.
 func (v *Vault) ForgetAnswers(ctx context.Context, before time.Time) error {
-	if err := v.take(ctx); err != nil {
-		return fmt.Errorf("forget answers: %w", err)
-	}
 	v.taking.Lock()
 	defer v.taking.Unlock()
 	if _, err := v.d.db.ExecContext(ctx, "DELETE FROM answer WHERE at < ?", before.UnixMilli()); err != nil {
