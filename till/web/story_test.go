@@ -55,7 +55,7 @@ type shop struct {
 }
 
 // open starts `plomb up` in a fresh directory.
-func open(t *testing.T) *shop {
+func open(t *testing.T, flags ...string) *shop {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a story starts processes and a browser")
@@ -64,7 +64,8 @@ func open(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(dir, "plomb"), "up", "--dir", filepath.Join(t.TempDir(), "till"), "--listen", "127.0.0.1:0", "--json")
+	args := append([]string{"up", "--dir", filepath.Join(t.TempDir(), "till"), "--listen", "127.0.0.1:0", "--json"}, flags...)
+	cmd := exec.Command(filepath.Join(dir, "plomb"), args...)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

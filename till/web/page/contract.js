@@ -31,11 +31,12 @@
  * @typedef {{id: string, label: string, lines: number, total: number, at: string}} Suspended
  * @typedef {{name: string, kind: string, state: "ready"|"attention"|"down", code: string, text: string}} Device
  * @typedef {{id: string, level: "info"|"warn"|"error", code: string, text: string, hint?: string}} Notice
- * @typedef {{index: number, number: number, total: number, change: number, code: string, printed: "yes"|"no"|"unknown"|"pending"}} LastReceipt
+ * @typedef {{index: number, number: number, total: number, change: number, code: string, printed: "yes"|"no"|"unknown"|"pending", dispensed?: "yes"|"no"|"pending"}} LastReceipt
+ * @typedef {{intent: number, amount: number, state: "paying"|"take"|"reading"|"unreached"|"unknown", decide: boolean}} Dispense
  * @typedef {{
  *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null|undefined,
  *   suspended: Suspended[], drawer: {session: "open"|"closed", since: string|null, physicallyOpen: boolean, counted: boolean},
- *   day: {zNumber: number, receipts: number}, devices: Device[], notices: Notice[], lastReceipt: LastReceipt|null,
+ *   day: {zNumber: number, receipts: number}, devices: Device[], notices: Notice[], lastReceipt: LastReceipt|null, dispense?: Dispense|null,
  *   journal: {size: number, signed: number, verified: number, verifying: boolean, searched?: number, signer: "ok"|"down", origin: string},
  *   clock: {now: string, unsure: boolean},
  * }} State

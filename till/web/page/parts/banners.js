@@ -1,6 +1,7 @@
 /** What the person at the till must know now, and what to do about it. */
 import { html, useEffect, useRef } from '../vendor/htm-preact-standalone.module.js';
 import { useTill } from '../till.js';
+import { DecideButton } from './dispense.js';
 import { Icon } from './icons.js';
 
 /** @typedef {{key: string, level: "info"|"warn"|"error", icon: string, text: string, hint: string, go?: string}} Warning */
@@ -41,6 +42,7 @@ export function Banners() {
       ${warnings(state, t, view[0]).map((w) => html`
         <div key=${w.key} class="banner ${w.level}" role=${w.level === 'error' ? 'alert' : 'status'}>
           <${Icon} name=${w.icon} /><p><b>${w.text}</b> ${w.hint}</p>
+          ${w.key === 'dispense' && html`<${DecideButton} />`}
           ${w.go && html`<button type="button" class="button small" data-test=${`go-${w.go}`} onClick=${() => go(w.go ?? '')}>${t(`view.${w.go}`)}</button>`}
         </div>`)}
     </div>`;

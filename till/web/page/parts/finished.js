@@ -1,6 +1,7 @@
 /** After a sale: the change, huge, and the receipt. The next scan or touch begins the next sale. */
 import { html } from '../vendor/htm-preact-standalone.module.js';
 import { useAnswer, useTill } from '../till.js';
+import { Dispensed } from './dispense.js';
 import { drawing } from './drawing.js';
 import { Icon } from './icons.js';
 
@@ -19,14 +20,15 @@ export function Paper({ number }) {
     </article>`;
 }
 
-/** @param {{total: number, change: number, number: number, printed: string, training: boolean, returned: boolean, onDone: () => void}} props */
-export function Change({ total, change, number, printed, training, returned, onDone }) {
+/** @param {{total: number, change: number, number: number, printed: string, dispensed?: string, training: boolean, returned: boolean, onDone: () => void}} props */
+export function Change({ total, change, number, printed, dispensed, training, returned, onDone }) {
   const { t, f, run } = useTill();
   return html`
     <section class="change ${training ? 'practice' : ''}" data-test="finished" role="status">
       <p class="change-head"><${Icon} name="check" /> ${returned ? t('done.returned') : t('done.sold')} <span>${t('receipt.number', { number })}</span></p>
       <p class="change-label">${change ? t('done.change') : returned ? t('sum.back') : t('done.exact')}</p>
       <p class="change-amount" data-test="change">${f.money(change || total)}</p>
+      <${Dispensed} number=${number} dispensed=${dispensed} />
       <div class="change-acts">
         <button type="button" class="button on-dark" data-test="new-sale" onClick=${onDone}>${t('done.next')}</button>
         <button type="button" class="button on-dark quiet" onClick=${() => run('receipt.print', { number })}><${Icon} name="print" /> ${t(printed === 'yes' ? 'done.again' : 'done.print')}</button>

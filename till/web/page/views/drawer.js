@@ -20,6 +20,7 @@ export function Drawer() {
   const [act, setAct] = useState('');
   const [count, setCount] = useState(/** @type {Count|null} */ (null));
   const open = state.drawer.session === 'open';
+  const dispenser = hasDispenser(state);
   const close = () => setAct('');
   /** @param {string} what @param {string} icon */
   const button = (what, icon) => may(what) && html`
@@ -32,6 +33,7 @@ export function Drawer() {
       <div class="tile-acts">
         ${!open && button('drawer.open', 'drawer')}
         ${open && html`${button('drawer.payin', 'plus')}${button('drawer.payout', 'minus')}${button('drawer.count', 'cash')}${button('drawer.close', 'lock')}`}
+        ${dispenser && may('dispenser.clear') && html`<button type="button" class="tile-act" data-test="dispenser.clear" onClick=${() => run('dispenser.clear')}><${Icon} name="undo" /><b>${t('do.dispenser.clear')}</b><small>${t('do.dispenser.clear.hint')}</small></button>`}
         ${may('drawer.nosale') && html`<button type="button" class="tile-act" onClick=${() => run('drawer.nosale', { reason: t('reason.change') })}><${Icon} name="drawer" /><b>${t('do.drawer.nosale')}</b><small>${t('do.drawer.nosale.hint')}</small></button>`}
       </div>
       ${count && html`
@@ -46,18 +48,26 @@ export function Drawer() {
     ${(act === 'drawer.count' || act === 'drawer.close') && html`<${Counting} what=${act} onClose=${close} onCount=${setCount} />`}`;
 }
 
+/** @param {import('../contract.js').State} state */
+const hasDispenser = (state) => (state.devices ?? []).some((d) => d.kind === 'dispenser');
+
 /** @param {{what: string, onClose: () => void}} props */
 function Amount({ what, onClose }) {
-  const { t, f, run } = useTill();
+  const { t, f, run, state } = useTill();
   const [digits, setDigits] = useState('');
+  const [dispense, setDispense] = useState(false);
+  const choice = what === 'drawer.payout' && hasDispenser(state);
   const usual = reasons[what];
   const [reason, setReason] = useState(usual ? t(usual[0]) : '');
   const enter = async () => {
-    if (await run(what, { amount: typed(digits, 0), ...(usual ? { reason } : {}) })) onClose();
+    if (await run(what, { amount: typed(digits, 0), ...(usual ? { reason } : {}), ...(dispense ? { dispense } : {}) })) onClose();
   };
   return html`
     <${Dialog} title=${t(`do.${what}`)} onClose=${onClose} kind=${usual ? 'wide' : ''} test="drawer-amount">
-      ${usual && html`<${Reason} value=${reason} onPick=${setReason} reasons=${usual} />`}
+      ${usual && html`<div><${Reason} value=${reason} onPick=${setReason} reasons=${usual} />
+        ${choice && html`<div class="types two" role="group" aria-label=${t('drawer.payout.by')}>
+          ${[false, true].map((by) => html`<button type="button" key=${by} class="type" data-test=${`payout-${by ? 'dispenser' : 'drawer'}`} aria-pressed=${dispense === by} onClick=${() => setDispense(by)}><${Icon} name=${by ? 'cash' : 'drawer'} />${t(`drawer.payout.${by ? 'dispenser' : 'drawer'}`)}</button>`)}
+        </div>`}</div>`}
       <${Keypad} digits=${digits} onDigits=${setDigits} onEnter=${enter} label=${t(`${what}.amount`)} show=${f.plain(typed(digits, 0))}>
         <button type="button" class="button big primary" data-test="drawer-take" disabled=${usual && (!digits || !reason)} onClick=${enter}>${t(`do.${what}`)}<kbd>Enter</kbd></button>
       <//>

@@ -114,7 +114,7 @@ export function Sell({ query, setQuery, found }) {
       </section>
       <div class="right">
         ${done && html`<${Change} total=${done.total} change=${done.change} number=${done.number} training=${state.training} returned=${done.returned === true}
-          printed=${last?.number === done.number ? last.printed : 'pending'} onDone=${() => setFinished(null)} />`}
+          printed=${last?.number === done.number ? last.printed : 'pending'} dispensed=${last?.number === done.number ? last.dispensed : undefined} onDone=${() => setFinished(null)} />`}
         <${Catalogue} query=${query} onPick=${pick} onFound=${(/** @type {Article[]} */ list) => (found.current = list)} />
       </div>
       <nav class="tabs" aria-label=${t('tabs')}>
