@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/plomb-pos/plomb/fiscal"
@@ -255,7 +256,7 @@ func TestANewEpochGoesOnFromWhatADestroyedEndLeaves(t *testing.T) {
 // countingKeys count what is signed for later epochs.
 type countingKeys struct {
 	*seal.Box
-	signed *int
+	signed *atomic.Int64
 }
 
 func (k countingKeys) Signer(origin string) (proof.Signer, error) {
@@ -265,11 +266,11 @@ func (k countingKeys) Signer(origin string) (proof.Signer, error) {
 
 type countingSigner struct {
 	proof.Signer
-	signed *int
+	signed *atomic.Int64
 }
 
 func (s countingSigner) Sign(ctx context.Context, c proof.Checkpoint) ([]byte, error) {
-	*s.signed++
+	s.signed.Add(1)
 	return s.Signer.Sign(ctx, c)
 }
 
@@ -293,23 +294,24 @@ func TestANewEpochIsThereWholeOrNotAtAll(t *testing.T) {
 	var moments []moment
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng, signed := rand.New(rand.NewPCG(seed, 0)), 0
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var signed atomic.Int64 // by the journal's goroutine
 	on := open(t, disk, "shop")
 	disk.Before(func(op powercut.Op) {
 		// Every change of a name, and some of the writes: each moment takes a quarter of a second to look at.
 		if op.N == 0 || op.Kind == "open" || (op.Kind == "write" || op.Kind == "sync") && rng.IntN(16) > 0 {
 			return
 		}
-		moments = append(moments, moment{"power cut before " + op.String(), signed, disk.Cut(rng, powercut.AnyKeep(rng))},
-			moment{"killed before " + op.String(), signed, disk.Clone()})
+		moments = append(moments, moment{"power cut before " + op.String(), int(signed.Load()), disk.Cut(rng, powercut.AnyKeep(rng))},
+			moment{"killed before " + op.String(), int(signed.Load()), disk.Clone()})
 	})
 	req := on.request()
 	req.Keys = countingKeys{on.box, &signed}
 	_, err = till.NewEpochOn(t.Context(), disk, on.options(), req)
 	ok(t, err)
 	disk.Before(nil)
-	moments = append(moments, moment{"power cut after the end", signed, disk.Cut(rng, powercut.KeepNone)})
-	t.Logf("%d moments, %d signatures", len(moments), signed)
+	moments = append(moments, moment{"power cut after the end", int(signed.Load()), disk.Cut(rng, powercut.KeepNone)})
+	t.Logf("%d moments, %d signatures", len(moments), signed.Load())
 	made := 0
 	rng.Shuffle(len(moments), func(i, j int) { moments[i], moments[j] = moments[j], moments[i] })
 	if most := 40; testing.Short() {
