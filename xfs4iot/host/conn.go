@@ -44,6 +44,8 @@ type conn struct {
 	majors  map[string]int     // of messages, as the client chose; nil until it did
 	out     [][]byte           // waiting for the writer
 	taken   int                // messages that the writer works on
+	waiting int                // bytes of out, and of what the writer works on
+	batch   int                // bytes of what the writer works on
 	writing bool               // there is a writer
 	over    bool               // there will be no writer any more
 }
@@ -212,6 +214,8 @@ func (c *conn) take() [][]byte {
 	defer c.mu.Unlock()
 	batch := c.out
 	c.out, c.taken = nil, len(batch)
+	c.waiting -= c.batch
+	c.batch = c.waiting
 	c.writing = batch != nil
 	return batch
 }
@@ -291,10 +295,11 @@ func (c *conn) enqueue(m *xfs4iot.Message) {
 	case err != nil: // nothing is left out silently: the client must not wait for it
 		c.cancel(errors.Join(err, ErrDisconnected))
 	case c.over:
-	case len(c.out)+c.taken >= c.cfg.SendQueue:
+	case len(c.out)+c.taken >= c.cfg.SendQueue, c.waiting > 0 && c.waiting+len(data) > c.cfg.SendBytes:
 		c.cancel(errSlow)
 	default:
 		c.out = append(c.out, data)
+		c.waiting += len(data)
 		if !c.writing {
 			c.writing = true
 			c.writers.Add(1)

@@ -6,58 +6,79 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 )
 
-// gate is the listener under the HTTP server. It counts connections and hands each
-// on at once; the TLS handshake is done by the connection's own goroutine, so that
-// nobody waits for another one's.
+// gate is the listener under the HTTP server. It hands each connection on at once;
+// the TLS handshake is done by the connection's own goroutine, so that nobody waits
+// for another one's. Until it is let in, a connection is knocking: of those there are
+// only so many, and the longest of whoever knocks most makes room for the next. So a
+// flood of connections that say nothing keeps nobody out.
 type gate struct {
 	net.Listener
 	srv *Server
 	tls *tls.Config // nil: plain
 
-	mu   sync.Mutex // guards open
-	open int
+	mu       sync.Mutex // guards knocking
+	knocking []*guarded // the longest first
 }
 
-// knocking is how many connections may be between TCP and WebSocket beyond those
-// that Config.Connections allows.
-const knocking = 256
+// maxKnocking is how many connections may be between TCP and WebSocket; those that
+// have been let in are counted by Config.Connections.
+const maxKnocking = 256
 
-// Accept gives the next connection that there is room for.
+// Accept gives the next connection.
 func (g *gate) Accept() (net.Conn, error) {
-	for {
-		raw, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if g.enter() {
-			return g.wrap(raw), nil
-		}
-		g.srv.refuse(Refusal{Reason: RefusedConnections, Client: Client{Addr: raw.RemoteAddr().String()}})
-		_ = raw.Close()
+	raw, err := g.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	c := g.wrap(raw)
+	if out := g.enter(c); out != nil {
+		g.srv.refuse(Refusal{Reason: RefusedConnections, Client: Client{Addr: out.RemoteAddr().String()}, Err: errKnocking})
+		_ = out.Close()
+	}
+	return c, nil
 }
 
-func (g *gate) enter() bool {
+var errKnocking = errors.New("too many connections that have not said what they want")
+
+// enter notes that a connection knocks, and gives the one that has to make room.
+func (g *gate) enter(c *guarded) (out *guarded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open >= g.srv.cfg.Connections+knocking {
-		return false
+	if len(g.knocking) >= maxKnocking {
+		out = longest(g.knocking)
 	}
-	g.open++
-	return true
+	g.knocking = append(g.knocking, c)
+	return out
 }
 
-func (g *gate) leave() {
+// longest gives the connection that has knocked longest of the address that has most.
+func longest(knocking []*guarded) *guarded {
+	count, most := map[string]int{}, 0
+	for _, c := range knocking {
+		count[c.from]++
+		most = max(most, count[c.from])
+	}
+	return knocking[slices.IndexFunc(knocking, func(c *guarded) bool { return count[c.from] == most })]
+}
+
+// leave notes that a connection knocks no more: it was let in, or is closed.
+func (g *gate) leave(c *guarded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open--
+	if i := slices.Index(g.knocking, c); i >= 0 {
+		g.knocking = slices.Delete(g.knocking, i, i+1)
+	}
 }
 
 func (g *gate) wrap(raw net.Conn) *guarded {
-	c := &guarded{Conn: raw, gate: g}
+	c := &guarded{Conn: raw, gate: g, from: raw.RemoteAddr().String()}
+	if host, _, err := net.SplitHostPort(c.from); err == nil {
+		c.from = host
+	}
 	if g.tls != nil {
 		c.secure = tls.Server(raw, g.tls)
 		c.Conn = c.secure
@@ -70,6 +91,7 @@ func (g *gate) wrap(raw net.Conn) *guarded {
 type guarded struct {
 	net.Conn
 	gate   *gate
+	from   string    // the host it comes from
 	secure *tls.Conn // nil: plain
 
 	shake sync.Once
@@ -115,9 +137,12 @@ func (c *guarded) answerPlain() {
 	}
 }
 
+// letIn notes that the connection has become a WebSocket.
+func (c *guarded) letIn() { c.gone.Do(func() { c.gate.leave(c) }) }
+
 // Close closes the connection and makes room for another.
 func (c *guarded) Close() error {
-	c.gone.Do(c.gate.leave)
+	c.gone.Do(func() { c.gate.leave(c) })
 	return c.Conn.Close()
 }
 

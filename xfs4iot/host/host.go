@@ -38,7 +38,7 @@
 // # Promises
 //
 // No input ends the process or disturbs another client. Whatever a client does
-// not read is held up to Config.SendQueue messages; then it is cut off. Messages
+// not read is held up to Config.SendQueue messages or Config.SendBytes; then it is cut off. Messages
 // to one connection keep the order in which things happened. After a command's
 // completion nothing with its requestId follows. When a connection ends its
 // queued commands are dropped and its running one is cancelled. A message that was
@@ -114,8 +114,10 @@ type Config struct {
 
 	Limits           xfs4iot.Limits // of one message
 	Connections      int            // at most at a time; default 64
+	Share            int            // of them at most for one identity; default 7/8, so that nobody takes all
 	Pending          int            // commands of one connection, queued and running; default 256
 	SendQueue        int            // messages waiting for a client that reads slowly; default 256
+	SendBytes        int            // bytes of them, but for a single larger message; default 4 MiB
 	Rate             int            // messages per second of one connection, twice that in a burst; default 500, below 0 unlimited
 	WriteTimeout     time.Duration  // for one message; default 10 s
 	ReadTimeout      time.Duration  // for the rest of a message once it has begun; default 30 s
@@ -143,8 +145,10 @@ type Client struct {
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.Connections, 64)
+	setDefault(&c.Share, c.Connections-c.Connections/8)
 	setDefault(&c.Pending, 256)
 	setDefault(&c.SendQueue, 256)
+	setDefault(&c.SendBytes, 4<<20)
 	setDefault(&c.Rate, 500)
 	setDefault(&c.WriteTimeout, 10*time.Second)
 	setDefault(&c.ReadTimeout, 30*time.Second)
@@ -177,12 +181,13 @@ type Server struct {
 	mu       sync.Mutex // guards what follows
 	services []*Service // in the order they were added
 	conns    int
+	shares   map[string]int // of conns, by identity
 	running  sync.WaitGroup
 }
 
 // New makes a server without services; it opens nothing.
 func New(c Config) *Server {
-	s := &Server{cfg: c.withDefaults(), refusals: newRefusals(c.Refused)}
+	s := &Server{cfg: c.withDefaults(), refusals: newRefusals(c.Refused), shares: map[string]int{}}
 	if c.Rights != nil {
 		s.rights.Store(&c.Rights)
 	}

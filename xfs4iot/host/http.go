@@ -40,16 +40,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		deny(http.StatusForbidden, RefusedWebPage, errWebPage)
 	case s.mayConnect(client, svc) != nil:
 		deny(http.StatusForbidden, RefusedRights, s.mayConnect(client, svc))
-	case !s.enter():
+	case !s.enter(client.Identity()):
 		deny(http.StatusServiceUnavailable, RefusedConnections, errConnections)
 	default:
 		c, err := s.upgrade(w, r, svc, client, secure)
 		if err != nil {
-			s.exit()
+			s.exit(client.Identity())
 			return // Accept has answered
 		}
 		go func() { // the HTTP server's goroutine ends, and what it holds is free
-			defer s.exit()
+			defer s.exit(client.Identity())
 			c.serve()
 		}()
 	}
@@ -126,27 +126,35 @@ func (s *Server) target(path string) *Service {
 }
 
 // enter counts a connection; false when there are too many or the server stops.
-func (s *Server) enter() bool {
+// Clients without an identity cannot be told apart, so no share is theirs.
+func (s *Server) enter(identity string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns >= s.cfg.Connections || s.life.Err() != nil {
+	if s.conns >= s.cfg.Connections || s.life.Err() != nil || identity != "" && s.shares[identity] >= s.cfg.Share {
 		return false
 	}
 	s.conns++
+	s.shares[identity]++
 	s.running.Add(1)
 	return true
 }
 
-func (s *Server) exit() {
+func (s *Server) exit(identity string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns--
+	if s.shares[identity]--; s.shares[identity] == 0 {
+		delete(s.shares, identity)
+	}
 	s.running.Done()
 }
 
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, client Client, secure *tls.ConnectionState) (*conn, error) {
+	if c, ok := r.Context().Value(guardedKey{}).(*guarded); ok {
+		c.letIn()
+	}
 	taken := &line.Response{ResponseWriter: w, Patience: s.cfg.WriteTimeout}
-	ws, err := websocket.Accept(taken, r, &websocket.AcceptOptions{})
+	ws, err := websocket.Accept(taken, r, &websocket.AcceptOptions{OnPingReceived: s.pings()})
 	if err != nil {
 		s.cfg.Log.Info("handshake refused", "client", r.RemoteAddr, "err", err)
 		return nil, err
@@ -160,6 +168,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, c
 	}
 	c.log.Info("connected", "identity", client.Identity())
 	return c, nil
+}
+
+// pings bounds how often a client may ping: as often as it may send messages. It is
+// called by the connection's reader.
+func (s *Server) pings() func(context.Context, []byte) bool {
+	pace := newPace(s.cfg.Rate)
+	return func(context.Context, []byte) bool { return !pace.exceeded() }
 }
 
 func (s *Server) newConn(ws *websocket.Conn, svc *Service, client Client) *conn {

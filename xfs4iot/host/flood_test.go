@@ -1,0 +1,106 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/plomb-pos/plomb/xfs4iot/client"
+	"github.com/plomb-pos/plomb/xfs4iot/host"
+	"github.com/plomb-pos/plomb/xfs4iot/printer"
+)
+
+// Requirement: XFS-04
+func TestAFloodOfSilentConnectionsKeepsNobodyOut(t *testing.T) {
+	s := newShop(t)
+	config := s.config(all)
+	config.HandshakeTimeout = time.Hour // none of them goes by itself
+	config.Refused = nil
+	_, base := serve(t, config, newDevice("P", 0))
+	inside := dial(t, base+"/P", s.client("till-1"))
+	for range 500 {
+		c, err := net.Dial("tcp", strings.Split(base, "/")[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c, err := client.Dial(ctx, base+"/P", s.client("till-2"))
+	if err != nil {
+		t.Fatalf("a newcomer is kept out: %v", err)
+	}
+	defer c.Close()
+	mustWork(t, c)
+	mustWork(t, inside)
+}
+
+// Requirement: XFS-04
+func TestOneIdentityCannotTakeAllConnections(t *testing.T) {
+	s := newShop(t)
+	config := s.config(all)
+	config.Connections = 8 // of which 7 for one
+	_, base := serve(t, config, newDevice("P", 0))
+	greedy := s.client("till-1")
+	for range 7 {
+		dial(t, base, greedy)
+	}
+	if _, err := client.Dial(t.Context(), base+"/P", greedy); err == nil {
+		t.Error("it got an eighth connection")
+	}
+	s.mustRefuse(host.RefusedConnections)
+	mustWork(t, dial(t, base+"/P", s.client("till-2")))
+}
+
+func TestWhatAClientDoesNotReadIsBoundedInBytes(t *testing.T) {
+	d := newDevice("P", 0)
+	told := make(chan host.Refusal, 10)
+	_, base := serve(t, host.Config{SendBytes: 100_000, Refused: func(r host.Refusal) { told <- r }}, d)
+	other := dial(t, base+"/P", client.Options{})
+	event := printer.PaperThresholdEvent{PaperSource: strings.Repeat("x", 90_000), Threshold: "low"}
+	dialRaw(t, base+"/P") // and never read from it
+	for len(told) == 0 {
+		if err := d.Broadcast(event); err != nil {
+			t.Fatal(err)
+		}
+		mustWork(t, other) // reads all the while, so it keeps up
+		<-d.started
+	}
+	if r := <-told; r.Reason != host.RefusedSlow {
+		t.Errorf("%+v", r)
+	}
+	larger := dialRaw(t, base+"/P") // a message beyond the bound goes out by itself
+	if err := d.Broadcast(printer.PaperThresholdEvent{PaperSource: strings.Repeat("x", 200_000), Threshold: "low"}); err != nil {
+		t.Fatal(err)
+	}
+	if m := larger.next(); len(m.Payload) < 200_000 {
+		t.Errorf("got %+v", m.Header)
+	}
+}
+
+func TestPingsBeyondTheRateAreNotAnswered(t *testing.T) {
+	_, base := serve(t, host.Config{Rate: 1}, newDevice("P", 0))
+	ws, _, err := websocket.Dial(t.Context(), base+"/P", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	ctx := ws.CloseRead(t.Context())
+	for range 100 {
+		short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		err := ws.Ping(short)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("a hundred pings at once were answered")
+}
