@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -297,7 +298,10 @@ func TestANewEpochIsThereWholeOrNotAtAll(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var signed atomic.Int64 // by the journal's goroutine
 	on := open(t, disk, "shop")
+	var mu sync.Mutex // the disk is used by several goroutines
 	disk.Before(func(op powercut.Op) {
+		mu.Lock()
+		defer mu.Unlock()
 		// Every change of a name, and some of the writes: each moment takes a quarter of a second to look at.
 		if op.N == 0 || op.Kind == "open" || (op.Kind == "write" || op.Kind == "sync") && rng.IntN(16) > 0 {
 			return
@@ -310,6 +314,8 @@ func TestANewEpochIsThereWholeOrNotAtAll(t *testing.T) {
 	_, err = till.NewEpochOn(t.Context(), disk, on.options(), req)
 	ok(t, err)
 	disk.Before(nil)
+	mu.Lock()
+	defer mu.Unlock()
 	moments = append(moments, moment{"power cut after the end", int(signed.Load()), disk.Cut(rng, powercut.KeepNone)})
 	t.Logf("%d moments, %d signatures", len(moments), signed.Load())
 	made := 0
