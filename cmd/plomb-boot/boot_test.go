@@ -88,6 +88,7 @@ type maker struct {
 	policy string // file
 	facts  string // file
 	self   []byte // this program
+	strict bool   // releases let none before them start
 }
 
 func newMaker(t *testing.T) *maker {
@@ -134,6 +135,9 @@ func (m *maker) release(dir string, counter uint64) *manifest.Manifest {
 		Components:    []manifest.Component{{Name: "till", Kind: manifest.Program, Legal: true, Path: "bin/till", Mode: 0o755, Length: c.Length, SHA256: c.SHA256, Root: c.Root}},
 		Compatibility: manifest.Compatibility{Platforms: []string{runtime.GOOS + "/" + runtime.GOARCH}},
 		Tests:         []string{"journal"},
+	}
+	if m.strict {
+		r.Floor = 0
 	}
 	encoded, err := r.Encode()
 	if err != nil {

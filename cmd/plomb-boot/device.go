@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -25,6 +26,7 @@ type device struct {
 	root   string
 	policy *manifest.Policy
 	facts  facts
+	floor  counter.Counter // beside the table's floors
 }
 
 // facts are boot/device.json: what this device is, written when it is made.
@@ -50,7 +52,10 @@ func openDevice(fsys durable.FS, root string) (*device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what this device is: %w", err)
 	}
-	d.facts, err = parseFacts(text)
+	if d.facts, err = parseFacts(text); err != nil {
+		return nil, err
+	}
+	d.floor, err = d.openCounter()
 	return d, err
 }
 
@@ -69,9 +74,9 @@ func (d *device) path(elem ...string) string { return path.Join(append([]string{
 func (d *device) slotDir(s slot.Slot) string { return d.path("slots", s.String()) }
 
 // check is what a slot has to pass.
-func (d *device) check(t slot.Table) slot.Check {
+func (d *device) check(floors counter.Floors) slot.Check {
 	return slot.Check{
-		Policy: d.policy, Floors: t.Floors,
+		Policy: d.policy, Floors: floors,
 		Device: slot.Device{
 			Hardware: d.facts.Hardware, Model: d.facts.Model, Jurisdiction: d.facts.Jurisdiction,
 			Platform: runtime.GOOS + "/" + runtime.GOARCH,
@@ -93,15 +98,16 @@ func initCommand(_ context.Context, args []string, _, words io.Writer) error {
 	policy := f.String("policy", "", "boot policy: whose signatures count")
 	what := f.String("device", "", `what this device is: {"hardware","model","jurisdiction"}`)
 	release := f.String("release", "", "folder of the first release: manifest.json, manifest.note and its files")
+	tpm := f.String("tpm", "", "TPM 2.0 that holds the version floor: /dev/tpmrm0, or the Unix socket of a simulator")
 	if err := parse(f, args, root, policy, what, release); err != nil {
 		return err
 	}
-	return commission(*root, *policy, *what, *release)
+	return commission(*root, *policy, *what, *release, *tpm)
 }
 
 // commission makes a device. What is there is never replaced: init of a device that
 // was begun and cut short is refused, remove its folder then.
-func commission(root, policy, what, release string) error {
+func commission(root, policy, what, release, tpm string) error {
 	fsys := durable.OS{}
 	d := &device{fsys: fsys, root: filepath.ToSlash(root)}
 	for _, dir := range []string{"", "boot", "slots", "slots/a", "slots/b"} {
@@ -118,12 +124,20 @@ func commission(root, policy, what, release string) error {
 			return err
 		}
 	}
+	if tpm != "" {
+		if err := durable.Replace(fsys, d.path("boot", tpmFile), []byte(tpm+"\n")); err != nil {
+			return err
+		}
+	}
 	d, err := openDevice(fsys, root)
 	if err != nil {
 		return err
 	}
 	r, err := d.fill(slot.A, release)
 	if err != nil {
+		return err
+	}
+	if err := d.createFloor(r.Manifest); err != nil {
 		return err
 	}
 	if err := slot.CreateRing(fsys, d.path("boot"), d.path("boot", "ring")); err != nil {
@@ -161,7 +175,7 @@ func (d *device) fill(s slot.Slot, from string) (*slot.Release, error) {
 			return nil, err
 		}
 	}
-	return d.check(slot.Table{}).Verify(d.fsys, d.slotDir(s), manifest.Sum(encoded))
+	return d.check(counter.Floors{}).Verify(d.fsys, d.slotDir(s), manifest.Sum(encoded))
 }
 
 func fileMode(c *manifest.Component) fs.FileMode {
@@ -225,12 +239,17 @@ func repairCommand(_ context.Context, args []string, out, words io.Writer) error
 }
 
 // fromSlots is the table that fits the slots: the higher counter is active. The
-// floors of the lost table are not known: they are those that the releases name.
+// floors of the lost table are not known: they are those that the releases name, and
+// those of the TPM where there is one.
 func (d *device) fromSlots() (slot.Table, error) {
 	var t slot.Table
+	floors, err := d.floor.Floors()
+	if err != nil {
+		return t, err
+	}
 	best := uint64(0)
 	for _, s := range []slot.Slot{slot.A, slot.B} {
-		r, err := d.check(slot.Table{}).Verify(d.fsys, d.slotDir(s), manifest.Digest{})
+		r, err := d.check(floors).Verify(d.fsys, d.slotDir(s), manifest.Digest{})
 		if err != nil {
 			continue
 		}
@@ -249,7 +268,9 @@ func (d *device) fromSlots() (slot.Table, error) {
 // status is what plomb-boot status prints.
 type status struct {
 	Table   *slot.Table           `json:"table,omitempty"`
-	Error   string                `json:"error,omitempty"` // why there is no table
+	Error   string                `json:"error,omitempty"` // why there is no table, or no floor
+	TPM     string                `json:"tpm,omitempty"`   // that holds the floor
+	Floors  counter.Floors        `json:"floors"`          // in force, by scope: application, platform
 	Slots   map[string]slotStatus `json:"slots"`
 	Lines   []slot.Line           `json:"lines"`
 	Blocked bool                  `json:"blocked"`
@@ -294,11 +315,18 @@ func (d *device) status() status {
 		t = f.Table()
 		s.Table = &t
 	}
+	var err error
+	if s.Floors, err = d.floors(t); err != nil {
+		s.Error = err.Error()
+	}
+	if tpm, ok := d.floor.(counter.TPM); ok {
+		s.TPM = string(tpm)
+	}
 	_, s.Lines, _ = slot.OpenRing(d.fsys, d.path("boot", "ring")) // a bad log is shown as none
 	for _, x := range []slot.Slot{slot.A, slot.B} {
-		s.Slots[x.String()] = d.slotStatus(t, x)
+		s.Slots[x.String()] = d.slotStatus(s.Floors, x)
 	}
-	s.Blocked = s.Table == nil || slot.Next(t, func(x slot.Slot) error {
+	s.Blocked = s.Table == nil || err != nil || slot.Next(t, func(x slot.Slot) error {
 		if why := s.Slots[x.String()].Error; why != "" {
 			return errors.New(why)
 		}
@@ -307,8 +335,8 @@ func (d *device) status() status {
 	return s
 }
 
-func (d *device) slotStatus(t slot.Table, s slot.Slot) slotStatus {
-	r, err := d.check(t).Verify(d.fsys, d.slotDir(s), manifest.Digest{})
+func (d *device) slotStatus(floors counter.Floors, s slot.Slot) slotStatus {
+	r, err := d.check(floors).Verify(d.fsys, d.slotDir(s), manifest.Digest{})
 	if err != nil {
 		return slotStatus{Error: err.Error()}
 	}

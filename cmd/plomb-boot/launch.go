@@ -33,7 +33,7 @@ func (l *launcher) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		file, plan, release, err := l.plan()
 		if err != nil {
-			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{{Event: slot.BlockedAt, Reason: slot.TableLost, Err: err}}})
+			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{{Event: slot.BlockedAt, Reason: reasonOf(err), Err: err}}})
 		}
 		if plan.Blocked {
 			return l.blocked(ctx, plan)
@@ -61,16 +61,26 @@ func (l *launcher) plan() (*slot.File, slot.Plan, *slot.Release, error) {
 	}
 	verified := map[slot.Slot]*slot.Release{}
 	t := file.Table()
+	floors, err := l.floors(t)
+	if err != nil {
+		return nil, slot.Plan{}, nil, err
+	}
 	plan := slot.Next(t, func(s slot.Slot) error {
-		r, err := l.check(t).Verify(l.fsys, l.slotDir(s), t.Manifests[s])
+		r, err := l.check(floors).Verify(l.fsys, l.slotDir(s), t.Manifests[s])
+		if err != nil {
+			return err
+		}
 		verified[s] = r
-		return err
+		return l.floor.Admit(slot.ScopeOf(r.Manifest.Scope), r.Manifest.Lowest())
 	})
 	if err := file.Write(plan.Table); err != nil {
 		return nil, slot.Plan{}, nil, err
 	}
 	for _, step := range plan.Steps {
 		l.say(stepLine(step, verified[step.Slot]))
+	}
+	if release := verified[plan.Slot]; !plan.Blocked && !plan.Trial {
+		l.raise(release.Manifest)
 	}
 	return file, plan, verified[plan.Slot], nil
 }
@@ -118,7 +128,12 @@ func (l *launcher) once(ctx context.Context, file *slot.File, plan slot.Plan, r 
 		}
 		l.say(fmt.Sprintf("%s: slot %s %s", slot.WasKept, plan.Slot, r.Manifest.Identity))
 		plan.Trial = false
-		return file.Write(file.Table().Kept(r.Manifest))
+		// a cut between the two leaves the floor low: the next start raises it
+		if err := file.Write(file.Table().Kept(r.Manifest)); err != nil {
+			return err
+		}
+		l.raise(r.Manifest)
+		return nil
 	})
 	return l.ended(file, plan, out)
 }
@@ -181,7 +196,7 @@ func (b *backoff) wait(ctx context.Context) {
 // blocked shows the page until the launcher is told to stop.
 func (l *launcher) blocked(ctx context.Context, plan slot.Plan) error {
 	for _, s := range plan.Steps {
-		if s.Reason == slot.TableLost {
+		if s.Reason == slot.TableLost || s.Reason == slot.CounterLost {
 			l.say(stepLine(s, nil))
 		}
 	}

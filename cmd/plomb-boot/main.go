@@ -45,8 +45,9 @@ func main() {
 
 const usage = `plomb-boot starts only what it has verified.
 
-  plomb-boot init --root DIR --policy FILE --device FILE --release DIR
-      make a device: slot table, launcher's log, first release in slot a
+  plomb-boot init --root DIR --policy FILE --device FILE --release DIR [--tpm PATH]
+      make a device: slot table, launcher's log, first release in slot a; with --tpm the
+      version floor lies in the TPM as well, and an old disk put back does not start
   plomb-boot run --root DIR [--rescue ADDRESS] [--trial-time 90s] -- ARGUMENT...
       verify and start the release, with these arguments for it
   plomb-boot status --root DIR

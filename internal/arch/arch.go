@@ -43,6 +43,7 @@ var may = map[string][]string{
 	"update/slot":       {"update/manifest", "internal/durable"},
 	"update/releaselog": {"update/manifest", "journal/proof"},
 	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
+	"update/counter":    {"update/slot"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -55,7 +56,7 @@ var may = map[string][]string{
 	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},
-	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/releaselog", "journal/proof", "internal/durable"},
+	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/counter", "update/releaselog", "journal/proof", "internal/durable"},
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
 	"internal/durable":          nil,
@@ -65,6 +66,7 @@ var may = map[string][]string{
 	"internal/replay":           {"..."},
 	"internal/supervise":        nil,
 	"internal/netns":            nil,
+	"internal/tpmtest":          nil,
 	"internal/bench":            {"..."},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,
@@ -79,5 +81,6 @@ var home = map[string][]string{
 	"go.bug.st/serial":              {"driver/escpos"},
 	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "internal/replay", "internal/bench", "update/trust"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
+	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }

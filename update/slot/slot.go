@@ -72,20 +72,22 @@ type Reason uint8
 // The reasons. Their numbers are part of the table's format.
 const (
 	None        Reason = 0
-	Unverified  Reason = 1 // the slot is not what its manifest says, or not signed by all
-	Crashed     Reason = 2 // ended before it was healthy, every time
-	Silent      Reason = 3 // not healthy in time
-	TooManyCuts Reason = 4 // its starts were used up
-	SelfTest    Reason = 5 // said of itself that it is not healthy
-	BelowFloor  Reason = 6 // older than the floor
-	Withdrawn   Reason = 7 // its approval was withdrawn
-	Ordered     Reason = 8 // by a person under an authorisation
-	TableLost   Reason = 9 // both copies of the table are bad
+	Unverified  Reason = 1  // the slot is not what its manifest says, or not signed by all
+	Crashed     Reason = 2  // ended before it was healthy, every time
+	Silent      Reason = 3  // not healthy in time
+	TooManyCuts Reason = 4  // its starts were used up
+	SelfTest    Reason = 5  // said of itself that it is not healthy
+	BelowFloor  Reason = 6  // older than the floor
+	Withdrawn   Reason = 7  // its approval was withdrawn
+	Ordered     Reason = 8  // by a person under an authorisation
+	TableLost   Reason = 9  // both copies of the table are bad
+	CounterLost Reason = 10 // the TPM that holds the floor does not tell it; never in a table
 )
 
 var reasons = map[Reason]string{
 	None: "none", Unverified: "verification", Crashed: "crash", Silent: "no sign of health in time", TooManyCuts: "too many starts without an outcome",
 	SelfTest: "self-test", BelowFloor: "older than the floor", Withdrawn: "approval withdrawn", Ordered: "ordered", TableLost: "slot table lost",
+	CounterLost: "version floor not known",
 }
 
 // String is for logs.
