@@ -67,6 +67,12 @@ func TestDevicesJournalWhomTheyRefusedAndHowTheyWere(t *testing.T) {
 	if !strings.Contains(out, `"identity":"monitor"`) {
 		t.Error("the journal does not name who had no right")
 	}
+	table := invoke(t, exitDone, "journal", "show", "--dir", at("devices"))
+	for _, line := range []string{"rights 127.0.0.1:", " monitor ", "plainText 127.0.0.1:", "ReceiptPrinter "} {
+		if !strings.Contains(table, line) {
+			t.Errorf("a person does not read %q in:\n%s", line, table)
+		}
+	}
 	invoke(t, int(unchecked), "journal", "verify", "--dir", at("devices"))
 	writeFile(t, at("policy"), invoke(t, exitDone, "policy", "show", "--dir", at("devices")))
 	invoke(t, exitDone, "journal", "verify", "--dir", at("devices"), "--policy", at("policy"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,7 +172,7 @@ func (x exportedEntry) row() string {
 	case x.Damaged != "":
 		return fmt.Sprintf("%d\t-\tdamaged: %s", x.Index, x.Damaged)
 	}
-	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s", x.Index, x.Time, x.Kind, x.number(), x.amount(), x.who(), strings.Join(x.Flags, " "))
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s", x.Index, x.Time, x.Kind, x.number(), x.amount(), cmp.Or(x.who(), x.event()), strings.Join(x.Flags, " "))
 }
 
 func (x exportedEntry) number() string {
@@ -216,6 +217,29 @@ func (x exportedEntry) who() string {
 		return ""
 	}
 	return "by " + body.By
+}
+
+// event says what happened to a device, or who was refused and why.
+func (x exportedEntry) event() string {
+	var said []string
+	switch x.Kind {
+	case fiscal.KindName(fiscal.KindConnectionRefused):
+		var b fiscal.ConnectionRefused
+		if json.Unmarshal(x.Body, &b) != nil {
+			return ""
+		}
+		said = []string{b.Reason, b.Peer, b.Identity, b.Service, b.Command}
+		if b.Further > 0 {
+			said = append(said, fmt.Sprintf("and %d before it", b.Further))
+		}
+	case fiscal.KindName(fiscal.KindDeviceState):
+		var b fiscal.DeviceState
+		if json.Unmarshal(x.Body, &b) != nil {
+			return ""
+		}
+		said = []string{b.Device, b.State, b.Cause}
+	}
+	return strings.Join(slices.DeleteFunc(said, func(s string) bool { return s == "" }), " ")
 }
 
 type journalProve struct {
