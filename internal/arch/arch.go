@@ -38,6 +38,7 @@ var may = map[string][]string{
 	"driver/...":  {"xfs4iot/...", "receipt/paper", "internal/durable"},
 
 	// trust in software
+	"update":            {"update/frame", "update/manifest", "update/slot", "internal/durable", "internal/notify"},
 	"update/manifest":   nil,
 	"update/frame":      {"update/manifest"},
 	"update/slot":       {"update/manifest", "internal/durable"},
@@ -67,6 +68,7 @@ var may = map[string][]string{
 	"internal/supervise":        nil,
 	"internal/netns":            nil,
 	"internal/tpmtest":          nil,
+	"internal/notify":           nil,
 	"internal/bench":            {"..."},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,
@@ -79,7 +81,7 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot", "internal/bench"}, // the echo that the protocol is measured against
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "internal/replay", "internal/bench", "update/trust"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "update", "internal/replay", "internal/bench", "update/trust"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
 	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size

@@ -19,8 +19,8 @@
 //
 // # What it does not do
 //
-// No retries, no buffering, no permissions beyond 0600 and 0700, no walking of
-// trees. It does not hide that a name is durable only after SyncDir of its
+// No retries, no buffering, no permissions beyond 0600 and 0700 (but for OS.Chmod),
+// no walking of trees. It does not hide that a name is durable only after SyncDir of its
 // directory; Replace does those steps in their order for a whole small file.
 //
 //	err := durable.Replace(durable.OS{}, "/var/lib/plomb/head", data)

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -70,6 +71,10 @@ func (OS) SyncDir(name string) error {
 	}
 	return err
 }
+
+// Chmod sets permission bits, for programs that an update installs. It is no part of
+// FS: what depends on it must not depend on its surviving a loss of power.
+func (OS) Chmod(name string, mode fs.FileMode) error { return os.Chmod(name, mode) }
 
 // Lock takes an exclusive flock(2) on the file name, which it makes if it is
 // missing. It ends with the Closer or with the process, whichever comes first.

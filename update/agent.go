@@ -1,0 +1,284 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/slot"
+)
+
+// Config is what an agent works with.
+type Config struct {
+	FS    durable.FS
+	Root  string     // of the launcher's device: boot/ and slots/ lie there
+	Slot  slot.Slot  // that this program was started from (PLOMB_SLOT)
+	Check slot.Check // signatures and device; its Floors are taken from the table
+
+	Trust      Truster
+	Sources    func() []Source // in the order to be asked; may change, as sticks come and go
+	Recorder   Recorder
+	Gate       Gate
+	Asker      Asker
+	Authoriser Authoriser
+	Keys       Keys // nil: packs are not sealed
+	Policy     Policy
+
+	Journal int               // version of the journal's format that the device has; 0: not asked
+	Peers   map[string]uint64 // other components and their counters
+
+	Load    func() Load           // nil: always Quiet
+	Metered func() bool           // nil: never
+	Free    func() (int64, error) // bytes free below Root; nil: not asked before
+	Now     func() time.Time      // nil: time.Now
+	Built   time.Time             // of this program: an earlier clock is wrong
+	End     func()                // asks the program to end with exit code 75, without beginning another sale
+}
+
+// ExitAgain is the exit code that asks the launcher to read its table again.
+const ExitAgain = 75
+
+// Agent brings one device up to date. Its methods may be called concurrently.
+type Agent struct {
+	Config
+	staging  staging
+	bucket   *bucket
+	progress progress
+
+	pass    sync.Mutex // held during a pass; guards job, offered and asked
+	job     *job
+	offered *Offer
+	asked   time.Time
+
+	mu    sync.Mutex // guards state
+	state state
+}
+
+// New makes an agent for a device whose folders are there. It fetches nothing.
+func New(c Config) (*Agent, error) {
+	if c.Trust == nil || c.Sources == nil || c.Recorder == nil || c.Gate == nil || c.Asker == nil || c.Authoriser == nil || c.End == nil || c.Check.Policy == nil {
+		return nil, errors.New("an update agent needs trust, sources, recorder, gate, asker, authoriser, end and a boot policy")
+	}
+	c.Policy = c.Policy.withDefaults()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	a := &Agent{Config: c, staging: staging{c.FS, path.Join(c.Root, "download")}, bucket: newBucket(c.Policy.Rate, c.Load)}
+	if err := a.staging.make(); err != nil {
+		return nil, err
+	}
+	a.state = a.staging.loadState()
+	return a, nil
+}
+
+// Result is how far a pass came.
+type Result struct {
+	Identity manifest.Identity // of the release it was about; empty: there is none
+	Stage    Stage             // the one that it stopped at
+	Waiting  string            // why it waits; empty: it does not
+	Restart  bool              // the pointer is set; End was called
+}
+
+// Run makes passes until ctx ends: at once, then every Policy.Every and up to a
+// quarter longer, or a minute after something had to wait. Errors of a pass are
+// given to failed, which may be nil.
+func (a *Agent) Run(ctx context.Context, failed func(error)) error {
+	for {
+		r, err := a.Update(ctx)
+		if err != nil && failed != nil && ctx.Err() == nil {
+			failed(err)
+		}
+		if r.Restart {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(a.pause(r)):
+		}
+	}
+}
+
+func (a *Agent) pause(r Result) time.Duration {
+	if r.Waiting != "" {
+		return a.Policy.Spacing
+	}
+	return a.Policy.Every + rand.N(a.Policy.Every/4+1)
+}
+
+// Update makes one pass, as far as it comes: it asks what is released (at most once
+// every Policy.Spacing, however often it is called), and takes the stages that can
+// be taken now. ErrBusy says that a pass is in progress. Errors that wrap
+// ErrRejected say that the software was refused; others are tried again.
+func (a *Agent) Update(ctx context.Context) (Result, error) {
+	if !a.pass.TryLock() {
+		return Result{}, ErrBusy
+	}
+	defer a.pass.Unlock()
+	if err := a.checkFreshness(ctx); err != nil {
+		return Result{}, err
+	}
+	file, _, err := slot.Open(a.FS, a.tablePath())
+	if err != nil {
+		return Result{}, err
+	}
+	if t := file.Table(); t.Blocked != slot.None || t.Trial {
+		return a.pending(ctx, t)
+	}
+	offer, err := a.find(ctx)
+	if err != nil || offer == nil {
+		return Result{}, err
+	}
+	j, err := a.begin(ctx, offer, file.Table())
+	if err != nil || j == nil {
+		return Result{}, err
+	}
+	return j.stages(ctx)
+}
+
+func (a *Agent) tablePath() string { return path.Join(a.Root, "boot", "table") }
+
+func (a *Agent) slotDir(s slot.Slot) string { return path.Join(a.Root, "slots", s.String()) }
+
+// pending answers while the launcher has to act first.
+func (a *Agent) pending(ctx context.Context, t slot.Table) (Result, error) {
+	switch {
+	case t.Blocked != slot.None:
+		return Result{Stage: Blocked, Waiting: "the device is blocked: " + t.Blocked.String()}, nil
+	case a.Slot == t.Active.Other():
+		return Result{Stage: Trial, Waiting: "the trial of this version is not over"}, nil
+	}
+	// The power went off after the pointer was written: it is in the history once.
+	e := Event{Stage: Pointed, Outcome: Done, Digest: t.Manifests[t.Active.Other()], Detail: "found after a restart"}
+	if !a.stateNow().Pointed {
+		if err := a.record(ctx, e); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := a.change(func(s *state) { s.Pointed = true }); err != nil {
+		return Result{}, err
+	}
+	a.End()
+	return Result{Stage: Pointed, Restart: true}, nil
+}
+
+// find asks for an offer, or takes the one found just before.
+func (a *Agent) find(ctx context.Context) (*Offer, error) {
+	now := a.Now()
+	if since := now.Sub(a.asked); a.asked.IsZero() || since < 0 || since >= a.Policy.Spacing {
+		offer, err := a.Trust.Find(ctx)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("ask what is released: %w", err), a.refusedTrust(ctx, err))
+		}
+		a.offered, a.asked = offer, now
+	}
+	return a.offered, nil
+}
+
+// refusedTrust records what the repositories were refused for; that they could not
+// be reached is no event of the software's history.
+func (a *Agent) refusedTrust(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrRejected) {
+		return nil
+	}
+	return a.recordOnce(ctx, Event{Stage: Announced, Outcome: Rejected, Detail: err.Error()})
+}
+
+// begin makes the job of an offer, or goes on with the one that is about the same
+// release. It gives none when there is nothing to do.
+func (a *Agent) begin(ctx context.Context, o *Offer, t slot.Table) (*job, error) {
+	digest := manifest.Sum(o.Manifest)
+	if digest == t.Manifests[t.Active] {
+		return nil, nil
+	}
+	if err := a.afterTrial(digest, t); err != nil {
+		return nil, err
+	}
+	if again, ok := a.stateNow().mayTry(digest, a.Now(), a.Policy.Attempts); !ok {
+		return nil, fmt.Errorf("%w: %s", ErrRejected, again)
+	}
+	if a.job == nil || a.job.digest != digest || a.job.table.Active != t.Active {
+		m, err := manifest.Parse(o.Manifest)
+		if err != nil {
+			return nil, errors.Join(err, a.refuse(ctx, digest, Event{Stage: Announced, Digest: digest}, err))
+		}
+		a.job = &job{Agent: a, manifest: m, digest: digest}
+	}
+	a.job.offer, a.job.table, a.job.active = o, t, a.slotDir(t.Active)
+	return a.job, a.job.readInstalled()
+}
+
+// afterTrial counts a trial that failed since the last pass: the next one has to wait,
+// and a person agrees to it anew.
+func (a *Agent) afterTrial(d manifest.Digest, t slot.Table) error {
+	if s := a.stateNow(); t.Failed != d || s.Digest != d || s.Trials >= int(t.Failures) {
+		return nil
+	}
+	return a.change(func(s *state) {
+		s.Trials, s.Agreed, s.Pointed = int(t.Failures), nil, false
+		s.rejected(d, a.Now(), "its trial failed: "+t.Why.String())
+	})
+}
+
+// refuse records that a release was rejected, or could not be installed, and counts
+// it: either is tried only so often.
+func (a *Agent) refuse(ctx context.Context, d manifest.Digest, e Event, err error) error {
+	e.Outcome, e.Detail = Failed, err.Error()
+	if isRejection(err) {
+		e.Outcome = Rejected
+	}
+	if err := a.change(func(s *state) { s.rejected(d, a.Now(), err.Error()) }); err != nil {
+		return err
+	}
+	return a.record(ctx, e)
+}
+
+// record gives an event its time.
+func (a *Agent) record(ctx context.Context, e Event) error {
+	e.Time = a.Now().UTC()
+	return wrap("record "+string(e.Stage), a.Recorder.Record(ctx, e))
+}
+
+// recordOnce records an event unless the stage's last one said the same.
+func (a *Agent) recordOnce(ctx context.Context, e Event) error {
+	said := fmt.Sprintf("%s %s %s %s", e.Outcome, e.Digest, e.Person, e.Detail)
+	if a.stateNow().Said[e.Stage] == said {
+		return nil
+	}
+	if err := a.record(ctx, e); err != nil {
+		return err
+	}
+	return a.change(func(s *state) { s.say(e.Stage, said) })
+}
+
+// doubt says why the clock cannot be right: it is before this program was built, or
+// before a time that the device has seen.
+func (a *Agent) doubt() error {
+	now, seen := a.Now(), a.stateNow().Seen
+	if now.Before(a.Built) {
+		return fmt.Errorf("%w: it shows %s, and this program was built on %s", ErrClock, now.UTC().Format(time.DateTime), a.Built.UTC().Format(time.DateTime))
+	}
+	if now.Add(clockSlack).Before(seen) {
+		return fmt.Errorf("%w: it shows %s and was at %s before", ErrClock, now.UTC().Format(time.DateTime), seen.UTC().Format(time.DateTime))
+	}
+	return nil
+}
+
+// ForgetTime makes the clock as it stands now the one that counts, after it had
+// stood ahead. A person does it, under an authorisation that the caller asks for.
+func (a *Agent) ForgetTime(ctx context.Context, person string) error {
+	seen := a.stateNow().Seen.UTC().Format(time.DateTime)
+	if err := a.record(ctx, Event{Stage: Freshness, Outcome: Done, Person: person, Detail: "the clock is right, and was not at " + seen}); err != nil {
+		return err
+	}
+	return a.change(func(s *state) { s.Seen = a.Now().UTC() })
+}
+
+// clockSlack is how far a clock may be set back without doubt.
+const clockSlack = 24 * time.Hour
