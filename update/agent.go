@@ -206,7 +206,7 @@ func (a *Agent) begin(ctx context.Context, o *Offer, t slot.Table) (*job, error)
 	if a.job == nil || a.job.digest != digest || a.job.table.Active != t.Active {
 		m, err := manifest.Parse(o.Manifest)
 		if err != nil {
-			return nil, errors.Join(err, a.refuse(ctx, digest, Event{Stage: Announced, Digest: digest}, err))
+			return nil, errors.Join(asRejection(err), a.refuse(ctx, digest, Event{Stage: Announced, Digest: digest}, err))
 		}
 		a.job = &job{Agent: a, manifest: m, digest: digest}
 	}

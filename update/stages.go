@@ -153,7 +153,7 @@ func (j *job) signed(encoded, note, proof []byte) error {
 		return fmt.Errorf("the manifest is another one: %w", manifest.ErrContent)
 	}
 	if _, _, err := j.Check.Policy.Verify(encoded, note); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrRejected, err)
 	}
 	if j.Check.Log == nil {
 		return nil

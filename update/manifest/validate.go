@@ -165,7 +165,8 @@ func (c *Component) checkPacks() error {
 		if from[key] {
 			return fmt.Errorf("two packs against %s", key)
 		}
-		if from[key] = true; p.Bytes < 1 || p.Bytes > 1<<41 {
+		// A delta of a component that lies in the old one whole has no bytes.
+		if from[key] = true; p.Bytes < 0 || (p.Bytes == 0 && p.From == nil) || p.Bytes > 1<<41 {
 			return fmt.Errorf("a pack of %d bytes", p.Bytes)
 		}
 	}
