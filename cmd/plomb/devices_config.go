@@ -92,9 +92,9 @@ func leftover(name string, meta *toml.MetaData) error {
 func everyClass() []deviceInFile {
 	var out []deviceInFile
 	for _, d := range [][2]string{
-		{sim.DisplayName, "customerdisplay"}, {sim.ScannerName, "barcodereader"}, {sim.PrinterName, "receiptprinter"},
-		{"CardReader", "cardreader"}, {"PinPad", "epp"}, {"Recycler", "recycler"}, {"CheckScanner", "checkscanner"},
-		{"Depository", "depository"}, {"DocumentPrinter", "documentprinter"}, {"Terminal", "textterminal"},
+		{"CardReader", "cardreader"}, {"Recycler", "recycler"}, {"PinPad", "epp"}, {sim.PrinterName, "receiptprinter"},
+		{sim.ScannerName, "barcodereader"}, {sim.DisplayName, "customerdisplay"}, {"CheckScanner", "checkscanner"},
+		{"Terminal", "textterminal"}, {"Depository", "depository"}, {"DocumentPrinter", "documentprinter"},
 		{"Fingerprint", "fingerprint"}, {"Camera", "camera"}, {"Cabinet", "cabinet"}, {"Vendor", "vendor"},
 	} {
 		out = append(out, deviceInFile{Name: d[0], Class: d[1], decode: func(any) error { return nil }})

@@ -43,10 +43,10 @@ func (r *running) get(address string, v any) {
 	}
 }
 
-// order does to the simulated devices what a person does by hand.
+// order does to the simulated printer what a person does by hand.
 func (r *running) order(name, body string) {
 	r.t.Helper()
-	resp, err := r.client.Post(r.Control+"api/"+name, "application/json", strings.NewReader(body))
+	resp, err := r.client.Post(r.Control+"api/devices/ReceiptPrinter/"+name, "application/json", strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -153,13 +153,13 @@ func TestAPrinterInTroubleStopsNoSaleAndPrintsNoOriginalTwice(t *testing.T) {
 	r.do("drawer.open", map[string]any{"amount": 10000})
 	eventually(t, "the printer is connected", func() bool { return r.printed(r.sellOne()) == "yes" })
 	for _, trouble := range []struct{ name, fault, mend string }{
-		{"paper out", `fault {"fault":"paperOut"}`, `mend {}`},
-		{"paper out in the middle", `fault {"fault":"paperOut","after":5}`, `mend {}`},
-		{"cover open", `fault {"fault":"coverOpen"}`, `mend {}`},
-		{"cutter stuck", `fault {"fault":"cutterStuck"}`, `mend {}`},
-		{"power lost in the middle", `fault {"fault":"dies","after":300}`, `mend {}`},
-		{"power off", `fault {"fault":"dies"}`, `mend {}`},
-		{"service gone", `vanish {"service":"ReceiptPrinter"}`, `return {"service":"ReceiptPrinter"}`},
+		{"paper out", `paperOut {}`, `mend {}`},
+		{"paper out in the middle", `paperOut {"after":"5"}`, `mend {}`},
+		{"cover open", `coverOpen {}`, `mend {}`},
+		{"cutter stuck", `cutterStuck {}`, `mend {}`},
+		{"power lost in the middle", `dies {"after":"300"}`, `mend {}`},
+		{"power off", `dies {}`, `mend {}`},
+		{"service gone", `vanish {}`, `return {}`},
 	} {
 		t.Run(trouble.name, func(t *testing.T) {
 			do, body, _ := strings.Cut(trouble.fault, " ")

@@ -30,6 +30,7 @@ func TestAPersonWorksTheDevicesOnThePage(t *testing.T) {
 	p.See("Käsekrainer")
 	p.Click("Scan")
 	p.See("codes waiting: 1")
+	p.ClickTest("faults-ReceiptPrinter")
 	p.Click("Open the cover")
 	p.See("cover open")
 	if !c.Printer.Status().CoverOpen || c.Scanner.Waiting() != 1 || c.Printer.Drawer() != escpos.DrawerClosed {

@@ -69,6 +69,7 @@ func TestAPersonEntersAPINOnThePage(t *testing.T) {
 		t.Errorf("PinEntry ended with %s", got)
 	}
 	p.See("a PIN is held")
+	p.ClickTest("faults-PinPad")
 	p.Click("Open the case")
 	p.See("Opened: all keys destroyed")
 }

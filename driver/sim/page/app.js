@@ -120,7 +120,13 @@ class Card {
 
   /** @param {string} kind @param {Act[]} acts @param {Map<string, string>} typed */
   group(kind, acts, typed) {
-    return element("div", { class: kind }, ...acts.filter((a) => a.kind === kind).map((a) => this.form(a, typed)));
+    const forms = acts.filter((a) => a.kind === kind).map((a) => this.form(a, typed));
+    const group = element("div", { class: kind }, ...forms);
+    if (kind !== "fault") return group;
+    const words = element("summary", { "data-test": `faults-${this.name}` }, `What can go wrong (${forms.length})`);
+    const folded = element("details", { class: "faults" }, words, group);
+    folded.open = this.acts.querySelector("details")?.open ?? false;
+    return folded;
   }
 
   /** @param {Act} act @param {Map<string, string>} typed */
