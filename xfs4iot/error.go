@@ -35,7 +35,14 @@ func (e *Error) Error() string {
 // SafeToRepeat reports whether the device certainly did nothing, so that sending
 // the command again cannot do it twice. Codes that may come after the device has
 // moved (canceled, timeOut, hardwareError, every errorCode of a command) are not
-// safe: read the device's status first.
+// safe: read the device's status first. Nor is an acknowledgement with a status that
+// is not the standard's.
 func (e *Error) SafeToRepeat() bool {
-	return e.Status != StatusAccepted || e.Code.neverStarted()
+	switch e.Status {
+	case StatusAccepted:
+		return e.Code.neverStarted()
+	case StatusInvalidMessage, StatusInvalidRequestID, StatusTooManyRequests:
+		return true
+	}
+	return false
 }

@@ -117,7 +117,13 @@ type Conn struct {
 // ErrClosed is the cause of a connection's end when Close was called.
 var ErrClosed = errors.New("connection was closed")
 
-var errBehind = errors.New("events arrive faster than they are handled")
+// maxNonsense is how many messages in a row may make no sense.
+const maxNonsense = 100
+
+var (
+	errBehind   = errors.New("events arrive faster than they are handled")
+	errNonsense = errors.New("the service sends messages that make no sense")
+)
 
 // URL is where the connection goes.
 func (c *Conn) URL() string { return c.url }
@@ -146,7 +152,7 @@ func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 
 // read takes in messages until the connection ends.
 func (c *Conn) read() {
-	for {
+	for nonsense := 0; ; {
 		_, data, err := c.ws.Read(context.Background())
 		if err != nil {
 			c.end(fmt.Errorf("connection to %s ended: %w", c.url, err))
@@ -158,8 +164,14 @@ func (c *Conn) read() {
 		m, err := xfs4iot.Decode(data, c.opts.Limits)
 		if err != nil {
 			c.opts.Log.Warn("message not understood", "url", c.url, "err", err)
+			if nonsense++; nonsense >= maxNonsense {
+				c.end(errNonsense)
+				_ = c.ws.CloseNow()
+				return
+			}
 			continue
 		}
+		nonsense = 0
 		c.route(m)
 	}
 }

@@ -124,6 +124,32 @@ func TestWithoutAnswerTheOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
+func TestAnswersThatMakeNoSenseProveNothing(t *testing.T) {
+	for name, answer := range map[string]string{
+		"completion of another command":     `{"header":{"type":"completion","name":"Common.Status","requestId":%d,"version":"2.0","completionCode":"success"}}`,
+		"refusal that the standard has not": `{"header":{"type":"acknowledge","name":"Printer.PrintRaw","requestId":%d,"version":"3.0","status":"perhaps"}}`,
+	} {
+		url := peer(t, func(ws *websocket.Conn, m *xfs4iot.Message) bool {
+			return ws.Write(context.Background(), websocket.MessageText, fmt.Appendf(nil, answer, m.Header.RequestID)) == nil
+		})
+		if _, err := client.Do(t.Context(), dial(t, url, client.Options{}), printer.PrintRaw, nil); err == nil || client.SafeToRepeat(err) {
+			t.Errorf("%s: %v, safe to repeat: %v", name, err, client.SafeToRepeat(err))
+		}
+	}
+}
+
+func TestAServiceThatSendsOnlyNonsenseIsLeft(t *testing.T) {
+	url := peer(t, func(ws *websocket.Conn, _ *xfs4iot.Message) bool {
+		for ws.Write(context.Background(), websocket.MessageText, []byte(`{"header"`)) == nil {
+		}
+		return false
+	})
+	_, err := client.Do(t.Context(), dial(t, url, client.Options{}), printer.PrintRaw, nil)
+	if !errors.Is(err, client.ErrUnknownOutcome) {
+		t.Error(err)
+	}
+}
+
 func TestWhatWasNeverSentIsSafeToRepeat(t *testing.T) {
 	base, _, _ := serve(t, nil, func(context.Context, *host.Command, *printer.PrintRawCommand) (*printer.PrintRawCompletion, error) {
 		t.Error("it was sent")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/plomb-pos/plomb/xfs4iot"
@@ -99,7 +100,11 @@ func (c *Conn) Do(ctx context.Context, info xfs4iot.CommandInfo, payload xfs4iot
 	if err := c.send(m); err != nil {
 		return nil, &UnknownOutcomeError{info.Name, id, err}
 	}
-	return c.await(ctx, m.Header, k, o.onEvent)
+	last, err := c.await(ctx, m.Header, k, o.onEvent)
+	if last != nil && !strings.EqualFold(last.Header.Name, info.Name) {
+		return nil, &UnknownOutcomeError{info.Name, id, fmt.Errorf("%.80q was completed in its place", last.Header.Name)}
+	}
+	return last, err
 }
 
 func request(info xfs4iot.CommandInfo, payload xfs4iot.Payload, timeout time.Duration) (*xfs4iot.Message, error) {
