@@ -6,7 +6,8 @@
 //	master key            seal/master.key, mode 0600; a TPM takes its place where there is one
 //	├─ signing key        Ed25519, one an epoch (origin); signs checkpoints and nothing else
 //	├─ month keys         AES-256, one a month; seal the journal's frames of that month
-//	└─ database keys      256 bits, one for each of the vault and the projection
+//	├─ database keys      256 bits, one for each of the vault and the projection
+//	└─ attestation key    Ed25519; signs statements of what runs, and nothing else
 //
 // Each key below the master key lies in a file of its own, sealed with
 // AES-256-GCM under a key derived for its purpose, its purpose and name being
@@ -58,6 +59,7 @@ const (
 	signing  purpose = "signing"
 	month    purpose = "month"
 	database purpose = "database"
+	attester purpose = "attestation"
 )
 
 // keySize is the size of every secret here: AES-256 keys, Ed25519 seeds.
@@ -159,6 +161,24 @@ func (b *Box) Verifier(origin string) (string, error) {
 func (b *Box) DatabaseKey(name string) ([keySize]byte, error) {
 	return b.openOrCreate(database, name)
 }
+
+// EnrolAttester is the key that signs statements of what runs on this device, made
+// on first use: when the device is enrolled with whoever will ask it.
+func (b *Box) EnrolAttester() (ed25519.PrivateKey, error) {
+	key, err := b.openOrCreate(attester, deviceKey)
+	return ed25519.NewKeyFromSeed(key[:]), err
+}
+
+// Attester opens the key that EnrolAttester made.
+func (b *Box) Attester() (ed25519.PrivateKey, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key, err := b.open(attester, deviceKey)
+	return ed25519.NewKeyFromSeed(key[:]), err
+}
+
+// deviceKey names the one key of its purpose.
+const deviceKey = "device"
 
 // JournalKeys are the month keys, as the journal wants them.
 func (b *Box) JournalKeys() journal.Keys { return months{b} }

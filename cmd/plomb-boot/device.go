@@ -55,7 +55,7 @@ func openDevice(fsys durable.FS, root string) (*device, error) {
 	if d.facts, err = parseFacts(text); err != nil {
 		return nil, err
 	}
-	d.floor, err = d.openCounter()
+	d.floor, err = counter.Open(fsys, d.path("boot"))
 	return d, err
 }
 
@@ -125,7 +125,7 @@ func commission(root, policy, what, release, tpm string) error {
 		}
 	}
 	if tpm != "" {
-		if err := durable.Replace(fsys, d.path("boot", tpmFile), []byte(tpm+"\n")); err != nil {
+		if err := durable.Replace(fsys, d.path("boot", counter.File), []byte(tpm+"\n")); err != nil {
 			return err
 		}
 	}
@@ -309,7 +309,7 @@ func statusCommand(_ context.Context, args []string, out, words io.Writer) error
 func (d *device) status() status {
 	s := status{Slots: map[string]slotStatus{}}
 	var t slot.Table
-	if f, _, err := slot.Open(readOnly{d.fsys}, d.path("boot", "table")); err != nil {
+	if f, _, err := slot.Open(slot.ReadOnly{FS: d.fsys}, d.path("boot", "table")); err != nil {
 		s.Error = err.Error()
 	} else {
 		t = f.Table()
@@ -342,20 +342,3 @@ func (d *device) slotStatus(floors counter.Floors, s slot.Slot) slotStatus {
 	}
 	return slotStatus{Identity: r.Manifest.Identity, Counter: r.Manifest.Counter, Digest: r.Digest.String(), Signers: r.Signers}
 }
-
-// readOnly lets a look at the table repair nothing.
-type readOnly struct{ durable.FS }
-
-func (r readOnly) Open(name string) (durable.File, error) {
-	f, err := r.FS.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	return unwritten{f}, nil
-}
-
-// unwritten takes writes and forgets them.
-type unwritten struct{ durable.File }
-
-func (u unwritten) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-func (u unwritten) Sync() error                            { return nil }

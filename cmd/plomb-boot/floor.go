@@ -3,30 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"strings"
 
-	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
-
-// tpmFile, below boot, names the TPM that holds the version floor. A device without
-// it has its floor in the slot table alone.
-const tpmFile = "tpm"
-
-// openCounter is what holds the floor beside the table.
-func (d *device) openCounter() (counter.Counter, error) {
-	name, err := durable.ReadFile(d.fsys, d.path("boot", tpmFile), 4096)
-	if errors.Is(err, fs.ErrNotExist) {
-		return counter.Table{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read which TPM holds the version floor: %w", err)
-	}
-	return counter.TPM(strings.TrimSpace(string(name))), nil
-}
 
 // errFloor says that the floor is not known, so that nothing may start.
 var errFloor = errors.New("the version floor cannot be read")

@@ -39,6 +39,7 @@ type commands struct {
 	People  peopleCommand  `cmd:"" help:"Let somebody in again when nobody knows their PIN."`
 	Epoch   epochCommand   `cmd:"" help:"Go on where a journal cannot: begin a new epoch."`
 	Repair  repairCommand  `cmd:"" help:"Put damaged entries back from another copy of the journal."`
+	Attest  attestCommand  `cmd:"" help:"State what runs here, signed; check what another states."`
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
 	Replay  replayCommand  `cmd:"" help:"Ring up a real retail data set at a till of its own."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`

@@ -44,7 +44,8 @@ var may = map[string][]string{
 	"update/slot":       {"update/manifest", "internal/durable"},
 	"update/releaselog": {"update/manifest", "journal/proof"},
 	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
-	"update/counter":    {"update/slot"},
+	"update/counter":    {"update/slot", "internal/durable"},
+	"update/attest":     {"update/manifest", "update/slot", "update/counter", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -84,5 +85,7 @@ var home = map[string][]string{
 	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "update", "internal/replay", "internal/bench", "update/trust"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
 	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
+	"github.com/veraison/go-cose":   {"update/attest"},
+	"github.com/fxamacker/cbor":     {"update/attest"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }
