@@ -1,6 +1,7 @@
 package update
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -200,18 +201,31 @@ func (a *Agent) begin(ctx context.Context, o *Offer, t slot.Table) (*job, error)
 	if err := a.afterTrial(digest, t); err != nil {
 		return nil, err
 	}
-	if again, ok := a.stateNow().mayTry(digest, a.Now(), a.Policy.Attempts); !ok {
-		return nil, fmt.Errorf("%w: %s", ErrRejected, again)
+	for _, d := range []manifest.Digest{digest, o.sum()} {
+		if why, ok := a.stateNow().mayTry(d, a.Now(), a.Policy.Attempts); !ok {
+			return nil, fmt.Errorf("%w: %s", ErrRejected, why)
+		}
 	}
 	if a.job == nil || a.job.digest != digest || a.job.table.Active != t.Active {
 		m, err := manifest.Parse(o.Manifest)
 		if err != nil {
-			return nil, errors.Join(asRejection(err), a.refuse(ctx, digest, Event{Stage: Announced, Digest: digest}, err))
+			return nil, errors.Join(asRejection(err), a.refuse(ctx, o.sum(), Event{Stage: Announced, Digest: digest}, err))
 		}
 		a.job = &job{Agent: a, manifest: m, digest: digest}
 	}
 	a.job.offer, a.job.table, a.job.active = o, t, a.slotDir(t.Active)
 	return a.job, a.job.readInstalled()
+}
+
+// sum is over all papers: what is rejected for a note that somebody else changed does
+// not count against the same release with the right one.
+func (o *Offer) sum() manifest.Digest {
+	sums := [][]byte{}
+	for _, paper := range [][]byte{o.Manifest, o.Note, o.Proof} {
+		d := manifest.Sum(paper)
+		sums = append(sums, d[:])
+	}
+	return manifest.Sum(bytes.Join(sums, nil))
 }
 
 // afterTrial counts a trial that failed since the last pass: the next one has to wait,

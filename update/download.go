@@ -20,6 +20,9 @@ const syncBytes = 4 << 20
 // errDisk marks errors of the device's own disk: another source does not help.
 var errDisk = errors.New("write what came")
 
+// errWrong is a source's fault, not the software's: it counts against no release.
+var errWrong = errors.New("other bytes than the release names")
+
 // part is how one component comes to the device: from the installed version alone,
 // as a delta against it, or whole.
 type part struct {
@@ -176,7 +179,7 @@ func (d *download) small(ctx context.Context, name string, n int64, want manifes
 	for _, src := range d.job.Sources() {
 		data, err := d.read(ctx, src, name, n)
 		if err == nil && manifest.Sum(data) != want {
-			err = fmt.Errorf("%s: %w", name, manifest.ErrContent)
+			err = fmt.Errorf("%s: %w", name, errWrong)
 		}
 		if err == nil {
 			return data, nil

@@ -98,7 +98,7 @@ func (j *job) stopped(ctx context.Context, e Event, err error) (Result, error) {
 		return result, j.recordOnce(ctx, e)
 	case isRejection(err) || e.Stage == Installed || e.Stage == Verified:
 		j.parts, j.opened = nil, false // look at the disk again
-		return result, errors.Join(asRejection(err), j.refuse(ctx, j.digest, j.named(e), err))
+		return result, errors.Join(asRejection(err), j.refuse(ctx, j.offer.sum(), j.named(e), err))
 	}
 	j.parts, j.opened, e.Outcome = nil, false, Failed
 	return result, errors.Join(err, j.recordOnce(ctx, e))

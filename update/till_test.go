@@ -206,7 +206,7 @@ func newTill(t testing.TB) *till {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &till{shop: s, t: t, disk: powercut.New(), now: opening.Add(time.Hour), offer: &s.two.offer}
+	w := &till{shop: s, policy: update.Policy{Rate: update.Rate{Low: 1 << 40, Normal: 1 << 40, Urgent: 1 << 40}}, t: t, disk: powercut.New(), now: opening.Add(time.Hour), offer: &s.two.offer}
 	w.repo = &memory{files: s.maker.repo}
 	w.sources = []update.Source{w.repo}
 	for _, dir := range []string{"/d", "/d/boot", "/d/slots", "/d/slots/a", "/d/slots/b", "/d/slots/a/bin", "/d/slots/a/data"} {
