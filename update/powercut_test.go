@@ -54,6 +54,9 @@ func (w *till) resume(disk *powercut.Disk) error {
 	if err != nil || !r.Restart || next.ended != 1 {
 		return fmt.Errorf("%+v, ended %d times: %w", r, next.ended, err)
 	}
+	if slices.Contains(w.story(), "downloaded done") && next.repo.bytes > 0 {
+		return fmt.Errorf("%d bytes came again after the download was called done", next.repo.bytes)
+	}
 	for name, ranges := range next.repo.sent {
 		for _, place := range next.ends(name) {
 			for _, x := range ranges {
@@ -79,6 +82,13 @@ func (w *till) afterCut(disk *powercut.Disk) error {
 	r, p, err := w.starts(disk)
 	if err != nil {
 		return err
+	}
+	f, _, err := slot.Open(disk, "/d/boot/table")
+	if err != nil {
+		return err
+	}
+	if f.Table().Trial && !p.Trial {
+		return fmt.Errorf("the table names a trial that does not start: %+v", p.Steps)
 	}
 	tells := slices.Contains(w.story(), "pointer begun")
 	switch {
