@@ -46,6 +46,7 @@ var may = map[string][]string{
 	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
 	"update/counter":    {"update/slot", "internal/durable"},
 	"update/attest":     {"update/manifest", "update/slot", "update/counter", "internal/durable"},
+	"update/release":    {"update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -87,5 +88,8 @@ var home = map[string][]string{
 	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
 	"github.com/veraison/go-cose":   {"update/attest"},
 	"github.com/fxamacker/cbor":     {"update/attest"},
+	"filippo.io/age":                {"update/release"},
+	"github.com/CycloneDX":          {"update/release"},
+	"github.com/theupdateframework": {"update/release", "update/trust"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }

@@ -3,7 +3,6 @@ package manifest
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 
 // Formats of the documents that stand beside a manifest.
 const (
-	ApprovalFormat    = "plomb-approval/1"
-	WithdrawalFormat  = "plomb-withdrawal/1"
 	CampaignFormat    = "plomb-campaign/1"
 	EntitlementFormat = "plomb-entitlement/1"
 	HardwareFormat    = "plomb-hardware/1"
@@ -22,39 +19,6 @@ const (
 
 // MaxDocument bounds each of them, in bytes.
 const MaxDocument = 64 << 10
-
-// Approval is what an authority says of a release beside its signature: the target
-// approvals/DIGEST of its repository.
-type Approval struct {
-	Format        string    `json:"format"`
-	Release       Digest    `json:"release"` // of the manifest
-	Certificate   string    `json:"certificate"`
-	Body          string    `json:"body"`
-	Models        []string  `json:"models,omitempty"` // empty: those of the manifest
-	Jurisdictions []string  `json:"jurisdictions"`
-	NotBefore     time.Time `json:"notBefore"`
-	NotAfter      time.Time `json:"notAfter"`
-}
-
-// Action is what a till does with a withdrawn release once the deadline is over.
-type Action string
-
-// The actions.
-const (
-	Warn  Action = "warn"  // sells on and says so
-	Block Action = "block" // stops selling
-)
-
-// Withdrawal takes a release back: the target withdrawn/DIGEST of the maker's or an
-// authority's repository.
-type Withdrawal struct {
-	Format   string    `json:"format"`
-	Release  Digest    `json:"release"`
-	By       string    `json:"by"` // party
-	Reason   string    `json:"reason"`
-	Deadline time.Time `json:"deadline"`
-	Action   Action    `json:"action"`
-}
 
 // Campaign is the deployer's decision: which release goes to whom and when. It
 // travels as a signed note, see SignDocument.
@@ -172,46 +136,6 @@ func (s Signers) OpenDocument(signed []byte, d document) error {
 		return fmt.Errorf("%q has not signed the statement: %w", s.Name, ErrUnsigned)
 	}
 	return ParseDocument([]byte(strings.TrimSuffix(n.Text, "\n")), d)
-}
-
-// ReleaseEntry is the entry of a release in the log of releases: its Statement. Its
-// leaf hash is tlog.RecordHash of it.
-func ReleaseEntry(m *Manifest, encoded []byte) []byte { return []byte(Statement(m, encoded)) }
-
-// ApprovalEntry is the entry of an approval in the log of releases.
-func ApprovalEntry(a *Approval, encoded []byte) []byte {
-	return fmt.Appendf(nil, "plomb approval/1\n%s\n%s\n%s\n", a.Body, a.Release, Sum(encoded))
-}
-
-// WithdrawalEntry is the entry of a withdrawal in the log of releases.
-func WithdrawalEntry(w *Withdrawal, encoded []byte) []byte {
-	return fmt.Appendf(nil, "plomb withdrawal/1\n%s\n%s\n%s\n", w.By, w.Release, Sum(encoded))
-}
-
-func (a *Approval) validate() error {
-	switch {
-	case a.Format != ApprovalFormat:
-		return fmt.Errorf("format %q, not %q", a.Format, ApprovalFormat)
-	case a.Certificate == "" || !printable(a.Certificate, 128):
-		return fmt.Errorf("certificate %q", a.Certificate)
-	case a.Body == "" || !printable(a.Body, 128):
-		return fmt.Errorf("body %q", a.Body)
-	case !sortedSet(a.Models) || !sortedSet(a.Jurisdictions) || slices.ContainsFunc(a.Jurisdictions, notCountry) || len(a.Jurisdictions) == 0:
-		return fmt.Errorf("models or jurisdictions are not in order")
-	}
-	return between(a.NotBefore, a.NotAfter)
-}
-
-func (w *Withdrawal) validate() error {
-	switch {
-	case w.Format != WithdrawalFormat:
-		return fmt.Errorf("format %q, not %q", w.Format, WithdrawalFormat)
-	case w.By == "" || !printable(w.By, 128) || w.Reason == "" || !printable(w.Reason, 4<<10):
-		return fmt.Errorf("a withdrawal says by whom and why")
-	case w.Action != Warn && w.Action != Block:
-		return fmt.Errorf("unknown action %q", w.Action)
-	}
-	return wholeSecond(w.Deadline)
 }
 
 func (c *Campaign) validate() error {

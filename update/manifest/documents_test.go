@@ -51,9 +51,9 @@ func TestACampaignNeedsItsDeployersThreshold(t *testing.T) {
 	if err := party.OpenDocument(one, &got); !errors.Is(err, manifest.ErrUnsigned) {
 		t.Errorf("one of two signatures: %v", err)
 	}
-	var other manifest.Withdrawal
+	var other manifest.Hardware
 	if err := party.OpenDocument(both, &other); !errors.Is(err, manifest.ErrFormat) {
-		t.Errorf("a campaign read as a withdrawal: %v", err)
+		t.Errorf("a campaign read as hardware: %v", err)
 	}
 }
 
@@ -78,10 +78,10 @@ func TestCampaignsThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-func FuzzApproval(f *testing.F) {
-	f.Add([]byte(`{"format":"plomb-approval/1","release":"0000000000000000000000000000000000000000000000000000000000000000","certificate":"T10000","body":"nmi","jurisdictions":["NL"],"notBefore":"2026-01-01T00:00:00Z","notAfter":"2036-01-01T00:00:00Z"}`))
+func FuzzEntitlement(f *testing.F) {
+	f.Add([]byte(`{"format":"plomb-entitlement/1","release":"0000000000000000000000000000000000000000000000000000000000000000","device":"0000000000000000000000000000000000000000000000000000000000000000","notAfter":"2026-01-01T00:00:00Z","key":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var a manifest.Approval
+		var a manifest.Entitlement
 		if manifest.ParseDocument(data, &a) != nil {
 			return
 		}

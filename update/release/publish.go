@@ -1,0 +1,365 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/releaselog"
+	"github.com/plomb-pos/plomb/update/trust"
+)
+
+// Repository is a static tree that any web server, relay or stick can carry; nothing
+// in it is secret, and nothing in it is believed for being there. Its layout is in
+// docs/guides/releasing.md.
+type Repository struct {
+	dir  string
+	fsys durable.FS
+}
+
+// OpenRepository opens a repository's folder, or makes it.
+func OpenRepository(dir string) (*Repository, error) {
+	r := &Repository{dir: filepath.ToSlash(dir), fsys: durable.OS{}}
+	if err := mkdirs(r.fsys, r.dir); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	return r, nil
+}
+
+func (p *Repository) path(parts ...string) string {
+	return path.Join(append([]string{p.dir}, parts...)...)
+}
+
+// put writes a small file.
+func (p *Repository) put(name string, data []byte) error {
+	if err := mkdirs(p.fsys, path.Dir(p.path(name))); err != nil {
+		return err
+	}
+	if old, err := durable.ReadFile(p.fsys, p.path(name), int64(len(data))); err == nil && string(old) == string(data) {
+		return nil
+	}
+	return durable.Replace(p.fsys, p.path(name), data)
+}
+
+// copy copies a file of any size, unless one of the name is there: names are hashes.
+func (p *Repository) copy(name, from string) (err error) {
+	if _, err := os.Stat(filepath.FromSlash(p.path(name))); err == nil {
+		return nil
+	}
+	if err := mkdirs(p.fsys, path.Dir(p.path(name))); err != nil {
+		return err
+	}
+	in, err := os.Open(filepath.FromSlash(from))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	temp := filepath.FromSlash(p.path(name) + durable.TempSuffix)
+	out, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return err
+	}
+	if err := p.fsys.Rename(filepath.ToSlash(temp), p.path(name)); err != nil {
+		return err
+	}
+	return p.fsys.SyncDir(path.Dir(p.path(name)))
+}
+
+// Put adds a deployer's entitlement or campaign under its name.
+func (p *Repository) Put(name string, signed []byte) error {
+	if name != "campaign.json" && !strings.HasPrefix(name, "entitlements/") || !ValidName(name) {
+		return fmt.Errorf("put %q into the repository: %w", name, ErrFormat)
+	}
+	return p.put(name, signed)
+}
+
+// treeDir is where an office's metadata lie.
+func (p *Repository) treeDir(party Party, name string) string {
+	return path.Join(string(party), name, "metadata")
+}
+
+// Push copies an office's tree into the repository: contents first, the timestamp
+// last, so that a reader sees the old tree or the new one. A repository that holds a
+// newer tree is refused.
+func (o *Office) Push(p *Repository) error {
+	if err := o.push(p); err != nil {
+		return fmt.Errorf("publish the repository of %s: %w", o.Card.Name, err)
+	}
+	return nil
+}
+
+func (o *Office) push(p *Repository) error {
+	t, err := readTree(o.fsys, o.path("metadata"))
+	if err != nil {
+		return err
+	}
+	there := p.treeDir(o.Card.Party, o.Card.Name)
+	if old, err := readTree(p.fsys, p.path(there)); err == nil && old.timestamp.Signed.Version > t.timestamp.Signed.Version {
+		return fmt.Errorf("it holds timestamp %d, and here is %d: %w", old.timestamp.Signed.Version, t.timestamp.Signed.Version, ErrOrder)
+	}
+	for name := range t.targets.Signed.Targets {
+		data, err := t.target(o.fsys, o.path("targets"), name)
+		if err != nil {
+			return err
+		}
+		if err := p.put("targets/"+manifest.Sum(data).String(), data); err != nil {
+			return err
+		}
+	}
+	return o.pushMetadata(p, t, there)
+}
+
+func (o *Office) pushMetadata(p *Repository, t *tree, there string) error {
+	var names []string
+	for n := int64(1); n <= t.root.Signed.Version; n++ {
+		names = append(names, fmt.Sprintf("%d.root.json", n))
+	}
+	names = append(names, fmt.Sprintf("%d.targets.json", t.targets.Signed.Version), fmt.Sprintf("%d.snapshot.json", t.snapshot.Signed.Version), "timestamp.json")
+	for _, name := range names {
+		data, err := durable.ReadFile(o.fsys, o.path("metadata", name), maxMetadata)
+		if err != nil {
+			return err
+		}
+		if err := p.put(there+"/"+name, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Publish enters an encrypted release and its approvals into the log, has the log
+// cosigned, and puts everything that travels into the repository. The proof has to
+// satisfy the parties' log policy, so every witness that they name has to answer.
+func (o *Office) Publish(ctx context.Context, p *Repository, r *Release, witnesses []Witness, now time.Time) error {
+	return r.do(o, Published, []Step{Encrypted, Published}, now, func() error {
+		if err := errors.Join(r.Check(), r.forgetContentKey()); err != nil {
+			return err
+		}
+		proofText, err := o.enterLog(ctx, p, r, witnesses)
+		if err != nil {
+			return err
+		}
+		if err := r.putFiles(p, proofText); err != nil {
+			return err
+		}
+		boot, policy, err := r.Parties.BootPolicy()
+		if err != nil {
+			return err
+		}
+		files := map[string][]byte{trust.ReleaseTarget(r.Digest()): r.encoded, fmt.Sprintf("policy/%d", policy.Serial): boot}
+		if err := o.add(now, files); err != nil {
+			return err
+		}
+		if err := o.push(p); err != nil {
+			return err
+		}
+		if r.did(Published) {
+			return nil
+		}
+		return r.enter(o, Entry{Step: string(Published), Subject: string(r.Manifest.Identity), Digests: r.about(digestName{"log.proof", manifest.Sum(proofText)})}, now)
+	})
+}
+
+// enterLog logs the release, its approvals, and every withdrawal that the repository
+// knows, and gives the proof of the release.
+func (o *Office) enterLog(ctx context.Context, p *Repository, r *Release, witnesses []Witness) ([]byte, error) {
+	l, err := openLog(o.fsys, o.path("log"), r.Parties.Log)
+	if err != nil {
+		return nil, err
+	}
+	entries := r.logEntries()
+	withdrawn, err := p.withdrawals(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.growLog(ctx, p, l, append(entries, withdrawn...), witnesses); err != nil {
+		return nil, err
+	}
+	text, err := l.prove(entries[0])
+	if err != nil {
+		return nil, err
+	}
+	policy, err := r.Parties.LogPolicy()
+	if err != nil {
+		return nil, err
+	}
+	_, err = releaselog.Verify(policy, releaselog.Released, r.Digest(), text) // publish nothing that no device would take
+	return text, err
+}
+
+// growLog appends, signs, has it cosigned and copies the log.
+func (o *Office) growLog(ctx context.Context, p *Repository, l *releaseLog, entries [][]byte, witnesses []Witness) error {
+	keys, err := o.quorum(roleLog)
+	if err != nil {
+		return err
+	}
+	signer, err := newNoteSigner(l.origin, keys[0])
+	if err != nil {
+		return err
+	}
+	if err := l.add(entries, signer); err != nil {
+		return err
+	}
+	if err := l.cosign(ctx, witnesses); err != nil {
+		return err
+	}
+	return p.putLog(l)
+}
+
+// logEntries are the entries of the release and its approvals, the release first.
+func (r *Release) logEntries() [][]byte {
+	out := [][]byte{releaselog.Entry(releaselog.Released, r.Digest())}
+	for _, e := range r.record.Entries {
+		if e.Step == string(Confirmed) {
+			out = append(out, releaselog.Entry(releaselog.Approved(e.By), r.Digest()))
+		}
+	}
+	return out
+}
+
+// withdrawals are the log's entries of all withdrawals in the repository's trees.
+func (p *Repository) withdrawals(o *Office) (out [][]byte, err error) {
+	dirs := []string{p.treeDir(Maker, o.Card.Name)}
+	bodies, err := p.fsys.ReadDir(p.path(string(Authority)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, b := range bodies {
+		dirs = append(dirs, p.treeDir(Authority, b))
+	}
+	for _, dir := range dirs {
+		t, err := readTree(p.fsys, p.path(dir))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		for _, name := range t.names("withdrawn") {
+			text, err := t.target(p.fsys, p.path("targets"), name)
+			if err != nil {
+				return nil, err
+			}
+			w, err := trust.ParseWithdrawal(text)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, releaselog.Entry(releaselog.Withdrawn(w.Party), w.Release))
+		}
+	}
+	return out, nil
+}
+
+// putLog copies the log, the checkpoint last.
+func (p *Repository) putLog(l *releaseLog) error {
+	root := filepath.FromSlash(l.dir)
+	err := filepath.WalkDir(filepath.Join(root, "tile"), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(name, durable.TempSuffix) {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return p.put("log/"+filepath.ToSlash(rel), data)
+	})
+	if err != nil {
+		return fmt.Errorf("copy the log: %w", err)
+	}
+	return p.put("log/checkpoint", l.note)
+}
+
+// putFiles copies note, proof, tables and packs.
+func (r *Release) putFiles(p *Repository, proofText []byte) error {
+	id := r.Digest().String()
+	signed, err := durable.ReadFile(r.fsys, r.path("manifest.note"), manifest.MaxDocument)
+	if err != nil {
+		return err
+	}
+	for _, c := range r.Manifest.Components {
+		for _, k := range c.Packs {
+			if err := p.copy("packs/"+k.SHA256.String(), r.path("packs", k.SHA256.String())); err != nil {
+				return err
+			}
+			if err := p.copy("tables/"+k.Table.String(), r.path("tables", k.Table.String())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := p.put("notes/"+id, signed); err != nil {
+		return err
+	}
+	return p.put("proofs/"+id, proofText)
+}
+
+// Withdraw takes a release back, by maker or authority: an explicit statement in the
+// party's own repository, which Push publishes and the next Publish logs.
+func (o *Office) Withdraw(release manifest.Digest, reason string, deadline time.Time, action trust.Action, now time.Time) error {
+	if o.Card.Party == Deployer {
+		return fmt.Errorf("withdraw: a deployer ends its campaign: %w", ErrParty)
+	}
+	w := &trust.Withdrawal{Format: trust.WithdrawalFormat, Release: release, Party: o.Card.Name, Reason: reason,
+		Deadline: deadline.UTC().Truncate(time.Second), Action: action}
+	text, err := w.Encode()
+	if err != nil {
+		return fmt.Errorf("withdraw: %w", err)
+	}
+	t, err := readTree(o.fsys, o.path("metadata"))
+	if err != nil {
+		return fmt.Errorf("withdraw: %w", err)
+	}
+	if t.targets.Signed.Targets[trust.ReleaseTarget(release)] == nil {
+		return fmt.Errorf("withdraw: %s is not in the repository of %s: %w", release, o.Card.Name, fs.ErrNotExist)
+	}
+	if err := o.add(now, map[string][]byte{trust.WithdrawalTarget(release): text}); err != nil {
+		return fmt.Errorf("withdraw: %w", err)
+	}
+	return o.enter(Entry{At: now, Step: "withdrawn", Subject: release.String(), Digests: []digestName{{"withdrawal", manifest.Sum(text)}}, Remark: reason})
+}
+
+// Campaign signs the deployer's decision; its serial is the next of the office, so a
+// device that saw a later one refuses it. The result is campaign.json of a repository.
+func (o *Office) Campaign(c manifest.Campaign, now time.Time) ([]byte, error) {
+	if o.Card.Party != Deployer {
+		return nil, fmt.Errorf("campaign: %s %s: %w", o.Card.Party, o.Card.Name, ErrParty)
+	}
+	own, err := o.own()
+	if err != nil {
+		return nil, fmt.Errorf("campaign: %w", err)
+	}
+	c.Format, c.Serial = manifest.CampaignFormat, 1
+	for _, e := range own.Entries {
+		if e.Step == "campaign" {
+			c.Serial++
+		}
+	}
+	signers, err := o.noteSigners(roleCampaign)
+	if err != nil {
+		return nil, fmt.Errorf("campaign: %w", err)
+	}
+	signed, err := manifest.SignDocument(&c, signers...)
+	if err != nil {
+		return nil, fmt.Errorf("campaign: %w", err)
+	}
+	if err := o.enter(Entry{At: now, Step: "campaign", Subject: fmt.Sprint(c.Serial), Digests: []digestName{{"campaign.json", manifest.Sum(signed)}, {"manifest.json", c.Release}}}); err != nil {
+		return nil, fmt.Errorf("campaign: %w", err)
+	}
+	return signed, nil
+}
