@@ -247,6 +247,7 @@ func (n *Node) verify(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	defer n.verifyEnded.Store(true)
 	if err != nil {
 		n.opts.Log.Error("verification", "err", err)
 		n.verifyFailed.Store(true)

@@ -47,6 +47,7 @@ type Node struct {
 	verified     atomic.Uint64
 	verifying    atomic.Bool
 	verifyFailed atomic.Bool
+	verifyEnded  atomic.Bool // since this start
 	diskFull     atomic.Bool // the projection waits for room
 
 	waiters sync.Mutex    // guards came; never held with another lock

@@ -28,13 +28,26 @@ type Health struct {
 	OK     bool   `json:"ok"`
 	Setup  string `json:"setup"`
 	Origin string `json:"origin"`
+	// Journal is what is known of it since this start: "verifying", "whole" or
+	// "damaged".
+	Journal string `json:"journal"`
 }
 
 // Health is open to everybody.
 func (n *Node) Health() Health {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return Health{OK: n.journal.Err() == nil && !n.closing, Setup: n.setupWord(), Origin: n.journal.Origin()}
+	return Health{OK: n.journal.Err() == nil && !n.closing, Setup: n.setupWord(), Origin: n.journal.Origin(), Journal: n.journalWord()}
+}
+
+func (n *Node) journalWord() string {
+	switch {
+	case n.verifyFailed.Load():
+		return "damaged"
+	case n.verifyEnded.Load():
+		return "whole"
+	}
+	return "verifying"
 }
 
 func (n *Node) setupWord() string {

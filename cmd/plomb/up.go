@@ -107,6 +107,9 @@ func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListe
 	})
 	if line, err := first(ctx, tillReady); err == nil {
 		err = c.announce(s, line, devices)
+		if err == nil {
+			err = reportHealth(ctx, group, line, devices.service)
+		}
 		if err != nil {
 			stopTill()
 			return errors.Join(err, group.Wait())
