@@ -53,6 +53,14 @@ func (l xfsLink) options() (client.Options, error) {
 	return o, err
 }
 
+// advice is what to do when nobody answers.
+func (l xfsLink) advice() string {
+	if l.Identity == "" {
+		return "plomb devices starts simulated devices; services that want TLS need --identity (plomb pki init makes one)"
+	}
+	return "plomb devices --identity starts devices with TLS; plomb xfs list shows what there is"
+}
+
 func (l xfsLink) old() bool { return l.Generation == "2021" }
 
 // usage is an error of whoever called the command.
@@ -111,7 +119,7 @@ func (s xfsService) dial(ctx context.Context, unsolicited func(*xfs4iot.Message)
 	}
 	conn, err := client.Dial(ctx, target, o)
 	if err != nil {
-		return nil, hint{err, "plomb xfs list shows what there is"}
+		return nil, hint{err, s.advice()}
 	}
 	return conn, nil
 }
@@ -124,7 +132,7 @@ func (s xfsService) find(ctx context.Context, o client.Options) (string, error) 
 	}
 	publishers, err := client.Discover(ctx, "127.0.0.1", o)
 	if err != nil {
-		return "", hint{err, "are the devices running? plomb devices starts simulated ones"}
+		return "", hint{err, s.advice()}
 	}
 	var names []string
 	for _, p := range publishers {

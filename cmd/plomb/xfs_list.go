@@ -43,7 +43,7 @@ func (c xfsList) Run(ctx context.Context, s streams) error {
 	defer stop()
 	publishers, err := c.publishers(ctx, o)
 	if err != nil {
-		return hint{err, "plomb devices starts simulated devices on this machine"}
+		return hint{err, c.advice()}
 	}
 	var all []listedService
 	for _, p := range publishers {
