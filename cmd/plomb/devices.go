@@ -55,12 +55,12 @@ certificates come from plomb pki init:
   plomb devices --identity plomb-pki/identities/devices --dial HOST:5860 --dial-name till`
 }
 
-// spareMemory collects garbage twice as often as Go does by itself: a host of devices
+// spareMemory collects garbage more than twice as often as Go does by itself: a host of devices
 // has many idle connections and little to compute. GOGC in the environment counts
 // more.
 func spareMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(40)
 	}
 }
 

@@ -131,9 +131,9 @@ func (h *idleHost) fill(ctx context.Context, c Config, till *pki.Credentials) ([
 
 // IdleHost serves a device with the credentials in dir, writes its URL to out, and
 // then its peak resident memory, in KiB, for each line that comes in; it ends with in.
-// Like every process that mostly waits it collects garbage early (GOGC=50).
+// Like every process that mostly waits it collects garbage early (GOGC=40).
 func IdleHost(ctx context.Context, dir string, in io.Reader, out io.Writer) error {
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(40)
 	name := func(file string) string { return filepath.Join(dir, file) }
 	device, err := pki.Load(pki.Files{Certificate: name("cert.pem"), Key: name("key.pem"), Roots: name(pki.RootFile), Lists: name(pki.ListFile)}, pki.Policy{})
 	if err != nil {

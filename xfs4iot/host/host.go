@@ -118,7 +118,7 @@ type Config struct {
 	Pending          int            // commands of one connection, queued and running; default 256
 	SendQueue        int            // messages waiting for a client that reads slowly; default 256
 	SendBytes        int            // bytes of them, but for a single larger message; default 4 MiB
-	Rate             int            // messages per second of one connection, twice that in a burst; default 500, below 0 unlimited
+	Rate             int            // messages and pings per second of one connection, twice that in a burst; default 500, below 0 unlimited
 	WriteTimeout     time.Duration  // for one message; default 10 s
 	ReadTimeout      time.Duration  // for the rest of a message once it has begun; default 30 s
 	HandshakeTimeout time.Duration  // for TLS; default 10 s

@@ -154,13 +154,15 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, c
 		c.letIn()
 	}
 	taken := &line.Response{ResponseWriter: w, Patience: s.cfg.WriteTimeout}
-	ws, err := websocket.Accept(taken, r, &websocket.AcceptOptions{OnPingReceived: s.pings()})
+	var c *conn
+	pinged := func(context.Context, []byte) bool { return !c.pace.exceeded() } // called by the reader, when c is there
+	ws, err := websocket.Accept(taken, r, &websocket.AcceptOptions{OnPingReceived: pinged})
 	if err != nil {
 		s.cfg.Log.Info("handshake refused", "client", r.RemoteAddr, "err", err)
 		return nil, err
 	}
 	ws.SetReadLimit(int64(s.cfg.Limits.Bytes))
-	c := s.newConn(ws, svc, client)
+	c = s.newConn(ws, svc, client)
 	c.tls, c.line = secure, taken.Conn
 	c.base = "ws://" + r.Host + root
 	if secure != nil {
@@ -168,13 +170,6 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, c
 	}
 	c.log.Info("connected", "identity", client.Identity())
 	return c, nil
-}
-
-// pings bounds how often a client may ping: as often as it may send messages. It is
-// called by the connection's reader.
-func (s *Server) pings() func(context.Context, []byte) bool {
-	pace := newPace(s.cfg.Rate)
-	return func(context.Context, []byte) bool { return !pace.exceeded() }
 }
 
 func (s *Server) newConn(ws *websocket.Conn, svc *Service, client Client) *conn {
