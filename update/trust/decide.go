@@ -84,21 +84,16 @@ func (d *Decision) Err() error {
 // files themselves come from the sources. It goes on after a refusal, so that
 // Reasons says all that stands against the release.
 func (t *Trust) Decide(ctx context.Context, digest manifest.Digest, dev Device) Decision {
-	d := &deciding{t: t, dev: dev, now: t.clock.now(), Decision: Decision{Digest: digest}}
-	if err := t.clock.check(); err != nil {
-		d.refuse(Freshing, "", err)
-	}
-	if err := t.disjoint(); err != nil {
-		d.refuse(Authenticity, "", err)
-	}
+	d := &deciding{t: t, dev: dev, Decision: Decision{Digest: digest}}
 	if !d.manifest(ctx) {
 		return d.Decision
 	}
 	d.note(ctx)
+	d.logged(ctx) // before everything that asks for the time: the witnesses tell one
+	d.clock()
 	d.parties(ctx)
 	d.certificates(ctx)
 	d.withdrawals(ctx)
-	d.logged(ctx)
 	d.newer()
 	d.decided = true
 	return d.Decision
@@ -159,9 +154,19 @@ func (d *deciding) note(ctx context.Context) {
 	}
 }
 
+func (d *deciding) clock() {
+	if err := d.t.clock.check(); err != nil {
+		d.refuse(Freshing, "", err)
+	}
+	d.now = d.t.clock.now()
+}
+
 // parties asks the repository of each party that has to agree: whether it is fresh,
 // and whether it names the same bytes.
 func (d *deciding) parties(ctx context.Context) {
+	if err := d.t.disjoint(); err != nil {
+		d.refuse(Authenticity, "", err)
+	}
 	for _, name := range d.t.policy.boot.Needed(d.Manifest) {
 		c := d.t.named(name)
 		if err := c.check(); err != nil {

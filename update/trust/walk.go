@@ -124,21 +124,21 @@ func (w *walk) roots(ctx context.Context) error {
 	return w.onlineRotated()
 }
 
-// keptRoots takes the copy of the chain that reaches further.
+// keptRoots takes the newest copy of the chain that holds to its end; where none
+// does, the one that reaches further.
 func (w *walk) keptRoots() (held [][]byte, err error) {
 	var best int64
-	copies := w.c.store.load(metadata.ROOT)
-	chains := make([][][]byte, 0, len(copies)+1)
-	for _, r := range copies {
-		chains = append(chains, splitChain(r.data))
-	}
 	var longest [][]byte
-	for _, chain := range append(chains, nil) {
-		if held, err = w.fromAnchor(chain); err != nil {
+	for _, r := range w.c.store.load(metadata.ROOT) {
+		if held, err = w.fromAnchor(splitChain(r.data)); err != nil {
 			return nil, err
 		}
-		if w.tm.Root.Signed.Version > best {
-			best, longest = w.tm.Root.Signed.Version, held
+		version := w.tm.Root.Signed.Version
+		if uint64(version) >= r.version {
+			return held, nil
+		}
+		if version > best {
+			best, longest = version, held
 		}
 	}
 	return w.fromAnchor(longest)
