@@ -178,35 +178,6 @@ type UserChange struct {
 // Kind is user-change.
 func (*UserChange) Kind() proof.Kind { return KindUserChange }
 
-// SoftwareStart is the program starting.
-type SoftwareStart struct {
-	plain
-	Version string `json:"version"`
-	Hash    string `json:"hash,omitzero"` // SHA-256 of the program, hexadecimal
-	Clean   bool   `json:"clean"`         // the last run ended in order
-}
-
-// Kind is software-start.
-func (*SoftwareStart) Kind() proof.Kind { return KindSoftwareStart }
-func (b *SoftwareStart) apply(s *State, _ *proof.Head) error {
-	s.Software = b.Version
-	return nil
-}
-
-// SoftwareChange is another version being installed or taken back.
-type SoftwareChange struct {
-	plain
-	Actor
-	Old   string `json:"old"`
-	New   string `json:"new"`
-	Stage string `json:"stage"` // "installed", "trial", "confirmed", "fallen-back", "refused"
-	Why   string `json:"why,omitzero"`
-	Hash  string `json:"hash,omitzero"` // of the release manifest
-}
-
-// Kind is software-change.
-func (*SoftwareChange) Kind() proof.Kind { return KindSoftwareChange }
-
 // ClockChange is a step of the clock, or doubt about it beginning or ending.
 type ClockChange struct {
 	plain

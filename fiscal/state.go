@@ -38,9 +38,10 @@ type State struct {
 	Time       int64             `json:"time"` // of the last entry, ms since 1970 UTC
 	Shop       Shop              `json:"shop"`
 	Software   string            `json:"software"`
-	Key        string            `json:"key"`           // verifier key of the origin
-	Host       string            `json:"host,omitzero"` // of a host of devices: its name
-	Catalog    catalog.Hash      `json:"catalog"`       // in force; zero before the first
+	Release    *Release          `json:"release,omitzero"` // that the program came with, as far as the last start knew
+	Key        string            `json:"key"`              // verifier key of the origin
+	Host       string            `json:"host,omitzero"`    // of a host of devices: its name
+	Catalog    catalog.Hash      `json:"catalog"`          // in force; zero before the first
 	Next       Next              `json:"next"`
 	Grand      drawer.Grand      `json:"grand"`
 	AtLeast    bool              `json:"atLeast"` // entries were lost: numbers and grand totals are lower bounds

@@ -246,10 +246,7 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 	if err != nil {
 		return err
 	}
-	bodies := []fiscal.Body{&fiscal.SoftwareStart{Version: n.opts.Software, Clean: running == nil}}
-	if was := n.state.Software; was != "" && was != n.opts.Software {
-		bodies = append([]fiscal.Body{&fiscal.SoftwareChange{Old: was, New: n.opts.Software, Stage: "installed"}}, bodies...)
-	}
+	bodies := n.startBodies(running == nil)
 	if r := n.recoveryBody(found, holes); r != nil {
 		bodies = append(bodies, r)
 		n.damaged = len(r.Holes) > 0
@@ -262,6 +259,23 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 	defer n.mu.Unlock()
 	_, err = n.append(ctx, [16]byte{}, bodies...)
 	return err
+}
+
+// startBodies say which program started, and that it is another than before.
+func (n *Node) startBodies(clean bool) []fiscal.Body {
+	start := &fiscal.SoftwareStart{Version: n.opts.Software, Hash: n.opts.Program, Clean: clean, Release: n.opts.Release}
+	was := n.state.Software
+	if was == "" || was == start.Version && n.state.Release.Same(start.Release) {
+		return []fiscal.Body{start}
+	}
+	change := &fiscal.SoftwareChange{Old: was, New: start.Version, Stage: "installed", Release: start.Release}
+	if r := start.Release; r != nil {
+		change.Hash = r.Manifest
+		if r.Trial {
+			change.Stage = "trial"
+		}
+	}
+	return []fiscal.Body{change, start}
 }
 
 // recoveryBody says what opening found, nil where there was nothing.

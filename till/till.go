@@ -47,6 +47,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/catalog"
+	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
@@ -91,6 +92,10 @@ type Options struct {
 	// Software names the program and its version; empty: as the build recorded it.
 	// Another name than at the last start is journaled as a change.
 	Software string
+	// Program is SHA-256 of the program in hexadecimal, and Release what it came with;
+	// empty and nil where that is not known. Both stand in the entry of each start.
+	Program string
+	Release *fiscal.Release
 	// ClockFloor is a time that the till's clock cannot show unless it is wrong: what
 	// is before is marked as unsure. Zero: the beginning of 2026. Only who rings up old
 	// data at their own dates, at a till of its own, gives another.

@@ -31,6 +31,8 @@ type journalCommand struct {
 	Show   journalShow   `cmd:"" help:"List the entries of the journal."`
 	Prove  journalProve  `cmd:"" help:"Write the proof that an entry is in the journal (C2SP tlog-proof)."`
 	Verify journalVerify `cmd:"" help:"Check the whole journal: tree, signatures, contents."`
+
+	Software journalSoftware `cmd:"" help:"List which software ran here, and when."`
 }
 
 // tillFiles are a till's files as they stand. Reading them takes no lock, so the
@@ -261,7 +263,7 @@ func (c journalProve) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.prove(ctx, j)
+	p, err := prove(ctx, j, c.Index)
 	if err != nil {
 		return err
 	}
@@ -272,8 +274,9 @@ func (c journalProve) Run(ctx context.Context, s streams) error {
 	return durable.Replace(durable.OS{}, c.Out, p.Text())
 }
 
-func (c journalProve) prove(ctx context.Context, j *journal.ReadOnly) (*proof.Inclusion, error) {
-	e, err := oneEntry(ctx, j, c.Index)
+// prove makes the proof that an entry is in the tree of the newest stored signature.
+func prove(ctx context.Context, j *journal.ReadOnly, index uint64) (*proof.Inclusion, error) {
+	e, err := oneEntry(ctx, j, index)
 	if err != nil {
 		return nil, err
 	}
@@ -282,16 +285,16 @@ func (c journalProve) prove(ctx context.Context, j *journal.ReadOnly) (*proof.In
 		return nil, hint{err, "plomb journal verify says what is wrong"}
 	}
 	signed, _ := tree.Signed()
-	if signed.Checkpoint.Size <= c.Index {
-		return nil, hint{fmt.Errorf("entry %d: %w", c.Index, journal.ErrUnsigned),
+	if signed.Checkpoint.Size <= index {
+		return nil, hint{fmt.Errorf("entry %d: %w", index, journal.ErrUnsigned),
 			fmt.Sprintf("stored signatures cover the entries before %d; the till stores a signature with the entries after it, and when it has come to rest", signed.Checkpoint.Size)}
 	}
-	path, err := tree.Prove(c.Index, signed.Checkpoint.Size)
+	path, err := tree.Prove(index, signed.Checkpoint.Size)
 	if err != nil {
 		return nil, err
 	}
 	note := proof.Note(signed.Checkpoint, j.Origin(), signed.KeyHash, signed.Sig)
-	p := &proof.Inclusion{Extra: e.HeadBytes, Index: c.Index, Path: path, Note: note}
+	p := &proof.Inclusion{Extra: e.HeadBytes, Index: index, Path: path, Note: note}
 	_, err = p.Check(e.Leaf)
 	return p, err
 }

@@ -104,6 +104,9 @@ func (c tillCommand) open(ctx context.Context, address string, link devices.Link
 	}
 	opts := tillOptions(c.Dir, box, signer)
 	opts.Devices, opts.DevicesLink, opts.Log = address, link, log
+	if opts.Program, opts.Release, err = runningSoftware(); err != nil {
+		log.Warn("the journal cannot say all of the program that starts", "err", err)
+	}
 	node, err := till.Open(ctx, opts)
 	return node, explain(c.Dir, err)
 }
