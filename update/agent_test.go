@@ -63,7 +63,6 @@ func TestOnlyDifferencesTravelAndWhatIsThereAlreadyDoesNot(t *testing.T) {
 // Requirement: DL-20
 func TestAnOpenSaleAlwaysHoldsActivationBack(t *testing.T) {
 	w := newTill(t)
-	a := w.agent()
 	for _, c := range []struct {
 		hold   update.Hold
 		closed bool
@@ -73,8 +72,7 @@ func TestAnOpenSaleAlwaysHoldsActivationBack(t *testing.T) {
 		{update.Hold{OpenDay: true}, true, true}, {update.Hold{OpenDay: true, OpenSale: true}, true, true},
 	} {
 		w.hold, w.policy.ClosedDay = c.hold, c.closed
-		a = w.agent()
-		r, err := a.Update(t.Context())
+		r, err := w.agent().Update(t.Context())
 		if err != nil || r.Stage != update.Gated || r.Waiting == "" {
 			t.Errorf("%+v: %+v, %v", c, r, err)
 		}
@@ -89,7 +87,7 @@ func TestAnOpenSaleAlwaysHoldsActivationBack(t *testing.T) {
 
 func TestASaleThatOpensDuringInstallationHoldsThePointerBack(t *testing.T) {
 	w := newTill(t)
-	a, fired := w.agent(), false
+	fired := false
 	cfg := w.config()
 	cfg.Recorder = recorderFunc(func(e update.Event) error {
 		if e.Stage == update.Verified {
