@@ -43,6 +43,7 @@ type commands struct {
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
 	Replay  replayCommand  `cmd:"" help:"Ring up a real retail data set at a till of its own."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
+	Release releaseCommand `cmd:"" help:"Build, approve, publish and withdraw software."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
 	BenchVerify  benchVerify  `cmd:"" name:"bench-verify" hidden:""`

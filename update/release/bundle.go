@@ -35,6 +35,7 @@ const (
 // Limits of a bundle.
 const (
 	MaxBundleFiles = 100_000
+	MaxBundleBytes = 64 << 30 // of all files, where nobody says less
 	maxIndex       = 32 << 20
 )
 

@@ -1,0 +1,679 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/release"
+	"github.com/plomb-pos/plomb/update/trust"
+)
+
+// releaseCommand is the maker's, the authority's and the deployer's desk.
+type releaseCommand struct {
+	InitMaker     releaseInitMaker     `cmd:"" help:"Hold the key ceremony of a maker."`
+	InitAuthority releaseInitAuthority `cmd:"" help:"Hold the key ceremony of an approval authority."`
+	InitDeployer  releaseInitDeployer  `cmd:"" help:"Hold the key ceremony of a deployer."`
+	Parties       releaseParties       `cmd:"" help:"Write down who takes part, and with which keys."`
+	Hardware      releaseHardware      `cmd:"" help:"Register a hardware version with its reports."`
+	Build         releaseBuild         `cmd:"" help:"Make a release out of built files."`
+	Attach        releaseAttach        `cmd:"" help:"Attach a report."`
+	Register      releaseRegister      `cmd:"" help:"Make the manifest final, and sign it as its maker."`
+	Approve       releaseApprove       `cmd:"" help:"Look at a release and sign it as an authority."`
+	Encrypt       releaseEncrypt       `cmd:"" help:"Hand the content key to the deployer."`
+	Publish       releasePublish       `cmd:"" help:"Put a release, or a party's metadata, into a repository."`
+	Entitle       releaseEntitle       `cmd:"" help:"Give one device the content key of a release."`
+	Campaign      releaseCampaign      `cmd:"" help:"Decide which devices get a release, and when."`
+	Withdraw      releaseWithdraw      `cmd:"" help:"Take a release back."`
+	Rotate        releaseRotate        `cmd:"" help:"Replace a key."`
+	Inspect       releaseInspect       `cmd:"" help:"Show what a release is and who stands behind it."`
+	Bundle        releaseBundle        `cmd:"" help:"Write a release of a repository into one file, for a stick."`
+	Unbundle      releaseUnbundle      `cmd:"" help:"Unpack such a file into a new folder."`
+}
+
+// officeFlags open a party's office.
+type officeFlags struct {
+	Office         string `required:"" type:"path" help:"Folder of the party that acts."`
+	PassphraseFile string `type:"path" help:"File with the passphrase of the keys; otherwise each is asked for."`
+}
+
+func (f officeFlags) open(s streams) (*release.Office, error) {
+	o, err := release.OpenOffice(f.Office, unlockKeys(s, f.PassphraseFile))
+	if err != nil {
+		return nil, hint{err, "plomb release init-maker, init-authority and init-deployer make one"}
+	}
+	return o, nil
+}
+
+// unlockKeys reads passphrases from a file, or asks for each key's.
+func unlockKeys(s streams, file string) release.Unlock {
+	return func(key string) (string, error) {
+		if file != "" {
+			text, err := os.ReadFile(file)
+			return strings.TrimRight(string(text), "\r\n"), err
+		}
+		f, ok := s.In.(*os.File)
+		if !ok || !term.IsTerminal(int(f.Fd())) {
+			return "", hint{usageError{errors.New("nobody can be asked for a passphrase: standard input is no terminal")}, "name a file that only you can read with --passphrase-file"}
+		}
+		fmt.Fprintf(s.Err, "passphrase of key %s: ", key)
+		text, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(s.Err)
+		return string(text), err
+	}
+}
+
+// stepFlags open an office and a release under the caller's own parties file.
+type stepFlags struct {
+	Release string `arg:"" type:"path" help:"The release's folder."`
+	officeFlags
+	Parties string `required:"" type:"path" help:"Your own copy of the parties file."`
+}
+
+func (f stepFlags) open(s streams) (*release.Office, *release.Release, error) {
+	o, err := f.officeFlags.open(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := readParties(f.Parties)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := release.OpenRelease(f.Release, p)
+	return o, r, err
+}
+
+func readParties(name string) (*release.Parties, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read parties: %w", err)
+	}
+	return release.ParseParties(text)
+}
+
+// ceremonyFlags are common to the three ceremonies.
+type ceremonyFlags struct {
+	Dir            string `arg:"" type:"path" help:"Folder to make."`
+	Name           string `required:"" help:"Name of the party; its keys carry it."`
+	Release        string `default:"1/2" help:"Threshold and number of keys that sign."`
+	PassphraseFile string `type:"path" help:"File with one passphrase for all keys; otherwise each is asked for."`
+	DryRun         bool   `help:"Say which keys would be made, and make none."`
+	WorkFactor     int    `hidden:""`
+}
+
+func (f ceremonyFlags) hold(s streams, c release.Ceremony, root string) (err error) {
+	c.Name, c.Work = f.Name, f.WorkFactor
+	if c.Release, err = release.ParseQuorum(f.Release); err != nil {
+		return usageError{err}
+	}
+	if root != "" {
+		if c.Root, err = release.ParseQuorum(root); err != nil {
+			return usageError{err}
+		}
+	}
+	if f.DryRun {
+		_, err := fmt.Fprintf(s.Out, "would make %s of %s %s\nkeys: %s\n", f.Dir, c.Party, c.Name, strings.Join(c.Keys(), " "))
+		return err
+	}
+	o, err := release.Init(f.Dir, c, unlockKeys(s, f.PassphraseFile), time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "%s %s  %d keys  %s\n", o.Card.Party, o.Card.Name, len(o.Card.Keys), f.Dir)
+	return err
+}
+
+const ceremonyHelp = `Draws the party's keys, each for one purpose, and writes each into a file of its own,
+encrypted with age under a passphrase: keep the files of a role apart, with the people
+who answer for them. The folder's office.json holds no secret; hand it to the others.
+
+Nothing can bring back a key whose file or passphrase is lost. As long as the threshold
+of root keys is there, plomb release rotate replaces any other. Try with --dry-run.`
+
+type releaseInitMaker struct {
+	ceremonyFlags
+	Root string `default:"2/3" help:"Threshold and number of offline root keys."`
+}
+
+// Help says what the keys are.
+func (releaseInitMaker) Help() string { return ceremonyHelp }
+
+func (c releaseInitMaker) Run(s streams) error {
+	return c.hold(s, release.Ceremony{Party: release.Maker}, c.Root)
+}
+
+type releaseInitAuthority struct {
+	ceremonyFlags
+	Root         string   `default:"2/3" help:"Threshold and number of offline root keys."`
+	Jurisdiction []string `required:"" help:"Country codes that the body answers for."`
+}
+
+// Help says what the keys are.
+func (releaseInitAuthority) Help() string { return ceremonyHelp }
+
+func (c releaseInitAuthority) Run(s streams) error {
+	return c.hold(s, release.Ceremony{Party: release.Authority, Jurisdictions: c.Jurisdiction}, c.Root)
+}
+
+type releaseInitDeployer struct{ ceremonyFlags }
+
+// Help says what the keys are.
+func (releaseInitDeployer) Help() string { return ceremonyHelp }
+
+func (c releaseInitDeployer) Run(s streams) error {
+	return c.hold(s, release.Ceremony{Party: release.Deployer}, "")
+}
+
+type releaseParties struct {
+	Out       string        `arg:"" type:"path" help:"File to write."`
+	Serial    uint64        `default:"1" help:"Raised with every change of a key."`
+	Maker     string        `required:"" type:"path" help:"The maker's office.json."`
+	Deployer  string        `required:"" type:"path" help:"The deployer's."`
+	Authority []string      `type:"path" help:"Each authority's."`
+	Trust     string        `type:"path" help:"Also write the trust policy for devices."`
+	Warn      time.Duration `default:"72h" help:"How long before its metadata run out a device says so."`
+	Stop      time.Duration `default:"720h" help:"How long after that it stops selling."`
+}
+
+// Help says what the file is for.
+func (releaseParties) Help() string {
+	return `Every party keeps its own copy of the file, made from cards that it got from the
+others' hands: it decides whose signatures count. Without an authority the maker alone
+is enough for legally relevant releases; only where no law asks for more.`
+}
+
+func (c releaseParties) Run() error {
+	maker, err := readCard(c.Maker)
+	if err != nil {
+		return err
+	}
+	deployer, err := readCard(c.Deployer)
+	if err != nil {
+		return err
+	}
+	var bodies []release.Card
+	for _, name := range c.Authority {
+		b, err := readCard(name)
+		if err != nil {
+			return err
+		}
+		bodies = append(bodies, b)
+	}
+	p, err := release.NewParties(c.Serial, maker, deployer, bodies...)
+	if err != nil {
+		return err
+	}
+	return c.write(p, maker, bodies)
+}
+
+func (c releaseParties) write(p *release.Parties, maker release.Card, bodies []release.Card) error {
+	text, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Out, text, 0o644); err != nil || c.Trust == "" {
+		return err
+	}
+	if text, err = p.TrustPolicy(c.Warn, c.Stop, maker, bodies...); err != nil {
+		return err
+	}
+	return os.WriteFile(c.Trust, text, 0o644)
+}
+
+func readCard(name string) (release.Card, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return release.Card{}, fmt.Errorf("read card: %w", err)
+	}
+	return release.ParseCard(text)
+}
+
+type releaseHardware struct {
+	Identity string   `arg:"" help:"Identity of the hardware version, 18 characters: 1PLMBOX01-20260101."`
+	Report   []string `required:"" help:"KIND=FILE of each report."`
+	officeFlags
+}
+
+// Help says what for.
+func (releaseHardware) Help() string {
+	return `A release that names hardware can be registered only after that hardware was, with
+its test reports. Register puts the version into the maker's metadata; publish it with
+plomb release publish.`
+}
+
+func (c releaseHardware) Run(s streams) error {
+	o, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	var reports []manifest.Report
+	for _, r := range c.Report {
+		kind, file, _ := strings.Cut(r, "=")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return usageError{err}
+		}
+		reports = append(reports, manifest.Report{Kind: kind, Name: filepath.Base(file), SHA256: manifest.Sum(text)})
+	}
+	return o.RegisterHardware(manifest.Identity(c.Identity), reports, time.Now())
+}
+
+type releaseAttach struct {
+	Kind string `arg:"" help:"What it is: test, assessor, bom, provenance, approval-notes."`
+	File string `arg:"" type:"path" help:"The report."`
+	stepFlags
+}
+
+// Help says what a release needs.
+func (releaseAttach) Help() string {
+	return `Reports are bound by hash in the manifest that everybody signs. A release needs those
+of test, assessor, bom and provenance before it can be registered; plomb release build
+makes the last two.
+
+  plomb release attach test results.txt till-1.4 --office maker --parties parties.json`
+}
+
+func (c releaseAttach) Run(s streams) error {
+	o, r, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return usageError{err}
+	}
+	return r.Attach(o, c.Kind, filepath.Base(c.File), text, time.Now())
+}
+
+type releaseRegister struct {
+	stepFlags
+	DryRun bool `help:"Check everything that can be checked without signing."`
+}
+
+// Help says what becomes final.
+func (releaseRegister) Help() string {
+	return `Puts reports and time into the manifest, signs it and enters it into the maker's
+register. Refused: a counter of its scope that does not rise, an identity that was
+registered with other bytes, missing reports, hardware that is not registered.
+Afterwards nothing in the release can change.`
+}
+
+func (c releaseRegister) Run(s streams) error {
+	o, r, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	if !c.DryRun {
+		return r.Register(o, time.Now())
+	}
+	if err := r.Check(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "%s %s %d: would be registered; reports missing: %s\n", r.Draft.Identity, r.Draft.Scope, r.Draft.Counter, orNone(r.Missing()))
+	return err
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+type releaseApprove struct {
+	stepFlags
+	Model  []string      `help:"Models that the approval is for (default: those of the manifest)."`
+	Valid  time.Duration `default:"87600h" help:"How long it counts from now on."`
+	DryRun bool          `help:"Check and show what would be approved, and sign nothing."`
+}
+
+// Help says what is checked.
+func (releaseApprove) Help() string {
+	return `Reads every component, pack and report again, compares them with the manifest, shows
+the digests of the reports, signs the same bytes as the maker and puts them into the
+authority's own repository, which plomb release publish REPOSITORY publishes. A release
+without its reports cannot be approved. Look with --dry-run first.`
+}
+
+func (c releaseApprove) Run(s streams) error {
+	o, r, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	for _, rep := range r.Reports() {
+		fmt.Fprintf(s.Out, "%-12s %s  %s\n", rep.Kind, rep.SHA256, rep.Name)
+	}
+	if c.DryRun {
+		if err := r.Check(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(s.Out, "%s is %s; would approve manifest %s\n", r.Draft.Identity, r.State(), r.Digest())
+		return err
+	}
+	now := time.Now()
+	return r.Approve(o, release.Certificate{Models: c.Model, NotBefore: now, NotAfter: now.Add(c.Valid)}, now)
+}
+
+type releaseEncrypt struct {
+	stepFlags
+	DryRun bool `help:"Check, and leave the content key where it is."`
+}
+
+// Help says what is encrypted when.
+func (releaseEncrypt) Help() string {
+	return `Packs are sealed while they are built, so that what everybody signs is what travels.
+This step makes sure that the sealed packs give the approved components, wraps the
+content key to the deployer, and removes the clear one. From here on only the deployer
+can hand it on, device by device.`
+}
+
+func (c releaseEncrypt) Run(s streams) error {
+	o, r, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	if !c.DryRun {
+		return r.Encrypt(o, time.Now())
+	}
+	if err := r.Check(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "%s is %s; the content key would go to %s\n", r.Draft.Identity, r.State(), r.Parties.Deployer.Name)
+	return err
+}
+
+type releasePublish struct {
+	Repository string   `arg:"" type:"path" help:"The repository's folder; made if it is missing."`
+	Release    string   `arg:"" optional:"" type:"path" help:"An encrypted release; without it only the party's metadata are published."`
+	Parties    string   `type:"path" help:"Your own copy of the parties file; needed with a release."`
+	Witness    []string `type:"path" help:"Folders of authorities that cosign the log here."`
+	Refresh    bool     `help:"Sign snapshot and timestamp anew first: within every week."`
+	officeFlags
+}
+
+// Help says what is where.
+func (releasePublish) Help() string {
+	return `Enters release, approvals and withdrawals into the log, has it cosigned, and writes
+what travels into a static tree that any web server, relay or stick can carry. Every
+authority publishes its own metadata, without naming a release:
+
+  plomb release publish repo --office authority
+  plomb release publish repo till-1.4 --office maker --parties parties.json --witness authority`
+}
+
+func (c releasePublish) Run(ctx context.Context, s streams) error {
+	o, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	repo, err := release.OpenRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	if c.Refresh {
+		if err := o.Refresh(time.Now()); err != nil {
+			return err
+		}
+	}
+	if c.Release == "" {
+		return o.Push(repo)
+	}
+	return c.publish(ctx, s, o, repo)
+}
+
+func (c releasePublish) publish(ctx context.Context, s streams, o *release.Office, repo *release.Repository) error {
+	if c.Parties == "" {
+		return usageError{errors.New("--parties is needed to publish a release")}
+	}
+	p, err := readParties(c.Parties)
+	if err != nil {
+		return err
+	}
+	r, err := release.OpenRelease(c.Release, p)
+	if err != nil {
+		return err
+	}
+	var witnesses []release.Witness
+	for _, dir := range c.Witness {
+		w, err := officeFlags{dir, c.PassphraseFile}.open(s)
+		if err != nil {
+			return err
+		}
+		witnesses = append(witnesses, release.OfficeWitness{Office: w, LogKey: p.Log, Now: time.Now})
+	}
+	if err := o.Publish(ctx, repo, r, witnesses, time.Now()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "published %s  %s\n", r.Manifest.Identity, r.Digest())
+	return err
+}
+
+type releaseEntitle struct {
+	Repository string        `arg:"" type:"path" help:"The repository."`
+	Device     string        `arg:"" type:"path" help:"File with the device's public key, base64."`
+	Valid      time.Duration `default:"2160h" help:"How long the device may begin with it."`
+	stepFlags
+}
+
+// Help says who can open it.
+func (releaseEntitle) Help() string {
+	return `Wraps the release's content key to the device's own key (X25519 with ML-KEM-768): no
+other device can open it. Each handing-out is an entry in the deployer's record.`
+}
+
+func (c releaseEntitle) Run(s streams) error {
+	o, r, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	repo, err := release.OpenRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(c.Device)
+	if err != nil {
+		return usageError{err}
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		return usageError{fmt.Errorf("%s: %w", c.Device, err)}
+	}
+	now := time.Now()
+	signed, err := r.Entitle(o, key, now.Add(c.Valid), now)
+	if err != nil {
+		return err
+	}
+	return repo.Put(release.EntitlementName(r.Digest(), manifest.Sum(key)), signed)
+}
+
+type releaseCampaign struct {
+	Repository string        `arg:"" type:"path" help:"The repository."`
+	Digest     string        `arg:"" help:"Digest of the release's manifest."`
+	Device     string        `help:"One device; otherwise a cohort."`
+	Cohort     string        `default:"*" help:"Group of devices; * is all."`
+	From       time.Time     `format:"2006-01-02T15:04:05Z07:00" help:"When it begins, RFC 3339 (default: now)."`
+	For        time.Duration `default:"336h" help:"How long devices may begin."`
+	Wave       []string      `help:"PERCENT@DURATION after the beginning, in order: 5@0h,100@48h."`
+	Urgent     bool          `help:"At the end the till chooses the moment, not the user."`
+	Attempts   int           `default:"3" help:"How often one device may try, 1 to 10."`
+	DryRun     bool          `help:"Show the statement, and sign nothing."`
+	officeFlags
+}
+
+// Help says what it can and cannot do.
+func (releaseCampaign) Help() string {
+	return `The deployer decides when and in which waves, never what: devices install only what
+maker and authority signed. A campaign's serial rises, so that an older one cannot be
+played again. The statement is campaign.json of the repository.`
+}
+
+func (c releaseCampaign) Run(s streams) error {
+	campaign, err := c.campaign()
+	if err != nil {
+		return usageError{err}
+	}
+	if c.DryRun {
+		_, err := fmt.Fprintf(s.Out, "%s for %s%s from %s until %s, %s\n", campaign.Release, campaign.Device, campaign.Cohort,
+			campaign.From.Format(time.RFC3339), campaign.Until.Format(time.RFC3339), campaign.Urgency)
+		return err
+	}
+	o, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	repo, err := release.OpenRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	signed, err := o.Campaign(campaign, time.Now())
+	if err != nil {
+		return err
+	}
+	return repo.Put("campaign.json", signed)
+}
+
+func (c releaseCampaign) campaign() (out manifest.Campaign, err error) {
+	out = manifest.Campaign{Device: c.Device, From: c.From.UTC().Truncate(time.Second), Urgency: manifest.Normal, Attempts: c.Attempts}
+	if c.From.IsZero() {
+		out.From = time.Now().UTC().Truncate(time.Second)
+	}
+	if c.Device == "" {
+		out.Cohort = c.Cohort
+	}
+	if c.Urgent {
+		out.Urgency = manifest.Urgent
+	}
+	out.Until = out.From.Add(c.For)
+	if err := out.Release.UnmarshalText([]byte(c.Digest)); err != nil {
+		return out, err
+	}
+	for _, w := range c.Wave {
+		var percent int
+		share, after, _ := strings.Cut(w, "@")
+		d, err := time.ParseDuration(after)
+		if _, scan := fmt.Sscan(share, &percent); scan != nil || err != nil {
+			return out, fmt.Errorf("wave %q is not like 5@0h", w)
+		}
+		out.Waves = append(out.Waves, manifest.Wave{From: out.From.Add(d), Percent: percent})
+	}
+	return out, nil
+}
+
+type releaseWithdraw struct {
+	Digest string        `arg:"" help:"Digest of the release's manifest."`
+	Reason string        `required:"" help:"Why; tills show it."`
+	Within time.Duration `default:"168h" help:"How long tills may go on before they act."`
+	Action string        `default:"warn" enum:"warn,block" help:"What they do then."`
+	DryRun bool          `help:"Say what would happen, and sign nothing."`
+	officeFlags
+}
+
+// Help says what happens.
+func (releaseWithdraw) Help() string {
+	return `No till installs the release from the moment it hears of it. One that runs it warns, or
+stops selling after the deadline. A withdrawal cannot be taken back: release again.
+Publish it with plomb release publish REPOSITORY.`
+}
+
+func (c releaseWithdraw) Run(s streams) error {
+	var d manifest.Digest
+	if err := d.UnmarshalText([]byte(c.Digest)); err != nil {
+		return usageError{err}
+	}
+	now := time.Now()
+	if c.DryRun {
+		_, err := fmt.Fprintf(s.Out, "%s would be withdrawn: %s from %s on\n", d, c.Action, now.Add(c.Within).UTC().Format(time.RFC3339))
+		return err
+	}
+	o, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	return o.Withdraw(d, c.Reason, now.Add(c.Within), trust.Action(c.Action), now)
+}
+
+type releaseRotate struct {
+	Role   string `arg:"" help:"root, targets, snapshot, timestamp, note, witness or campaign."`
+	Key    string `arg:"" help:"The key that goes, as office.json calls it; it may be lost."`
+	DryRun bool   `help:"Say what would be done, and do nothing."`
+	officeFlags
+}
+
+// Help says what follows.
+func (releaseRotate) Help() string {
+	return `For root, targets, snapshot and timestamp the next root is signed by the old and by the
+new threshold of root keys, so that devices follow; publish it. The other keys stand in
+the parties file: make it again with a higher --serial, and give it to everybody.
+Copy the office's folder before: a rotation that is cut off has to begin from the copy.`
+}
+
+func (c releaseRotate) Run(s streams) error {
+	if c.DryRun {
+		_, err := fmt.Fprintf(s.Out, "%s would be replaced by a new key for %s\n", c.Key, c.Role)
+		return err
+	}
+	o, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	fresh, err := o.Rotate(c.Role, c.Key, time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "%s gives way to %s\n", c.Key, fresh)
+	return err
+}
+
+type releaseBundle struct {
+	Repository string `arg:"" type:"path" help:"The repository."`
+	Digest     string `arg:"" help:"Digest of the release's manifest."`
+	Out        string `arg:"" type:"path" help:"File to write, *.plomb; it must not exist."`
+}
+
+// Help says what it holds.
+func (releaseBundle) Help() string {
+	return `One tar with a strict order (docs/guides/releasing.md): metadata, signatures, proof,
+entitlements, tables and packs of one release. A stick needs no trust: the till checks
+what is on it exactly as if it came from a server.`
+}
+
+func (c releaseBundle) Run() error {
+	var d manifest.Digest
+	if err := d.UnmarshalText([]byte(c.Digest)); err != nil {
+		return usageError{err}
+	}
+	repo, err := release.OpenRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(c.Out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(repo.Bundle(out, d), out.Sync(), out.Close()); err != nil {
+		return errors.Join(err, os.Remove(c.Out))
+	}
+	return nil
+}
+
+type releaseUnbundle struct {
+	File string `arg:"" type:"path" help:"The bundle."`
+	Dir  string `arg:"" type:"path" help:"Folder to make."`
+}
+
+func (c releaseUnbundle) Run() error {
+	in, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return release.ExtractBundle(in, c.Dir, release.MaxBundleBytes)
+}
