@@ -52,10 +52,11 @@ type Agent struct {
 	bucket   *bucket
 	progress progress
 
-	pass    sync.Mutex // held during a pass; guards job, offered and asked
+	pass    sync.Mutex // held during a pass; guards job, offered, asked and unfound
 	job     *job
 	offered *Offer
 	asked   time.Time
+	unfound error
 
 	mu    sync.Mutex // guards state
 	state state
@@ -169,15 +170,17 @@ func (a *Agent) pending(ctx context.Context, t slot.Table) (Result, error) {
 	return Result{Stage: Pointed, Restart: true}, nil
 }
 
-// find asks for an offer, or takes the one found just before.
+// find asks for an offer, or gives the answer of just before, an error too.
 func (a *Agent) find(ctx context.Context) (*Offer, error) {
 	now := a.Now()
 	if since := now.Sub(a.asked); a.asked.IsZero() || since < 0 || since >= a.Policy.Spacing {
-		offer, err := a.Trust.Find(ctx)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("ask what is released: %w", err), a.refusedTrust(ctx, err))
+		a.offered, a.unfound = a.Trust.Find(ctx)
+		if a.asked = now; ctx.Err() != nil { // no answer
+			a.asked = time.Time{}
 		}
-		a.offered, a.asked = offer, now
+	}
+	if err := a.unfound; err != nil {
+		return nil, errors.Join(fmt.Errorf("ask what is released: %w", err), a.refusedTrust(ctx, err))
 	}
 	return a.offered, nil
 }

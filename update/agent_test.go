@@ -3,6 +3,7 @@ package update_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -291,8 +292,19 @@ func TestARejectedReleaseIsTriedAFewTimesHoweverOftenSomebodyAsks(t *testing.T) 
 		t.Errorf("%d events of rejection in 200 minutes, want 3", n)
 	}
 	w = newTill(t)
-	w.hold.OpenSale = true
+	w.trust = fmt.Errorf("forged metadata: %w", update.ErrRejected)
 	a := w.agent()
+	for range 100 {
+		if _, err := a.Update(t.Context()); !errors.Is(err, update.ErrRejected) {
+			t.Fatal(err)
+		}
+	}
+	if w.finds != 1 || len(w.history) != 1 {
+		t.Errorf("repositories that were refused were asked %d times, %d events", w.finds, len(w.history))
+	}
+	w = newTill(t)
+	w.hold.OpenSale = true
+	a = w.agent()
 	for range 100 {
 		_, _ = a.Update(t.Context())
 	}

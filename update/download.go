@@ -57,9 +57,8 @@ func (t *part) packs() (out []*pack) {
 
 // download fetches what is missing of a release.
 type download struct {
-	job   *job
-	told  map[string]bool // sources whose failure is in the history already
-	count int64           // bytes of frames fetched in this pass
+	job  *job
+	told map[string]bool // sources whose failure is in the history already
 }
 
 // plan decides for each component how it comes, fetches the tables and looks what is
@@ -313,7 +312,6 @@ func (w *writer) frame(r *stream, i int) error {
 		return fmt.Errorf("%w: frame %d: %w", errDisk, i, spaceOr(err))
 	}
 	w.pending = append(w.pending, i)
-	w.d.count += n
 	w.d.job.progress.add(n)
 	if w.bytes += n; w.bytes < syncBytes {
 		return nil
