@@ -111,7 +111,7 @@ func (w *walk) roots(ctx context.Context) error {
 	}
 	w.loadSeen()
 	if w.from != nil {
-		if chain, err = w.newRoots(ctx, chain); err != nil {
+		if err := w.newRoots(ctx, chain); err != nil {
 			return err
 		}
 	}
@@ -144,26 +144,26 @@ func (w *walk) keptRoots() (held [][]byte, err error) {
 	return w.fromAnchor(longest)
 }
 
-func (w *walk) newRoots(ctx context.Context, chain [][]byte) ([][]byte, error) {
+func (w *walk) newRoots(ctx context.Context, chain [][]byte) error {
 	for range w.c.limits.Rotations {
 		name := fmt.Sprintf("%s/metadata/%d.root.json", w.c.dir, w.tm.Root.Signed.Version+1)
 		data, err := w.from.Fetch(ctx, name, w.c.limits.Root)
 		if errors.Is(err, ErrNotFound) {
-			return chain, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := w.link(data); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		chain = append(chain, data)
 		// Cut here, the new root is kept and everything else is older: it goes on from there.
 		if err := w.c.store.put(metadata.ROOT, uint64(w.tm.Root.Signed.Version), joinChain(chain)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, fmt.Errorf("%d roots in one refresh: %w", w.c.limits.Rotations, ErrTooLong)
+	return fmt.Errorf("%d roots in one refresh: %w", w.c.limits.Rotations, ErrTooLong)
 }
 
 // joinChain is the chain's roots, each after its length.
