@@ -220,7 +220,7 @@ func TestWhatTheDispenserDoesNotKnowAPersonDecides(t *testing.T) {
 	admin.Until(func(till.State) bool {
 		var list till.EntriesAnswer
 		admin.Ask("/api/journal?kind=outcome", &list)
-		return slices.ContainsFunc(list.Entries, func(e till.EntryRow) bool { return strings.Contains(e.Words, "done-said") })
+		return slices.ContainsFunc(list.Entries, func(e till.EntryRow) bool { return strings.Contains(e.Words, "done, as somebody said") })
 	})
 }
 

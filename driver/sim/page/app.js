@@ -159,8 +159,30 @@ function field(arg, value) {
 /** @type {Map<string, Card>} */
 const cards = new Map();
 
+// While a finger or button is down nothing is drawn: what is being touched must be
+// there when it is let go.
+let held = false;
+/** @type {Map<string, Face>} */
+const waiting = new Map();
+
+document.addEventListener("pointerdown", () => (held = true), true);
+for (const end of ["pointerup", "pointercancel"]) {
+  document.addEventListener(end, () => setTimeout(release), true); // after the click
+}
+
+function release() {
+  held = false;
+  const faces = [...waiting.values()];
+  waiting.clear();
+  faces.forEach(show);
+}
+
 /** @param {Face} face */
 function show(face) {
+  if (held) {
+    waiting.set(face.name, face);
+    return;
+  }
   let card = cards.get(face.name);
   if (!card) {
     card = new Card(face.name);
