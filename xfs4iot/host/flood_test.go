@@ -3,7 +3,10 @@ package host_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +41,36 @@ func TestAFloodOfSilentConnectionsKeepsNobodyOut(t *testing.T) {
 	defer c.Close()
 	mustWork(t, c)
 	mustWork(t, inside)
+}
+
+func TestAConnectionThatAsksForNoWebSocketKnocksOn(t *testing.T) {
+	_, base := serve(t, host.Config{}, newDevice("P", 0))
+	address := strings.Split(base, "/")[2]
+	first := ask(t, address)
+	for range 300 {
+		ask(t, address)
+	}
+	_ = first.SetReadDeadline(time.Now().Add(5 * time.Second)) // by itself it would stay for ten
+	if _, err := io.Copy(io.Discard, first); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("three hundred connections are open beside each other and count for nothing")
+	}
+}
+
+// ask makes a request of the web that is refused and leaves its connection open.
+func ask(t *testing.T, address string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if _, err := fmt.Fprintf(c, "GET /xfs4iot/v1.0/P HTTP/1.1\r\nHost: %s\r\n\r\n", address); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, len("HTTP/1.1 426"))); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // Requirement: XFS-04

@@ -150,9 +150,6 @@ func (s *Server) exit(identity string) {
 }
 
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, client Client, secure *tls.ConnectionState) (*conn, error) {
-	if c, ok := r.Context().Value(guardedKey{}).(*guarded); ok {
-		c.letIn()
-	}
 	taken := &line.Response{ResponseWriter: w, Patience: s.cfg.WriteTimeout}
 	var c *conn
 	pinged := func(context.Context, []byte) bool { return !c.pace.exceeded() } // called by the reader, when c is there
@@ -160,6 +157,9 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, svc *Service, c
 	if err != nil {
 		s.cfg.Log.Info("handshake refused", "client", r.RemoteAddr, "err", err)
 		return nil, err
+	}
+	if c, ok := r.Context().Value(guardedKey{}).(*guarded); ok {
+		c.letIn()
 	}
 	ws.SetReadLimit(int64(s.cfg.Limits.Bytes))
 	c = s.newConn(ws, svc, client)
