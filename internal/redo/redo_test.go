@@ -177,7 +177,7 @@ func checkHeld(got []uint64, acked, tried uint64) error {
 
 // cutEverywhere runs, loses power at every operation, and goes on from there into
 // a second loss of power; it returns the first breach.
-func cutEverywhere(t *testing.T, seed uint64, wrap func(durable.FS) durable.FS) (breach error, cuts int) {
+func cutEverywhere(t *testing.T, seed uint64, wrap func(durable.FS) durable.FS) (cuts int, breach error) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	disk := newDisk(t)
@@ -195,7 +195,7 @@ func cutEverywhere(t *testing.T, seed uint64, wrap func(durable.FS) durable.FS) 
 		breach = cutAgain(t, rng, after, wrap)
 	})
 	run(t, wrap(disk), rng, 1, 60, func(n uint64) { tried = n }, func(n uint64) { acked = n })
-	return breach, cuts
+	return cuts, breach
 }
 
 func cutAgain(t *testing.T, rng *rand.Rand, disk *powercut.Disk, wrap func(durable.FS) durable.FS) (breach error) {
@@ -215,7 +215,7 @@ func TestNothingAcknowledgedIsLostWhereverPowerIsLost(t *testing.T) {
 	cuts, seed := 0, rand.Uint64()
 	t.Logf("seed %d", seed)
 	for i := range uint64(12) {
-		breach, n := cutEverywhere(t, seed+i, func(fs durable.FS) durable.FS { return fs })
+		n, breach := cutEverywhere(t, seed+i, func(fs durable.FS) durable.FS { return fs })
 		if breach != nil {
 			t.Fatalf("seed %d: %v", seed+i, breach)
 		}
@@ -243,7 +243,7 @@ func (unsynced) Sync() error { return nil }
 
 func TestTheCutsFindALogThatDoesNotSync(t *testing.T) {
 	for seed := range uint64(5) {
-		if breach, _ := cutEverywhere(t, seed, func(fs durable.FS) durable.FS { return forgetful{fs} }); breach != nil {
+		if _, breach := cutEverywhere(t, seed, func(fs durable.FS) durable.FS { return forgetful{fs} }); breach != nil {
 			return
 		}
 	}
