@@ -7,16 +7,28 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // ownGroup puts what is started into a process group of its own, so that all of it
 // can be ended.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// killGroup ends whatever is left of the group: no old part runs beside a new one
-// (requirement CU-15).
+// gone is how long the end of a killed group is waited for. Only the dead that nobody
+// collects (a container whose process 1 does not) take that long.
+const gone = time.Second
+
+// killGroup ends whatever is left of the group and waits until it is gone: no old
+// part runs beside a new one (requirement CU-15).
 func (c *child) killGroup() {
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // there may be none left
+	group := -c.cmd.Process.Pid
+	pause := time.NewTicker(2 * time.Millisecond)
+	defer pause.Stop()
+	for end := time.Now().Add(gone); time.Now().Before(end); <-pause.C {
+		if err := syscall.Kill(group, syscall.SIGKILL); err != nil { // there is none left
+			return
+		}
+	}
 }
 
 // reap is process 1 of a container: it runs the launcher as its child, hands on
