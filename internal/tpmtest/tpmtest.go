@@ -7,6 +7,9 @@
 package tpmtest
 
 import (
+	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -49,7 +52,11 @@ func Start(t testing.TB) *TPM {
 	return m
 }
 
-// On powers the TPM up.
+// getRandom asks for one byte (TPM 2.0 part 3, TPM2_GetRandom, without a session).
+var getRandom = []byte{0x80, 0x01, 0, 0, 0, 0x0c, 0, 0, 0x01, 0x7b, 0, 1}
+
+// On powers the TPM up and returns when it has answered: one whose power goes before
+// that may not have counted the start.
 func (m *TPM) On() {
 	m.t.Helper()
 	os.Remove(m.Socket)
@@ -59,9 +66,8 @@ func (m *TPM) On() {
 		m.t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		c, err := net.Dial("unix", m.Socket)
+		err := m.answers()
 		if err == nil {
-			c.Close()
 			return
 		}
 		if time.Now().After(deadline) {
@@ -69,6 +75,26 @@ func (m *TPM) On() {
 		}
 		<-time.After(5 * time.Millisecond)
 	}
+}
+
+func (m *TPM) answers() error {
+	c, err := net.Dial("unix", m.Socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // a read without one would only wait longer
+	if _, err := c.Write(getRandom); err != nil {
+		return err
+	}
+	head := make([]byte, 10)
+	if _, err := io.ReadFull(c, head); err != nil {
+		return err
+	}
+	if code := binary.BigEndian.Uint32(head[6:]); code != 0 {
+		return fmt.Errorf("response code %#x", code)
+	}
+	return nil
 }
 
 // Off cuts its power.
