@@ -8,89 +8,24 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
 
 // device is a till's disk as the launcher sees it.
-type device struct {
-	fsys   durable.FS
-	root   string
-	policy *manifest.Policy
-	facts  facts
-	floor  counter.Counter // beside the table's floors
-}
-
-// facts are boot/device.json: what this device is, written when it is made.
-type facts struct {
-	Hardware     manifest.Identity `json:"hardware,omitempty"`
-	Model        string            `json:"model,omitempty"`
-	Jurisdiction string            `json:"jurisdiction"`
-}
-
-// maxFacts bounds boot/device.json, in bytes.
-const maxFacts = 16 << 10
+type device struct{ *boot.Device }
 
 func openDevice(fsys durable.FS, root string) (*device, error) {
-	d := &device{fsys: fsys, root: filepath.ToSlash(root)}
-	text, err := durable.ReadFile(fsys, d.path("boot", "policy.json"), manifest.MaxBytes)
+	d, err := boot.Open(fsys, root)
 	if err != nil {
-		return nil, fmt.Errorf("read the boot policy (plomb-boot init makes a device): %w", err)
+		return nil, fmt.Errorf("%w (plomb-boot init makes a device)", err)
 	}
-	if d.policy, err = manifest.ParsePolicy(text); err != nil {
-		return nil, err
-	}
-	text, err = durable.ReadFile(fsys, d.path("boot", "device.json"), maxFacts)
-	if err != nil {
-		return nil, fmt.Errorf("read what this device is: %w", err)
-	}
-	if d.facts, err = parseFacts(text); err != nil {
-		return nil, err
-	}
-	d.floor, err = counter.Open(fsys, d.path("boot"))
-	return d, err
-}
-
-func parseFacts(text []byte) (f facts, err error) {
-	if err := json.Unmarshal(text, &f); err != nil {
-		return f, fmt.Errorf("read what this device is: %w", err)
-	}
-	if f.Hardware != "" {
-		err = f.Hardware.Validate()
-	}
-	return f, err
-}
-
-func (d *device) path(elem ...string) string { return path.Join(append([]string{d.root}, elem...)...) }
-
-func (d *device) slotDir(s slot.Slot) string { return d.path("slots", s.String()) }
-
-// check is what a slot has to pass.
-func (d *device) check(floors counter.Floors) slot.Check {
-	return slot.Check{
-		Policy: d.policy, Floors: floors,
-		Device: slot.Device{
-			Hardware: d.facts.Hardware, Model: d.facts.Model, Jurisdiction: d.facts.Jurisdiction,
-			Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		},
-	}
-}
-
-// log writes one line of the launcher's log.
-func (d *device) log(text string) error {
-	ring, _, err := slot.OpenRing(d.fsys, d.path("boot", "ring"))
-	if err != nil {
-		return err
-	}
-	return ring.Append(time.Now(), text)
+	return &device{d}, nil
 }
 
 func initCommand(_ context.Context, args []string, _, words io.Writer) error {
@@ -107,102 +42,19 @@ func initCommand(_ context.Context, args []string, _, words io.Writer) error {
 
 // commission makes a device. What is there is never replaced: init of a device that
 // was begun and cut short is refused, remove its folder then.
-func commission(root, policy, what, release, tpm string) error {
-	fsys := durable.OS{}
-	d := &device{fsys: fsys, root: filepath.ToSlash(root)}
-	for _, dir := range []string{"", "boot", "slots", "slots/a", "slots/b"} {
-		if err := fsys.Mkdir(d.path(dir)); err != nil && !(dir == "" && errors.Is(err, fs.ErrExist)) {
-			return fmt.Errorf("make a device in %s: %w", root, err)
-		}
-	}
-	for from, to := range map[string]string{policy: "policy.json", what: "device.json"} {
-		text, err := os.ReadFile(from)
-		if err != nil {
-			return err
-		}
-		if err := durable.Replace(fsys, d.path("boot", to), text); err != nil {
-			return err
-		}
-	}
-	if tpm != "" {
-		if err := durable.Replace(fsys, d.path("boot", counter.File), []byte(tpm+"\n")); err != nil {
-			return err
-		}
-	}
-	d, err := openDevice(fsys, root)
-	if err != nil {
+func commission(root, policy, what, release, tpm string) (err error) {
+	n := boot.New{TPM: tpm}
+	if n.Policy, err = os.ReadFile(policy); err != nil {
 		return err
 	}
-	r, err := d.fill(slot.A, release)
-	if err != nil {
+	if n.Facts, err = os.ReadFile(what); err != nil {
 		return err
 	}
-	if err := d.createFloor(r.Manifest); err != nil {
+	if n.First, err = boot.FromFolder(release); err != nil {
 		return err
 	}
-	if err := slot.CreateRing(fsys, d.path("boot"), d.path("boot", "ring")); err != nil {
-		return err
-	}
-	return d.makeTable(slot.Table{Active: slot.A, Manifests: [2]manifest.Digest{r.Digest}}.Raised(r.Manifest))
-}
-
-func (d *device) makeTable(t slot.Table) error {
-	if err := slot.Create(d.fsys, d.path("boot"), d.path("boot", "table"), t); err != nil {
-		return err
-	}
-	return errors.Join(d.fsys.SyncDir(d.path()), d.log(fmt.Sprintf("table made, active slot %s", t.Active)))
-}
-
-// fill copies a release into an empty slot and verifies it there.
-func (d *device) fill(s slot.Slot, from string) (*slot.Release, error) {
-	encoded, err := os.ReadFile(filepath.Join(from, slot.ManifestFile))
-	if err != nil {
-		return nil, err
-	}
-	m, err := manifest.Parse(encoded)
-	if err != nil {
-		return nil, err
-	}
-	files := map[string]fs.FileMode{slot.ManifestFile: 0o644, slot.NoteFile: 0o644}
-	for _, c := range m.Components {
-		files[c.Path] = fileMode(&c)
-	}
-	if _, err := os.Stat(filepath.Join(from, slot.ProofFile)); err == nil {
-		files[slot.ProofFile] = 0o644
-	}
-	for name, mode := range files {
-		if err := copyFile(filepath.Join(from, filepath.FromSlash(name)), filepath.FromSlash(path.Join(d.slotDir(s), name)), mode); err != nil {
-			return nil, err
-		}
-	}
-	return d.check(counter.Floors{}).Verify(d.fsys, d.slotDir(s), manifest.Sum(encoded))
-}
-
-func fileMode(c *manifest.Component) fs.FileMode {
-	if c.Mode == 0 {
-		return 0o644
-	}
-	return fs.FileMode(c.Mode) & fs.ModePerm
-}
-
-func copyFile(from, to string, mode fs.FileMode) (err error) {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.Sync()
+	_, _, err = boot.Make(durable.OS{}, root, n)
+	return err
 }
 
 // repairCommand makes the table again from what the slots hold.
@@ -215,23 +67,23 @@ func repairCommand(_ context.Context, args []string, out, words io.Writer) error
 	if err != nil {
 		return err
 	}
-	lock, err := d.fsys.Lock(d.path("boot", "lock"))
+	lock, err := d.FS.Lock(d.Path("boot", "lock"))
 	if err != nil {
 		return fmt.Errorf("the launcher runs on %s; stop it first: %w", *root, err)
 	}
 	defer lock.Close()
-	name := d.path("boot", "table")
-	if _, _, err := slot.Open(d.fsys, name); !errors.Is(err, slot.ErrLost) && !errors.Is(err, fs.ErrNotExist) {
+	name := d.Path("boot", "table")
+	if _, _, err := slot.Open(d.FS, name); !errors.Is(err, slot.ErrLost) && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is a table that can be read: %w", errors.Join(errUsage, err))
 	}
 	t, err := d.fromSlots()
 	if err != nil {
 		return err
 	}
-	if err := durable.RemoveIfExists(d.fsys, name); err != nil {
+	if err := durable.RemoveIfExists(d.FS, name); err != nil {
 		return err
 	}
-	if err := d.makeTable(t); err != nil {
+	if err := d.MakeTable(t); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "slot %s is active; the floors begin again at %v\n", t.Active, t.Floors)
@@ -243,13 +95,13 @@ func repairCommand(_ context.Context, args []string, out, words io.Writer) error
 // those of the TPM where there is one.
 func (d *device) fromSlots() (slot.Table, error) {
 	var t slot.Table
-	floors, err := d.floor.Floors()
+	floors, err := d.Floor.Floors()
 	if err != nil {
 		return t, err
 	}
 	best := uint64(0)
 	for _, s := range []slot.Slot{slot.A, slot.B} {
-		r, err := d.check(floors).Verify(d.fsys, d.slotDir(s), manifest.Digest{})
+		r, err := d.Check(floors).Verify(d.FS, d.SlotDir(s), manifest.Digest{})
 		if err != nil {
 			continue
 		}
@@ -309,20 +161,20 @@ func statusCommand(_ context.Context, args []string, out, words io.Writer) error
 func (d *device) status() status {
 	s := status{Slots: map[string]slotStatus{}}
 	var t slot.Table
-	if f, _, err := slot.Open(slot.ReadOnly{FS: d.fsys}, d.path("boot", "table")); err != nil {
+	if f, _, err := slot.Open(slot.ReadOnly{FS: d.FS}, d.Path("boot", "table")); err != nil {
 		s.Error = err.Error()
 	} else {
 		t = f.Table()
 		s.Table = &t
 	}
 	var err error
-	if s.Floors, err = d.floors(t); err != nil {
+	if s.Floors, err = d.Floors(t); err != nil {
 		s.Error = err.Error()
 	}
-	if tpm, ok := d.floor.(counter.TPM); ok {
+	if tpm, ok := d.Floor.(counter.TPM); ok {
 		s.TPM = string(tpm)
 	}
-	_, s.Lines, _ = slot.OpenRing(d.fsys, d.path("boot", "ring")) // a bad log is shown as none
+	_, s.Lines, _ = slot.OpenRing(d.FS, d.Path("boot", "ring")) // a bad log is shown as none
 	for _, x := range []slot.Slot{slot.A, slot.B} {
 		s.Slots[x.String()] = d.slotStatus(s.Floors, x)
 	}
@@ -336,7 +188,7 @@ func (d *device) status() status {
 }
 
 func (d *device) slotStatus(floors counter.Floors, s slot.Slot) slotStatus {
-	r, err := d.check(floors).Verify(d.fsys, d.slotDir(s), manifest.Digest{})
+	r, err := d.Check(floors).Verify(d.FS, d.SlotDir(s), manifest.Digest{})
 	if err != nil {
 		return slotStatus{Error: err.Error()}
 	}

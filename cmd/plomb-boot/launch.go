@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -33,7 +34,9 @@ func (l *launcher) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		file, plan, release, err := l.plan()
 		if err != nil {
-			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{{Event: slot.BlockedAt, Reason: reasonOf(err), Err: err}}})
+			step := slot.Step{Event: slot.BlockedAt, Reason: reasonOf(err), Err: err}
+			l.say(stepLine(step, nil))
+			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{step}})
 		}
 		if plan.Blocked {
 			return l.blocked(ctx, plan)
@@ -52,7 +55,10 @@ func (l *launcher) run(ctx context.Context) error {
 // plan reads the table, decides, and writes what was decided before anything
 // starts.
 func (l *launcher) plan() (*slot.File, slot.Plan, *slot.Release, error) {
-	file, repaired, err := slot.Open(l.fsys, l.path("boot", "table"))
+	if err := l.ReadRules(); err != nil { // an update may have brought a new policy
+		return nil, slot.Plan{}, nil, err
+	}
+	file, repaired, err := slot.Open(l.FS, l.Path("boot", "table"))
 	if err != nil {
 		return nil, slot.Plan{}, nil, err
 	}
@@ -61,17 +67,17 @@ func (l *launcher) plan() (*slot.File, slot.Plan, *slot.Release, error) {
 	}
 	verified := map[slot.Slot]*slot.Release{}
 	t := file.Table()
-	floors, err := l.floors(t)
+	floors, err := l.Floors(t)
 	if err != nil {
 		return nil, slot.Plan{}, nil, err
 	}
 	plan := slot.Next(t, func(s slot.Slot) error {
-		r, err := l.check(floors).Verify(l.fsys, l.slotDir(s), t.Manifests[s])
+		r, err := l.Check(floors).Verify(l.FS, l.SlotDir(s), t.Manifests[s])
 		if err != nil {
 			return err
 		}
 		verified[s] = r
-		return l.floor.Admit(slot.ScopeOf(r.Manifest.Scope), r.Manifest.Lowest())
+		return l.Floor.Admit(slot.ScopeOf(r.Manifest.Scope), r.Manifest.Lowest())
 	})
 	if err := file.Write(plan.Table); err != nil {
 		return nil, slot.Plan{}, nil, err
@@ -102,7 +108,7 @@ func stepLine(s slot.Step, r *slot.Release) string {
 // say logs a line for the till's journal and shows it.
 func (l *launcher) say(line string) {
 	fmt.Fprintf(l.words, "plomb-boot: %s\n", line)
-	if err := l.log(line); err != nil {
+	if err := l.Say(line); err != nil {
 		fmt.Fprintf(l.words, "plomb-boot: %v\n", err)
 	}
 }
@@ -142,8 +148,8 @@ func (l *launcher) once(ctx context.Context, file *slot.File, plan slot.Plan, r 
 func (l *launcher) program(s slot.Slot, m *manifest.Manifest) (string, error) {
 	for i := range m.Components {
 		if c := &m.Components[i]; c.Kind == manifest.Program {
-			name := filepath.FromSlash(l.slotDir(s) + "/" + c.Path)
-			return name, makeExecutable(name, fileMode(c))
+			name := filepath.FromSlash(l.SlotDir(s) + "/" + c.Path)
+			return name, makeExecutable(name, boot.Mode(c))
 		}
 	}
 	return "", fmt.Errorf("release %s has no program", m.Identity)
@@ -195,10 +201,5 @@ func (b *backoff) wait(ctx context.Context) {
 
 // blocked shows the page until the launcher is told to stop.
 func (l *launcher) blocked(ctx context.Context, plan slot.Plan) error {
-	for _, s := range plan.Steps {
-		if s.Reason == slot.TableLost || s.Reason == slot.CounterLost {
-			l.say(stepLine(s, nil))
-		}
-	}
 	return errors.Join(errBlocked, l.serveRescue(ctx, plan))
 }

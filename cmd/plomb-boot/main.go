@@ -133,7 +133,7 @@ func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lock, err := d.fsys.Lock(d.path("boot", "lock"))
+	lock, err := d.FS.Lock(d.Path("boot", "lock"))
 	if err != nil {
 		return fmt.Errorf("another launcher runs on %s: %w", *root, err)
 	}
@@ -162,16 +162,16 @@ func change(root, line string, f func(slot.Table) slot.Table) error {
 	if err != nil {
 		return err
 	}
-	lock, err := d.fsys.Lock(d.path("boot", "lock"))
+	lock, err := d.FS.Lock(d.Path("boot", "lock"))
 	if err != nil {
 		return fmt.Errorf("the launcher runs on %s; stop it first: %w", root, err)
 	}
 	defer lock.Close()
-	table, _, err := slot.Open(d.fsys, d.path("boot", "table"))
+	table, _, err := slot.Open(d.FS, d.Path("boot", "table"))
 	if err != nil {
 		return err
 	}
-	if err := d.log(line); err != nil {
+	if err := d.Say(line); err != nil {
 		return err
 	}
 	return table.Write(f(table.Table()))

@@ -62,7 +62,7 @@ type rescueData struct {
 func (l *launcher) rescueData(plan slot.Plan, lang string) rescueData {
 	last := plan.Steps[len(plan.Steps)-1]
 	w := rescueLanguages[lang]
-	d := rescueData{Words: w, Style: rescueStyle, Reason: last.Reason.String(), Advice: w.Advice, Status: l.status(), Root: l.root}
+	d := rescueData{Words: w, Style: rescueStyle, Reason: last.Reason.String(), Advice: w.Advice, Status: l.status(), Root: l.Root}
 	if last.Err != nil {
 		d.Reason += ": " + last.Err.Error()
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -68,12 +69,12 @@ func releaseIn(root, s, program string) (*fiscal.Release, error) {
 		}
 		return text
 	}
-	policy, err := manifest.ParsePolicy(read(manifest.MaxBytes, "boot", "policy.json"))
+	rules, err := boot.ParseRules(read(manifest.MaxBytes, "boot", boot.PolicyFile))
 	if err != nil {
 		return nil, err
 	}
 	encoded := read(manifest.MaxBytes, "slots", s, slot.ManifestFile)
-	m, signers, err := policy.Verify(encoded, read(manifest.MaxBytes, "slots", s, slot.NoteFile))
+	m, signers, err := rules.Signers.Verify(encoded, read(manifest.MaxBytes, "slots", s, slot.NoteFile))
 	if err != nil {
 		return nil, fmt.Errorf("read the release in slot %s: %w", s, err)
 	}

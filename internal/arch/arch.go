@@ -45,7 +45,8 @@ var may = map[string][]string{
 	"update/releaselog": {"update/manifest", "journal/proof"},
 	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
 	"update/counter":    {"update/slot", "internal/durable"},
-	"update/attest":     {"update/manifest", "update/slot", "update/counter", "internal/durable"},
+	"update/boot":       {"update/manifest", "update/slot", "update/counter", "update/releaselog", "journal/proof", "internal/durable"},
+	"update/attest":     {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
 	"update/release":    {"update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
 
 	// programs
@@ -59,7 +60,7 @@ var may = map[string][]string{
 	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},
-	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/counter", "update/releaselog", "journal/proof", "internal/durable"},
+	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
 	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
 	"internal/durable":          nil,
