@@ -38,6 +38,9 @@ type Plan struct {
 	Sources  []Source
 	Builder  string                             // who or what built, for the provenance
 	Progress func(what string, done, total int) // may be nil
+	// Shipped releases come with the devices that they are for: no packs are built, so
+	// no device can fetch them.
+	Shipped bool
 }
 
 // Build makes a release's folder in dir, which must not exist: it measures the
@@ -127,7 +130,7 @@ func (r *Release) components(ctx context.Context, m *manifest.Manifest, plan Pla
 		if s.Name == "" {
 			s.Name = nameOf(s.Path)
 		}
-		c, err := r.component(ctx, m, s, plan.Progress, content)
+		c, err := r.component(ctx, m, s, plan, content)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Path, err)
 		}
@@ -149,7 +152,7 @@ func nameOf(p string) string {
 	}, p)
 }
 
-func (r *Release) component(ctx context.Context, m *manifest.Manifest, s Source, progress func(string, int, int), content []byte) (*manifest.Component, error) {
+func (r *Release) component(ctx context.Context, m *manifest.Manifest, s Source, plan Plan, content []byte) (*manifest.Component, error) {
 	data, err := os.ReadFile(s.File)
 	if err != nil {
 		return nil, err
@@ -162,7 +165,10 @@ func (r *Release) component(ctx context.Context, m *manifest.Manifest, s Source,
 	if err := durable.Replace(r.fsys, r.path("components", s.Name), data); err != nil {
 		return nil, err
 	}
-	b := packer{r: r, identity: m.Identity, content: content, c: c, data: data, progress: progress}
+	if plan.Shipped {
+		return c, nil
+	}
+	b := packer{r: r, identity: m.Identity, content: content, c: c, data: data, progress: plan.Progress}
 	if err := b.pack(ctx, nil); err != nil {
 		return nil, err
 	}

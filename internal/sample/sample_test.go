@@ -1,0 +1,173 @@
+package sample_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/internal/sample"
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/release"
+	"github.com/plomb-pos/plomb/update/trust"
+)
+
+// program builds a small program that says what it is.
+func program(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"main.go": "package main\n\nimport \"os\"\n\nfunc main() { os.Stdout.WriteString(\"a till\") }\n",
+		"go.mod":  "module example.org/till\n\ngo 1.26\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-o", "till", ".")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return filepath.Join(dir, "till")
+}
+
+func create(t *testing.T) *sample.World {
+	t.Helper()
+	w, err := sample.Create(filepath.Join(t.TempDir(), "sample"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	return w
+}
+
+// makeRelease releases a version and gives the steps that were told.
+func makeRelease(t *testing.T, w *sample.World, v sample.Version) (*release.Release, []string) {
+	t.Helper()
+	var steps []string
+	r, err := w.Release(t.Context(), v, sample.Watcher{Step: func(s sample.Step) { steps = append(steps, s.By+" "+s.Step) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, steps
+}
+
+// decide asks a device of the world whether it would install a release.
+func decide(t *testing.T, w *sample.World, id manifest.Digest) trust.Decision {
+	t.Helper()
+	text, err := w.TrustPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := trust.ParsePolicy(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors, err := w.Anchors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := trust.Open(trust.Config{Policy: policy, Anchors: anchors, FS: durable.OS{}, Dir: filepath.ToSlash(t.TempDir()),
+		Sources: []trust.Source{&trust.Folder{Name: "repository", FS: os.DirFS(w.Repository())}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := device.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return device.Decide(t.Context(), id, trust.Device{Model: sample.Model, Jurisdiction: sample.Jurisdiction})
+}
+
+func runs(t *testing.T, w *sample.World, counter string) (string, error) {
+	t.Helper()
+	name := filepath.Join(w.Dir, "releases", counter, "components", "plomb")
+	if err := os.Chmod(name, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), name).Output()
+	return string(out), err
+}
+
+// Requirement: FM-10
+// Requirement: FM-11
+func TestAProgramIsReleasedByItsPartiesAndItsDevicesTakeIt(t *testing.T) {
+	w, exe := create(t), program(t)
+	first, steps := makeRelease(t, w, sample.Version{Program: exe, Shipped: true})
+	want := []string{"sample-maker built", "sample-maker attached", "sample-maker registered", "sample-authority confirmed", "sample-maker encrypted", "sample-maker published"}
+	if d := cmp.Diff(want, steps); d != "" {
+		t.Errorf("steps (-want +got):\n%s", d)
+	}
+	if p := first.Manifest.Components[0].Packs; len(p) > 0 {
+		t.Errorf("a release that comes with the till has packs: %v", p)
+	}
+	next, _ := makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest()})
+	if got := next.Manifest; got.Counter != 2 || got.Floor != 1 || got.Identity.Version() != "02" || !got.Legal {
+		t.Errorf("the next release is %+v", got)
+	}
+	if d := decide(t, w, next.Digest()); !d.Allowed() {
+		t.Errorf("a device refuses it: %v", d.Err())
+	}
+	if out, err := runs(t, w, "0002"); out != "a till" || err != nil {
+		t.Errorf("the program of the next release said %q, %v", out, err)
+	}
+}
+
+// Requirement: CU-12
+func TestASpoiledVersionIsReleasedLikeAnyOtherAndDoesNotStart(t *testing.T) {
+	w, exe := create(t), program(t)
+	first, _ := makeRelease(t, w, sample.Version{Program: exe, Shipped: true})
+	bad, _ := makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest(), Spoiled: true})
+	if d := decide(t, w, bad.Digest()); !d.Allowed() {
+		t.Errorf("a device refuses it before it was tried: %v", d.Err())
+	}
+	if out, err := runs(t, w, "0002"); err == nil {
+		t.Errorf("it ran, and said %q", out)
+	}
+	if err := w.Withdraw(bad.Digest(), "it does not start", sample.Watcher{}); err != nil {
+		t.Fatal(err)
+	}
+	if d := decide(t, w, bad.Digest()); d.Allowed() || len(d.Withdrawn) != 1 {
+		t.Errorf("a withdrawn release is allowed: %v", d.Withdrawn)
+	}
+}
+
+func TestAWorldIsOpenedByOneAtATime(t *testing.T) {
+	w := create(t)
+	if other, err := sample.Open(w.Dir); err == nil {
+		t.Errorf("opened twice: %v", other.Close())
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := sample.Open(w.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Refresh(time.Now()); err != nil {
+		t.Error(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAWorldSaysThatItIsASample(t *testing.T) {
+	w := create(t)
+	for _, name := range []string{"README", "passphrase"} {
+		text, err := os.ReadFile(filepath.Join(w.Dir, name))
+		if err != nil || !strings.HasPrefix(string(text), sample.Passphrase) {
+			t.Errorf("%s begins with %.40q, %v", name, text, err)
+		}
+	}
+	names := []string{w.Maker.Card.Name, w.Authority.Card.Name, w.Deployer.Card.Name}
+	if slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, "sample-") }) {
+		t.Errorf("parties %q", names)
+	}
+}
