@@ -94,3 +94,9 @@ func RecodeManifest(b []byte) ([]byte, error) {
 	}
 	return m.text(), nil
 }
+
+// HoldIndex keeps the index busy until release is called.
+func (j *Journal) HoldIndex() (release func()) {
+	j.index.mu.Lock()
+	return j.index.mu.Unlock
+}

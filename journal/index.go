@@ -34,6 +34,8 @@ type index struct {
 	offsets sidecar // places, 8 bytes an entry; 0: damaged when last seen
 	leaves  uint64  // how many leaves are in tree
 	sure    uint64  // places from here on were written in this session
+
+	missed missed // groups that came while mu was held
 }
 
 func newIndex(j *Journal) *index {
@@ -45,23 +47,73 @@ func newIndex(j *Journal) *index {
 	}
 }
 
-// note takes in a group that has become durable. It never waits: what it leaves
-// out is read from the segments when it is wanted.
+// note takes in a group that is about to become visible. It never waits: while the
+// index is busy the group waits beside it (package-wide limit missedMost), and what
+// is too much for that is read from the segments when it is wanted.
 func (ix *index) note(b *batch) {
-	if b.count() == 0 || !ix.mu.TryLock() {
+	if b.count() == 0 {
 		return
 	}
-	defer ix.mu.Unlock()
-	if !ix.opened || ix.leaves != b.before || uint64(ix.offsets.count()) != b.before {
+	ix.missed.add(b)
+	if ix.mu.TryLock() {
+		defer ix.mu.Unlock()
+		ix.takeMissed()
+	}
+}
+
+// takeMissed takes in the groups that came while the index was busy, as far as they
+// follow what it has. mu is held.
+func (ix *index) takeMissed() {
+	m := ix.missed.take()
+	have := ix.leaves
+	if !ix.opened || have < m.before || have >= m.size() || uint64(ix.offsets.count()) != have {
 		return
 	}
-	for i := range b.stored {
-		ix.tree.append(b.stored[i][:])
+	known := tlog.StoredHashCount(int64(have)) - tlog.StoredHashCount(int64(m.before))
+	for _, h := range m.stored[known:] {
+		ix.tree.append(h[:])
 	}
-	for _, p := range b.places {
+	for _, p := range m.places[have-m.before:] {
 		ix.addPlace(p)
 	}
-	ix.leaves = b.size()
+	ix.leaves = m.size()
+}
+
+// missedMost bounds the entries that wait for the index: about 6 MiB.
+const missedMost = 1 << 16
+
+// missed is a run of groups without a gap. Its lock is held for copies only.
+type missed struct {
+	mu sync.Mutex
+	missedGroups
+}
+
+type missedGroups struct {
+	before uint64
+	stored []tlog.Hash
+	places []uint64
+}
+
+func (m *missedGroups) size() uint64 { return m.before + uint64(len(m.places)) }
+
+// add puts a group behind the others, or begins anew with it.
+func (m *missed) add(b *batch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.size() != b.before || len(m.places) >= missedMost {
+		m.missedGroups = missedGroups{before: b.before, stored: m.stored[:0], places: m.places[:0]}
+	}
+	m.stored = append(m.stored, b.stored...)
+	m.places = append(m.places, b.places...)
+}
+
+// take empties it.
+func (m *missed) take() missedGroups {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := m.missedGroups
+	m.missedGroups = missedGroups{before: all.size()}
+	return all
 }
 
 func (ix *index) addPlace(p uint64) {
@@ -114,6 +166,7 @@ func (ix *index) catchUp(ctx context.Context) error {
 	ix.j.mu.Lock()
 	size, until := ix.j.size, ix.j.durableTail
 	ix.j.mu.Unlock()
+	ix.takeMissed()
 	from := min(ix.leaves, uint64(ix.offsets.count()))
 	if from >= size {
 		return nil

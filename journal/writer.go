@@ -83,6 +83,7 @@ func (j *Journal) commit(b *batch) error {
 
 // acknowledge tells everybody that a group is durable.
 func (j *Journal) acknowledge(b *batch) {
+	j.index.note(b)
 	j.mu.Lock()
 	j.size, j.root = b.size(), b.root
 	j.durableTail = tail{b.segment, uint32(alignUp(int(b.offset()), sector))}
@@ -96,7 +97,6 @@ func (j *Journal) acknowledge(b *batch) {
 	if !j.opts.serial {
 		close(fate.done)
 	}
-	j.index.note(b)
 	j.signers.submit(j.jobs(b))
 	j.segments.prepareNext()
 	j.recycle(b)
