@@ -11,6 +11,7 @@ package supervise
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,11 +39,23 @@ type Child struct {
 	Log   io.Writer  // receives standard error, and standard output after the ready line
 	// Ready is called with the ready line of each start, in order, from one goroutine.
 	Ready func(line string)
+	// Leave is the exit code with which the child asks for more than a new start: Run
+	// then returns a [LeftError]. 0: there is none.
+	Leave int
 }
+
+// LeftError says that a child ended with [Child.Leave].
+type LeftError struct {
+	Name string
+	Code int
+}
+
+// Error names the part.
+func (e *LeftError) Error() string { return fmt.Sprintf("%s asks to be replaced", e.Name) }
 
 // Run keeps the child running until ctx ends, then ends it and returns nil. A
 // child that ends before it was ever ready is not started again: Run returns how
-// it ended, and what it said is in Log.
+// it ended, and what it said is in Log. Nor is one that ends with Leave.
 func (c Child) Run(ctx context.Context, log *slog.Logger) error {
 	pause := firstPause
 	everReady := false
@@ -52,6 +65,9 @@ func (c Child) Run(ctx context.Context, log *slog.Logger) error {
 		err := c.once(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if exit := (*exec.ExitError)(nil); c.Leave != 0 && errors.As(err, &exit) && exit.ExitCode() == c.Leave {
+			return &LeftError{c.Name, c.Leave}
 		}
 		if !everReady {
 			return fmt.Errorf("%s did not start: %w", c.Name, err)

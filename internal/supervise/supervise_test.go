@@ -3,6 +3,7 @@ package supervise_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,14 +15,20 @@ import (
 	"github.com/plomb-pos/plomb/internal/supervise"
 )
 
+// roles are further ones that the test binary plays as a child.
+var roles = map[string]func(){}
+
 // TestMain lets the test binary be the child, too.
 func TestMain(m *testing.M) {
-	switch os.Getenv("SUPERVISED") {
+	switch role := os.Getenv("SUPERVISED"); role {
 	case "":
 		os.Exit(m.Run())
 	case "crash":
 		fmt.Println("ready once")
 		os.Exit(3)
+	case "leave":
+		fmt.Println("ready to go")
+		os.Exit(75)
 	case "refuse":
 		os.Exit(2)
 	case "stay":
@@ -30,6 +37,8 @@ func TestMain(m *testing.M) {
 		defer cancel()
 		<-ctx.Done()
 		fmt.Println("orphaned")
+	default:
+		roles[role]()
 	}
 }
 
@@ -88,6 +97,17 @@ func TestAChildEndsWithItsContext(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "orphaned") {
 		t.Errorf("the child saw its input end before it was told to stop: %q", log.String())
+	}
+}
+
+// Requirement: CU-15
+func TestAChildThatAsksToBeReplacedIsNotStartedAgain(t *testing.T) {
+	starts := 0
+	c := child(t, "leave", io.Discard, func(string) { starts++ })
+	c.Leave = 75
+	var left *supervise.LeftError
+	if err := c.Run(t.Context(), slog.New(slog.DiscardHandler)); !errors.As(err, &left) || left.Code != 75 || starts != 1 {
+		t.Errorf("Run = %v after %d starts, want that it left after one", err, starts)
 	}
 }
 
