@@ -464,3 +464,19 @@ func FuzzNotice(f *testing.F) {
 		}
 	})
 }
+
+func TestSoftwareThatFailsAtOnceEndsTheLauncherThatMayGiveUp(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	code := run(t.Context(), []string{"run", "--root", b.root, "--give-up", "--", "a=crash", b.seen}, io.Discard, io.Discard)
+	if code != 3 || b.starts() != "a trial=; " {
+		t.Errorf("ended with %d, started %q; want the code of what was started, once", code, b.starts())
+	}
+}
+
+// Requirement: CU-12
+func TestATrialThatFailsEndsNoLauncher(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	if code := run(t.Context(), []string{"run", "--root", b.root, "--give-up", "--", "a=ready,b=crash", b.seen}, io.Discard, io.Discard); code != exitDone || !strings.HasSuffix(b.starts(), "a trial=; ") {
+		t.Errorf("ended with %d, started %q", code, b.starts())
+	}
+}

@@ -88,6 +88,7 @@ func (c *child) close() {
 // outcome is how a start went.
 type outcome struct {
 	stopped bool        // the launcher was told to stop
+	early   bool        // it ended by itself before it was healthy
 	code    int         // exit code
 	reason  slot.Reason // why it is a failure, None when it ended by itself with 0 or 75
 	text    string
@@ -166,11 +167,15 @@ func ended(err error, ready bool) outcome {
 	case err == nil && ready:
 		return outcome{}
 	case err == nil:
-		return outcome{reason: slot.Crashed, text: "it ended before it was healthy"}
+		return outcome{early: true, reason: slot.Crashed, text: "it ended before it was healthy"}
 	case errors.As(err, &exit) && exit.ExitCode() == exitAgain && ready:
 		return outcome{code: exitAgain}
 	}
-	return outcome{code: 1, reason: slot.Crashed, text: err.Error()}
+	o := outcome{early: !ready, code: 1, reason: slot.Crashed, text: err.Error()}
+	if exit != nil && exit.Exited() {
+		o.code = exit.ExitCode()
+	}
+	return o
 }
 
 // grace is how long a process may take to end when told to.

@@ -25,6 +25,7 @@ type launcher struct {
 	args      []string
 	rescue    string
 	trialTime time.Duration
+	giveUp    bool // end with software that fails before it is healthy, instead of starting it again
 	words     io.Writer
 }
 
@@ -175,6 +176,9 @@ func (l *launcher) ended(file *slot.File, plan slot.Plan, o outcome) (again bool
 		return true, nil
 	case o.code == 0:
 		return false, nil
+	case o.early && l.giveUp:
+		l.say(fmt.Sprintf("ended: slot %s: %s", plan.Slot, o.text))
+		return false, exitError(o.code)
 	}
 	l.say(fmt.Sprintf("ended: slot %s: %s; it is started again", plan.Slot, o.text))
 	return true, nil

@@ -48,8 +48,9 @@ const usage = `plomb-boot starts only what it has verified.
   plomb-boot init --root DIR --policy FILE --device FILE --release DIR [--tpm PATH]
       make a device: slot table, launcher's log, first release in slot a; with --tpm the
       version floor lies in the TPM as well, and an old disk put back does not start
-  plomb-boot run --root DIR [--rescue ADDRESS] [--trial-time 90s] -- ARGUMENT...
-      verify and start the release, with these arguments for it
+  plomb-boot run --root DIR [--rescue ADDRESS] [--trial-time 90s] [--give-up] -- ARGUMENT...
+      verify and start the release, with these arguments for it; ADDRESS may be fd:N, a
+      listener that was handed on and that the release takes too
   plomb-boot status --root DIR
       show table, slots and the launcher's last lines as JSON; changes nothing
   plomb-boot unblock --root DIR --why TEXT
@@ -124,8 +125,9 @@ func parse(f *flag.FlagSet, args []string, needed ...*string) error {
 
 func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 	f, root := flags("run", words)
-	rescue := f.String("rescue", "127.0.0.1:8480", "address of the page that is shown while nothing can start")
+	rescue := f.String("rescue", "127.0.0.1:8480", "address of the page that is shown while nothing can start, or fd:N for an inherited listener")
 	trial := f.Duration("trial-time", 90*time.Second, "how long a trial may take to become healthy")
+	giveUp := f.Bool("give-up", false, "end with the release when it fails before it is healthy, instead of starting it again")
 	if err := parse(f, args, root); err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 		return fmt.Errorf("another launcher runs on %s: %w", *root, err)
 	}
 	defer lock.Close()
-	l := &launcher{device: d, args: f.Args(), rescue: *rescue, trialTime: *trial, words: words}
+	l := &launcher{device: d, args: f.Args(), rescue: *rescue, trialTime: *trial, giveUp: *giveUp, words: words}
 	return l.run(ctx)
 }
 

@@ -10,6 +10,8 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +21,7 @@ import (
 // serveRescue shows what happened and what to do, until ctx ends. It takes no
 // orders: what it advises is done at the machine.
 func (l *launcher) serveRescue(ctx context.Context, plan slot.Plan) error {
-	ln, err := net.Listen("tcp", l.rescue)
+	ln, err := listen(l.rescue)
 	if err != nil {
 		return fmt.Errorf("show the rescue page: %w", err)
 	}
@@ -30,6 +32,22 @@ func (l *launcher) serveRescue(ctx context.Context, plan slot.Plan) error {
 		return fmt.Errorf("show the rescue page: %w", err)
 	}
 	return nil
+}
+
+// listen takes an address, or "fd:N" for a listener that was inherited: whoever started
+// the launcher keeps one port open through every change of the software.
+func listen(address string) (net.Listener, error) {
+	number, ok := strings.CutPrefix(address, "fd:")
+	if !ok {
+		return net.Listen("tcp", address)
+	}
+	fd, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no descriptor: %w", address, err)
+	}
+	f := os.NewFile(uintptr(fd), "listener")
+	defer f.Close()
+	return net.FileListener(f)
 }
 
 // rescueHandler is the page at / and the same as JSON at /status.json.
