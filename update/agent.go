@@ -19,7 +19,7 @@ import (
 type Config struct {
 	FS    durable.FS
 	Root  string     // of the launcher's device: boot/ and slots/ lie there
-	Slot  slot.Slot  // that this program was started from (PLOMB_SLOT)
+	Slot  slot.Slot  // that this program was started from (PLOMB_SLOT); not for a platform
 	Check slot.Check // signatures and device; its Floors are taken from the table
 
 	Trust      Truster
@@ -28,8 +28,13 @@ type Config struct {
 	Gate       Gate
 	Asker      Asker
 	Authoriser Authoriser
-	Keys       Keys // nil: packs are not sealed
-	Policy     Policy
+	Keys       Keys    // nil: packs are not sealed
+	Backend    Backend // of a platform's agent; nil: this one brings applications into the launcher's slots
+	Floor      Floor   // of a platform; nil: that of the table alone
+
+	Application *manifest.Policy // for a platform's agent: the boot policy of applications, whose keys count for nothing here
+	Other       func() string    // why an update of the other scope holds this one back; nil: none does
+	Policy      Policy
 
 	Journal int               // version of the journal's format that the device has; 0: not asked
 	Peers   map[string]uint64 // other components and their counters
@@ -39,7 +44,7 @@ type Config struct {
 	Free    func() (int64, error) // bytes free below Root; nil: not asked before
 	Now     func() time.Time      // nil: time.Now
 	Built   time.Time             // of this program: an earlier clock is wrong
-	End     func()                // asks the program to end with exit code 75, without beginning another sale
+	End     func()                // asks the program to end with exit code 75, or the machine to start again, without beginning another sale
 }
 
 // ExitAgain is the exit code that asks the launcher to read its table again.
@@ -67,7 +72,10 @@ func New(c Config) (*Agent, error) {
 	if c.Trust == nil || c.Sources == nil || c.Recorder == nil || c.Gate == nil || c.Asker == nil || c.Authoriser == nil || c.End == nil || c.Check.Policy == nil {
 		return nil, errors.New("an update agent needs trust, sources, recorder, gate, asker, authoriser, end and a boot policy")
 	}
-	c.Policy = c.Policy.withDefaults()
+	if err := c.separate(); err != nil {
+		return nil, err
+	}
+	c.Policy, c.Check.Scope = c.Policy.withDefaults(), c.scope()
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -77,6 +85,18 @@ func New(c Config) (*Agent, error) {
 	}
 	a.state = a.staging.loadState()
 	return a, nil
+}
+
+// separate sees that platform and application have keys of their own (requirement
+// CU-19).
+func (c *Config) separate() error {
+	if c.Backend == nil {
+		return nil
+	}
+	if c.Application == nil {
+		return errors.New("the update agent of a platform needs the boot policy of the application, to see that they share no key")
+	}
+	return manifest.Disjoint(c.Check.Policy, c.Application)
 }
 
 // Result is how far a pass came.
@@ -133,6 +153,11 @@ func (a *Agent) Update(ctx context.Context) (Result, error) {
 	if t := file.Table(); t.Blocked != slot.None || t.Trial {
 		return a.pending(ctx, t)
 	}
+	if a.Other != nil {
+		if why := a.Other(); why != "" {
+			return Result{Stage: Gated, Waiting: why}, nil
+		}
+	}
 	offer, err := a.find(ctx)
 	if err != nil || offer == nil {
 		return Result{}, err
@@ -144,6 +169,20 @@ func (a *Agent) Update(ctx context.Context) (Result, error) {
 	return j.stages(ctx)
 }
 
+// Unsettled says that this agent's scope has a version on trial, or one that is to be
+// tried; empty: it has not. It is what Config.Other of the other scope's agent asks,
+// so that a machine never tries two things at once.
+func (a *Agent) Unsettled() string {
+	file, _, err := slot.Open(a.FS, a.tablePath())
+	switch {
+	case err != nil:
+		return fmt.Sprintf("what the %s does is not known: %v", a.scope(), err)
+	case file.Table().Trial:
+		return fmt.Sprintf("a trial of the %s is not over", a.scope())
+	}
+	return ""
+}
+
 func (a *Agent) tablePath() string { return path.Join(a.Root, "boot", "table") }
 
 func (a *Agent) slotDir(s slot.Slot) string { return path.Join(a.Root, "slots", s.String()) }
@@ -153,10 +192,17 @@ func (a *Agent) pending(ctx context.Context, t slot.Table) (Result, error) {
 	switch {
 	case t.Blocked != slot.None:
 		return Result{Stage: Blocked, Waiting: "the device is blocked: " + t.Blocked.String()}, nil
+	case a.Backend != nil:
+		return a.pendingPlatform(ctx)
 	case a.Slot == t.Active.Other():
 		return Result{Stage: Trial, Waiting: "the trial of this version is not over"}, nil
 	}
-	// The power went off after the pointer was written: it is in the history once.
+	return a.found(ctx, t)
+}
+
+// found says what is pointed at, where the power went off after the pointer was
+// written: it is in the history once.
+func (a *Agent) found(ctx context.Context, t slot.Table) (Result, error) {
 	e := Event{Stage: Pointed, Outcome: Done, Digest: t.Manifests[t.Active.Other()], Detail: "found after a restart"}
 	if !a.stateNow().Pointed {
 		if err := a.record(ctx, e); err != nil {

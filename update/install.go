@@ -163,8 +163,8 @@ func (r *reader) blame(i int, err error) error {
 // install writes the release into the slot that does not run. The manifest is taken
 // away first and written last: in between the slot is no version at all.
 func (j *job) install(ctx context.Context) (e Event, err error) {
-	dir := j.slotDir(j.table.Active.Other())
-	if j.verifySlot() == nil {
+	there := j.verifySlot() == nil
+	if _, handed := j.handed(); there && (j.Backend == nil || handed) {
 		return Event{Detail: "it was in the slot already"}, nil
 	}
 	person, err := j.Authoriser.Authorise(ctx, j.request())
@@ -180,35 +180,47 @@ func (j *job) install(ctx context.Context) (e Event, err error) {
 	if err := j.change((*state).installs); err != nil {
 		return e, err
 	}
+	if !there {
+		err = j.fillSlot(ctx)
+	}
+	if err == nil && j.Backend != nil {
+		err = j.hand(ctx)
+	}
+	return e, spaceOr(err)
+}
+
+// fillSlot writes components and papers into the slot that does not run.
+func (j *job) fillSlot(ctx context.Context) error {
+	dir := j.slotDir(j.table.Active.Other())
 	if err := j.emptySlot(dir); err != nil {
-		return e, spaceOr(err)
+		return err
 	}
 	for _, t := range j.parts {
 		if err := j.place(ctx, t, dir); err != nil {
-			return e, fmt.Errorf("install %s: %w", t.Name, spaceOr(err))
+			return fmt.Errorf("install %s: %w", t.Name, err)
 		}
 	}
-	return e, spaceOr(j.papers(dir))
+	return j.papers(dir)
 }
 
 // emptySlot clears a slot, the manifest first.
-func (j *job) emptySlot(dir string) error {
-	if err := durable.RemoveIfExists(j.FS, path.Join(dir, slot.ManifestFile)); err != nil {
+func (a *Agent) emptySlot(dir string) error {
+	if err := durable.RemoveIfExists(a.FS, path.Join(dir, slot.ManifestFile)); err != nil {
 		return err
 	}
-	if err := j.FS.SyncDir(dir); err != nil {
+	if err := a.FS.SyncDir(dir); err != nil {
 		return err
 	}
-	names, err := j.FS.ReadDir(dir)
+	names, err := a.FS.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, n := range names {
-		if err := removeAll(j.FS, path.Join(dir, n)); err != nil {
+		if err := removeAll(a.FS, path.Join(dir, n)); err != nil {
 			return err
 		}
 	}
-	return j.FS.SyncDir(dir)
+	return a.FS.SyncDir(dir)
 }
 
 // place writes one component, frame by frame, each checked as it is read.
@@ -317,8 +329,17 @@ func (j *job) folders(dir string) []string {
 }
 
 // verify reads the slot as the launcher will.
-func (j *job) verify(context.Context) (e Event, err error) {
-	return Event{Detail: "slot " + j.table.Active.Other().String()}, j.verifySlot()
+func (j *job) verify(ctx context.Context) (e Event, err error) {
+	e.Detail = "slot " + j.table.Active.Other().String()
+	if err := j.verifySlot(); err != nil || j.Backend == nil {
+		return e, err
+	}
+	place, err := j.verifyPlace(ctx)
+	e.Detail = "place " + place
+	if err != nil && ctx.Err() == nil {
+		err = errors.Join(err, j.forgetPlaced()) // it is written again
+	}
+	return e, err
 }
 
 func (j *job) verifySlot() error {
@@ -354,6 +375,11 @@ func (j *job) point(ctx context.Context) (e Event, err error) {
 	}
 	if err := j.change((*state).installs); err != nil {
 		return e, err
+	}
+	if j.Backend != nil {
+		if err := j.activate(ctx); err != nil {
+			return e, err
+		}
 	}
 	return e, file.Write(t)
 }

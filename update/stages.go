@@ -166,6 +166,9 @@ func (j *job) signed(encoded, note, proof []byte) error {
 
 // fits checks device, counters, journal format and peers.
 func (j *job) fits() error {
+	if err := j.scoped(); err != nil {
+		return err
+	}
 	check := j.Check
 	check.Floors = j.table.Floors
 	if err := check.Fits(j.manifest); err != nil {

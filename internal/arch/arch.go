@@ -39,6 +39,7 @@ var may = map[string][]string{
 
 	// trust in software
 	"update":            {"update/frame", "update/manifest", "update/slot", "internal/durable", "internal/notify"},
+	"update/image":      {"update", "update/manifest"},
 	"update/manifest":   nil,
 	"update/frame":      {"update/manifest"},
 	"update/slot":       {"update/manifest", "internal/durable"},
@@ -67,6 +68,7 @@ var may = map[string][]string{
 	"internal/redo":             {"internal/durable"},
 	"internal/powercut":         {"internal/durable"},
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
+	"internal/raucrig":          nil,
 	"internal/replay":           {"..."},
 	"internal/supervise":        nil,
 	"internal/netns":            nil,
@@ -90,8 +92,9 @@ var home = map[string][]string{
 	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
 	"github.com/veraison/go-cose":   {"update/attest"},
 	"github.com/fxamacker/cbor":     {"update/attest"},
+	"github.com/godbus/dbus":        {"update/image"},
 	"filippo.io/age":                {"update/release"},
 	"github.com/CycloneDX":          {"update/release"},
 	"github.com/theupdateframework": {"update/release", "update/trust"},
-	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
+	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp", "internal/raucrig"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size
 }

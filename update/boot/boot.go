@@ -172,7 +172,7 @@ func (d *Device) Table() (slot.Table, error) {
 // Check is what a slot has to pass.
 func (d *Device) Check(floors counter.Floors) slot.Check {
 	c := slot.Check{
-		Policy: d.Rules.Signers, Floors: floors,
+		Policy: d.Rules.Signers, Floors: floors, Scope: manifest.Application,
 		Device: slot.Device{
 			Hardware: d.Facts.Hardware, Model: d.Facts.Model, Jurisdiction: d.Facts.Jurisdiction,
 			Platform: runtime.GOOS + "/" + runtime.GOARCH,

@@ -136,6 +136,26 @@ func (p *Policy) checkJurisdictions() error {
 	return nil
 }
 
+// Disjoint refuses two boot policies that have a key in common: platform and
+// application are released under keys of their own (requirement CU-19).
+func Disjoint(a, b *Policy) error {
+	for text := range a.keys {
+		for other := range b.keys {
+			if keyBytes(text) == keyBytes(other) {
+				return fmt.Errorf("%w: the key %s stands in the policies of platform and application", ErrPolicy, text)
+			}
+		}
+	}
+	return nil
+}
+
+// keyBytes is a verifier key without its name and hash.
+func keyBytes(text string) string {
+	at := strings.Index(text, "+")
+	_, data, _ := strings.Cut(text[at+1:], "+")
+	return data
+}
+
 // Statement is what a party signs: identity, scope, counter and hash of a manifest.
 func Statement(m *Manifest, encoded []byte) string {
 	sum := Sum(encoded)

@@ -77,9 +77,21 @@ func (p Plan) try(verify func(Slot) error) Plan {
 
 // giveUp ends the trial as its policy says.
 func (p Plan) giveUp(reason Reason, err error, verify func(Slot) error) Plan {
-	t := &p.Table
-	other := t.Active.Other()
-	failed := t.Manifests[other]
+	p.Table = p.Table.GivenUp(reason)
+	if p.Table.Blocked != None {
+		return p.block(p.Table.Active.Other(), reason, err)
+	}
+	p.Steps = append(p.Steps, Step{Event: FellBack, Slot: p.Table.Active, Reason: reason, Err: err})
+	return p.start(verify)
+}
+
+// GivenUp is the table after a trial that failed for good, as its policy says: the
+// active slot stays so, or the device is blocked.
+func (t Table) GivenUp(reason Reason) Table {
+	if !t.Trial {
+		return t
+	}
+	failed := t.Manifests[t.Active.Other()]
 	if t.Failed != failed {
 		t.Failures = 0
 	}
@@ -87,10 +99,8 @@ func (p Plan) giveUp(reason Reason, err error, verify func(Slot) error) Plan {
 	t.Failures = min(t.Failures+1, MaxFailures)
 	if t.Fallback == Block {
 		t.Blocked = reason
-		return p.block(other, reason, err)
 	}
-	p.Steps = append(p.Steps, Step{Event: FellBack, Slot: t.Active, Reason: reason, Err: err})
-	return p.start(verify)
+	return t
 }
 
 // start starts the active slot; a bad one gives way to the other if that is whole

@@ -46,6 +46,8 @@ type Check struct {
 	Policy *manifest.Policy
 	Device Device
 	Floors [2]uint64 // by Scope
+	// Scope is the line of releases that starts here (requirement CU-19); empty: any.
+	Scope manifest.Scope
 	// Log checks ProofFile, the proof that the release was logged; nil: no proof is
 	// asked for.
 	Log func(digest manifest.Digest, proof []byte) error
@@ -111,6 +113,8 @@ func (c Check) release(fsys durable.FS, dir string) (*Release, error) {
 func (c Check) Fits(m *manifest.Manifest) error {
 	d, k := c.Device, m.Compatibility
 	switch {
+	case c.Scope != "" && m.Scope != c.Scope:
+		return fmt.Errorf("%s is a release of the %s, this place is the %s's: %w", m.Identity, m.Scope, c.Scope, ErrIncompatible)
 	case m.Counter < c.Floors[ScopeOf(m.Scope)]:
 		return fmt.Errorf("%s has counter %d, the floor is %d: %w", m.Identity, m.Counter, c.Floors[ScopeOf(m.Scope)], ErrFloor)
 	case !slices.Contains(k.Platforms, d.Platform):
