@@ -491,7 +491,7 @@ func (c releaseEntitle) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	return repo.Put(release.EntitlementName(r.Digest(), manifest.Sum(key)), signed)
+	return repo.Put(manifest.EntitlementName(r.Digest(), manifest.Sum(key)), signed)
 }
 
 type releaseCampaign struct {

@@ -38,7 +38,7 @@ var may = map[string][]string{
 	"driver/...":  {"xfs4iot/...", "receipt/paper", "internal/durable"},
 
 	// trust in software
-	"update":            {"update/frame", "update/manifest", "update/slot", "internal/durable", "internal/notify"},
+	"update":            {"update/frame", "update/manifest", "update/slot", "update/counter", "internal/durable", "internal/notify"},
 	"update/image":      {"update", "update/manifest"},
 	"update/manifest":   nil,
 	"update/frame":      {"update/manifest"},
@@ -47,8 +47,10 @@ var may = map[string][]string{
 	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
 	"update/counter":    {"update/slot", "internal/durable"},
 	"update/boot":       {"update/manifest", "update/slot", "update/counter", "update/releaselog", "journal/proof", "internal/durable"},
-	"update/attest":     {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
-	"update/release":    {"update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
+	"update/device": {"update", "update/boot", "update/bundle", "update/manifest", "update/slot", "update/counter", "update/releaselog", "update/trust",
+		"internal/durable"},
+	"update/attest":  {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
+	"update/release": {"update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -87,7 +89,7 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot", "internal/bench"}, // the echo that the protocol is measured against
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "update", "internal/replay", "internal/bench", "update/trust"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "update", "internal/replay", "internal/bench", "update/trust", "update/device"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
 	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
 	"github.com/veraison/go-cose":   {"update/attest"},

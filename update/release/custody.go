@@ -27,23 +27,6 @@ func custodyInfo(release manifest.Digest) string {
 	return fmt.Sprintf("plomb custody/1\n%s\n", release)
 }
 
-func entitlementInfo(release, device manifest.Digest) string {
-	return fmt.Sprintf("plomb entitlement/1\n%s\n%s\n", release, device)
-}
-
-// OpenEntitlement gives the content key of an entitlement to the device whose key it
-// is for. The device checked the deployer's signature before.
-func OpenEntitlement(e *manifest.Entitlement, device hpke.PrivateKey) ([]byte, error) {
-	if manifest.Sum(device.PublicKey().Bytes()) != e.Device {
-		return nil, fmt.Errorf("open entitlement: it is for device %s: %w", e.Device, ErrParty)
-	}
-	key, err := hpke.Open(device, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(entitlementInfo(e.Release, e.Device)), e.Key)
-	if err != nil {
-		return nil, fmt.Errorf("open entitlement: %w", err)
-	}
-	return key, nil
-}
-
 // Encrypt opens every sealed frame of the whole packs once more and makes sure that
 // they give the approved components, wraps the content key to the deployer, and removes the clear
 // one: from here on the maker cannot hand it out either.
@@ -146,7 +129,7 @@ func (r *Release) opensPack(c *manifest.Component, p manifest.Pack, content []by
 // Entitle gives one device the content key of an encrypted release: the deployer
 // unwraps it, wraps it to the device's key and signs. It is refused to everybody else,
 // and entered in the deployer's record. The result belongs into the repository at
-// EntitlementName.
+// manifest.EntitlementName.
 func (r *Release) Entitle(o *Office, device []byte, notAfter, now time.Time) (note []byte, err error) {
 	defer func() {
 		a := attempt{At: now.UTC().Truncate(time.Second), By: o.Card.Name, Step: "entitled"}
@@ -171,7 +154,7 @@ func (r *Release) entitle(o *Office, device []byte, notAfter, now time.Time) ([]
 		return nil, err
 	}
 	id := manifest.Sum(device)
-	key, err := wrap(device, content, entitlementInfo(r.Digest(), id))
+	e, err := manifest.NewEntitlement(r.Digest(), device, content, notAfter)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +162,6 @@ func (r *Release) entitle(o *Office, device []byte, notAfter, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	e := &manifest.Entitlement{Format: manifest.EntitlementFormat, Release: r.Digest(), Device: id, NotAfter: notAfter.UTC().Truncate(time.Second), Key: key}
 	note, err := manifest.SignDocument(e, signers...)
 	if err != nil {
 		return nil, err
@@ -198,11 +180,6 @@ func (r *Release) contentKey(o *Office) ([]byte, error) {
 		return nil, err
 	}
 	return hpke.Open(priv, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(custodyInfo(r.Digest())), wrapped)
-}
-
-// EntitlementName is where an entitlement lies in a repository.
-func EntitlementName(release, device manifest.Digest) string {
-	return "entitlements/" + release.String() + "/" + device.String()
 }
 
 // enter adds an entry to the office's own record.

@@ -237,10 +237,10 @@ func (p *parties) installs(t *testing.T, repo string, r *release.Release, built 
 	must(t, err)
 	var e manifest.Entitlement
 	must(t, p.all.Deployer.OpenDocument(signed, &e))
-	if _, err := release.OpenEntitlement(&e, other); err == nil {
+	if _, err := e.Open(other); err == nil {
 		t.Error("another device opened the entitlement")
 	}
-	content, err := release.OpenEntitlement(&e, device)
+	content, err := e.Open(device)
 	must(t, err)
 	old, err := os.ReadFile(built[0])
 	must(t, err)

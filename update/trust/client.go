@@ -74,7 +74,7 @@ func (c *Client) Refresh(ctx context.Context) error {
 	c.refreshing.Lock()
 	defer c.refreshing.Unlock()
 	var errs []error
-	for _, m := range c.mirrors {
+	for _, m := range c.mirrors() {
 		w := c.walk(m)
 		err := w.run(ctx)
 		if err == nil {

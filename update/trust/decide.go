@@ -312,6 +312,16 @@ func (t *Trust) approval(ctx context.Context, body string, digest manifest.Diges
 	return a, nil
 }
 
+// Target gives the content of a small target that a party's repository names, such as
+// hardware/IDENTITY; ErrNotFound when it names none.
+func (t *Trust) Target(ctx context.Context, party, name string) ([]byte, error) {
+	c := t.named(party)
+	if c == nil {
+		return nil, fmt.Errorf("target %s: no repository of %q: %w", name, party, ErrNotFound)
+	}
+	return t.statement(ctx, c, name)
+}
+
 // statement takes a small target, from the store where it was kept before.
 func (t *Trust) statement(ctx context.Context, c *Client, name string) ([]byte, error) {
 	target, err := c.Lookup(ctx, name)

@@ -90,7 +90,7 @@ func (p *Policy) checkRepositories() error {
 		}
 	}
 	roots := map[manifest.Digest]bool{}
-	for _, r := range p.repositories() {
+	for _, r := range p.Repositories() {
 		switch {
 		case !isPartyName(r.Name):
 			return fmt.Errorf("%q cannot name a repository", r.Name)
@@ -121,16 +121,20 @@ func (p *Policy) parseFreshness() (err error) {
 // Boot is the boot policy inside.
 func (p *Policy) Boot() *manifest.Policy { return p.boot }
 
+// Age says how old metadata may be: warn is before they expire, stop after it from
+// when on nothing is sold; stops is false when that never comes.
+func (p *Policy) Age() (warn, stop time.Duration, stops bool) { return p.warn, p.stop, p.stop >= 0 }
+
 // Log is the policy of the release log inside, for releaselog.Check.
 func (p *Policy) Log() *proof.Policy { return p.log }
 
-// repositories are the maker's, then the bodies'.
-func (p *Policy) repositories() []Repository {
+// Repositories are the maker's, then the bodies'.
+func (p *Policy) Repositories() []Repository {
 	return append([]Repository{p.Maker}, p.Bodies...)
 }
 
-// dir is where a repository lies in a source's tree.
-func (p *Policy) dir(r Repository) string {
+// Folder is where a repository lies in a source's tree.
+func (p *Policy) Folder(r Repository) string {
 	if r.Name == p.Maker.Name {
 		return "maker/" + r.Name
 	}

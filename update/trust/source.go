@@ -135,15 +135,15 @@ func readLimited(r io.Reader, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// mirrors are sources, the preferred first.
-type mirrors []Source
+// mirrors are the sources that are there now, the preferred first.
+type mirrors func() []Source
 
 // fetch takes a file from the first source that has one which accept takes. The
 // error wraps ErrNotFound alone when no source has it.
 func (m mirrors) fetch(ctx context.Context, name string, limit int64, accept func([]byte) error) error {
 	var errs []error
-	missing := true
-	for _, s := range m {
+	missing, sources := true, m()
+	for _, s := range sources {
 		data, err := s.Fetch(ctx, name, limit)
 		if err == nil {
 			err = accept(data)
@@ -155,7 +155,7 @@ func (m mirrors) fetch(ctx context.Context, name string, limit int64, accept fun
 		errs = append(errs, fmt.Errorf("%s: %w", s, err))
 	}
 	if missing {
-		return fmt.Errorf("fetch %s from %d sources: %w", name, len(m), ErrNotFound)
+		return fmt.Errorf("fetch %s from %d sources: %w", name, len(sources), ErrNotFound)
 	}
 	return errors.Join(errs...)
 }

@@ -81,6 +81,7 @@ type Config struct {
 	Policy  *Policy
 	Anchors map[string][]byte // by party: the first root.json, as provisioned
 	Sources []Source          // mirrors, the preferred first
+	Coming  func() []Source   // more of them, which come and go; asked each time; nil: none
 	FS      durable.FS
 	Dir     string           // of the store; made when it is missing
 	Now     func() time.Time // the device's clock; nil: time.Now
@@ -107,8 +108,8 @@ func Open(c Config) (*Trust, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open trust: %w", err)
 	}
-	t := &Trust{policy: c.Policy, mirrors: c.Sources, store: store, limits: c.Limits.orDefault(), clock: newClock(c.Now, c.Built, store)}
-	for _, r := range c.Policy.repositories() {
+	t := &Trust{policy: c.Policy, mirrors: c.mirrors(), store: store, limits: c.Limits.orDefault(), clock: newClock(c.Now, c.Built, store)}
+	for _, r := range c.Policy.Repositories() {
 		client, err := t.client(c, r)
 		if err != nil {
 			return nil, fmt.Errorf("open trust in %s: %w", r.Name, err)
@@ -121,6 +122,15 @@ func Open(c Config) (*Trust, error) {
 	return t, nil
 }
 
+func (c Config) mirrors() mirrors {
+	return func() []Source {
+		if c.Coming == nil {
+			return c.Sources
+		}
+		return slices.Concat(c.Sources, c.Coming())
+	}
+}
+
 func (t *Trust) client(c Config, r Repository) (*Client, error) {
 	anchor := c.Anchors[r.Name]
 	if manifest.Sum(anchor) != r.Root {
@@ -130,7 +140,7 @@ func (t *Trust) client(c Config, r Repository) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newClient(r, t.policy.dir(r), anchor, t.mirrors, store, t.clock.now, t.limits, c.Seen[r.Name])
+	return newClient(r, t.policy.Folder(r), anchor, t.mirrors, store, t.clock.now, t.limits, c.Seen[r.Name])
 }
 
 // Refresh brings every repository up to date, all that can be reached. The error

@@ -1,0 +1,252 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update"
+	"github.com/plomb-pos/plomb/update/boot"
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/slot"
+	"github.com/plomb-pos/plomb/update/trust"
+)
+
+// New is what a device is provisioned with.
+type New struct {
+	FS   durable.FS // nil: the operating system's
+	Root string     // folder of the device; made when it is missing
+
+	Policy []byte            // trust policy, as update/trust reads it
+	Roots  map[string][]byte // by party, the first root.json; those that are left out come from Repository, and have to be what the policy names
+	Facts  boot.Facts
+	Config Config // Format and Made are filled in; Take is Released where nothing is said
+	Key    *Key   // nil: one is drawn
+	TPM    string // that holds the version floor
+
+	// The first release: out of a published repository, where it passes every check
+	// that an update passes, or unpacked in a folder as in a slot.
+	Repository string          // folder or http address
+	Release    manifest.Digest // of its manifest; zero: the newest that is allowed
+	Unpacked   string          // folder with manifest.json, manifest.note, log.proof and the files
+
+	Now   func() time.Time // nil: time.Now
+	Built time.Time        // of this program
+}
+
+// Provision makes a device that Open opens and plomb-boot starts, and gives the
+// release in its slot a. It is the last step of a maker's commissioning. What is there
+// is never replaced: a folder in which it was cut short is removed first.
+func Provision(ctx context.Context, n New) (*slot.Release, error) {
+	p, err := prepare(n)
+	if err != nil {
+		return nil, fmt.Errorf("provision a device: %w", err)
+	}
+	r, err := p.make(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("provision a device in %s: %w", n.Root, err)
+	}
+	return r, nil
+}
+
+// provision is one that is under way.
+type provision struct {
+	New
+	policy *trust.Policy
+	from   place // nil: the release is unpacked
+}
+
+func prepare(n New) (p *provision, err error) {
+	p = &provision{New: n}
+	if p.FS == nil {
+		p.FS = durable.OS{}
+	}
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	p.Config.Format, p.Config.Made = ConfigFormat, p.Now().UTC().Truncate(time.Second)
+	if p.Config.Take == "" {
+		p.Config.Take = Released
+	}
+	if p.policy, err = trust.ParsePolicy(n.Policy); err != nil {
+		return nil, err
+	}
+	if p.Key == nil {
+		if p.Key, err = NewKey(); err != nil {
+			return nil, err
+		}
+	}
+	if (n.Repository == "") == (n.Unpacked == "") {
+		return nil, errors.New("the first release comes out of a repository or lies unpacked in a folder")
+	}
+	if n.Repository != "" {
+		p.from, err = p.open(n.Repository)
+	}
+	return p, err
+}
+
+func (p *provision) open(at string) (place, error) {
+	if !isURL(at) {
+		return folder(at), nil
+	}
+	client, err := webClient(p.Config.Proxy)
+	if err != nil {
+		return nil, err
+	}
+	return newWeb(at, client)
+}
+
+func (p *provision) make(ctx context.Context) (*slot.Release, error) {
+	if err := p.roots(ctx); err != nil {
+		return nil, err
+	}
+	first, err := p.first(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := boot.New{Policy: p.Policy, TPM: p.TPM, First: first}
+	if n.Facts, err = json.Marshal(p.Facts); err != nil {
+		return nil, err
+	}
+	if n.Files, err = p.files(); err != nil {
+		return nil, err
+	}
+	_, r, err := boot.Make(p.FS, p.Root, n)
+	return r, err
+}
+
+// roots completes the first roots.
+func (p *provision) roots(ctx context.Context) error {
+	all := map[string][]byte{}
+	for _, r := range p.policy.Repositories() {
+		data := p.Roots[r.Name]
+		if data == nil && p.from != nil {
+			var err error
+			if data, err = p.from.Fetch(ctx, p.policy.Folder(r)+"/metadata/1.root.json", maxRoot); err != nil {
+				return fmt.Errorf("first root of %s: %w", r.Name, err)
+			}
+		}
+		if manifest.Sum(data) != r.Root {
+			return fmt.Errorf("first root of %s is not the one that the policy names: %w", r.Name, ErrConfig)
+		}
+		all[r.Name] = data
+	}
+	p.Roots = all
+	return nil
+}
+
+// files are those of the folder boot beside boot.New's.
+func (p *provision) files() (files map[string][]byte, err error) {
+	files = map[string][]byte{}
+	for _, r := range p.policy.Repositories() {
+		files[rootFile(r.Root)] = p.Roots[r.Name]
+	}
+	if files[keyFile], err = p.Key.encode(); err != nil {
+		return nil, err
+	}
+	files[ConfigFile], err = p.Config.encode()
+	return files, err
+}
+
+// maxRoot bounds a root.json, in bytes.
+const maxRoot = 512 << 10
+
+// rootFile is the name of a first root in the folder boot.
+func rootFile(d manifest.Digest) string { return "root-" + d.String() + ".json" }
+
+// first is the first release.
+func (p *provision) first(ctx context.Context) (boot.Release, error) {
+	if p.from == nil {
+		return boot.FromFolder(p.Unpacked)
+	}
+	t, err := p.trust(ctx)
+	if err != nil {
+		return boot.Release{}, err
+	}
+	if err := p.hardware(ctx, t); err != nil {
+		return boot.Release{}, err
+	}
+	d, err := p.choose(ctx, t)
+	if err != nil {
+		return boot.Release{}, err
+	}
+	content, err := p.content(ctx, d.Manifest, d.Digest)
+	if err != nil {
+		return boot.Release{}, err
+	}
+	return boot.Release{Manifest: d.Encoded, Note: d.Note, Proof: d.Proof, Write: func(c *manifest.Component, w io.Writer) error {
+		return update.Unpack(ctx, p.from, d.Manifest, c, content, w)
+	}}, nil
+}
+
+// trust fills the device's store of metadata, so that it begins with what was fresh.
+func (p *provision) trust(ctx context.Context) (*trust.Trust, error) {
+	root := filepath.ToSlash(p.Root)
+	if err := p.FS.Mkdir(root); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	t, err := trust.Open(trust.Config{Policy: p.policy, Anchors: p.Roots, Sources: []trust.Source{p.from}, FS: p.FS, Dir: root + "/trust", Now: p.Now, Built: p.Built})
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Refresh(ctx)
+}
+
+// hardware refuses a device whose hardware the maker has not registered (requirement
+// FM-19).
+func (p *provision) hardware(ctx context.Context, t *trust.Trust) error {
+	if p.Facts.Hardware == "" {
+		return nil
+	}
+	text, err := t.Target(ctx, p.policy.Maker.Name, "hardware/"+string(p.Facts.Hardware))
+	if err != nil {
+		return fmt.Errorf("hardware %s is not registered by its maker: %w", p.Facts.Hardware, err)
+	}
+	return manifest.ParseDocument(text, &manifest.Hardware{})
+}
+
+// choose takes the release that was asked for, or the newest of the application that
+// is allowed.
+func (p *provision) choose(ctx context.Context, t *trust.Trust) (best trust.Decision, err error) {
+	digests := []manifest.Digest{p.Release}
+	if p.Release == (manifest.Digest{}) {
+		digests = t.Releases()
+	}
+	refused := fmt.Errorf("it names no release of an application: %w", trust.ErrNotFound)
+	for _, digest := range digests {
+		d := t.Decide(ctx, digest, trust.Device{Model: p.Facts.Model, Jurisdiction: p.Facts.Jurisdiction})
+		switch {
+		case !d.Allowed():
+			refused = fmt.Errorf("release %s: %w", digest, d.Err())
+		case d.Manifest.Scope == manifest.Application && (best.Manifest == nil || d.Manifest.Counter > best.Manifest.Counter):
+			best = d
+		}
+	}
+	if best.Manifest == nil {
+		return best, refused
+	}
+	return best, nil
+}
+
+// content is the content key of the first release; nil where nobody entitles.
+func (p *provision) content(ctx context.Context, m *manifest.Manifest, digest manifest.Digest) ([]byte, error) {
+	if p.Config.Deployer == nil {
+		return nil, nil
+	}
+	signed, err := p.from.Fetch(ctx, manifest.EntitlementName(digest, p.Key.ID()), maxNote)
+	if err != nil {
+		return nil, fmt.Errorf("entitlement of device %s for %s: %w", p.Key.ID(), m.Identity, err)
+	}
+	e, err := openEntitlement(p.Config.Deployer, signed, digest, p.Key.ID(), p.Now())
+	if err != nil {
+		return nil, err
+	}
+	return e.Open(p.Key.private)
+}
