@@ -72,6 +72,7 @@ var may = map[string][]string{
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
 	"internal/raucrig":          nil,
 	"internal/replay":           {"..."},
+	"internal/releasetest":      {"update/manifest", "update/release", "update/trust"},
 	"internal/supervise":        nil,
 	"internal/netns":            nil,
 	"internal/tpmtest":          nil,

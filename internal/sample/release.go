@@ -246,7 +246,7 @@ func (w *World) Deploy(r *release.Release, device []byte, watch Watcher) error {
 	if err != nil {
 		return err
 	}
-	if err := repo.Put(release.EntitlementName(r.Digest(), id), signed); err != nil {
+	if err := repo.Put(manifest.EntitlementName(r.Digest(), id), signed); err != nil {
 		return err
 	}
 	watch.step("entitled", w.Deployer, "content key sealed to device %.16s", id)

@@ -59,22 +59,35 @@ type Config struct {
 // Policy is update.Policy in JSON; what is left out takes the default there. Warning
 // and stop for old metadata stand in the trust policy.
 type Policy struct {
-	Every    time.Duration `json:"every,omitzero,format:units"`
-	Spacing  time.Duration `json:"spacing,omitzero,format:units"`
-	Postpone time.Duration `json:"postpone,omitzero,format:units"`
-	AtEnd    string        `json:"at_end,omitzero"` // install, or stop-selling
-	Consent  bool          `json:"consent,omitzero"`
+	Every    Duration `json:"every,omitzero"`
+	Spacing  Duration `json:"spacing,omitzero"`
+	Postpone Duration `json:"postpone,omitzero"`
+	AtEnd    string   `json:"at_end,omitzero"` // install, or stop-selling
+	Consent  bool     `json:"consent,omitzero"`
 
 	ClosedDay bool   `json:"closed_day,omitzero"`
 	Fallback  string `json:"fallback,omitzero"` // return, or block
 
-	Budget   int64         `json:"budget,omitzero"`
-	Metered  int64         `json:"metered,omitzero"`
-	Low      int64         `json:"low,omitzero"` // bytes a second
-	Normal   int64         `json:"normal,omitzero"`
-	Urgent   int64         `json:"urgent,omitzero"`
-	Stall    time.Duration `json:"stall,omitzero,format:units"`
-	Attempts int           `json:"attempts,omitzero"`
+	Budget   int64    `json:"budget,omitzero"`
+	Metered  int64    `json:"metered,omitzero"`
+	Low      int64    `json:"low,omitzero"` // bytes a second
+	Normal   int64    `json:"normal,omitzero"`
+	Urgent   int64    `json:"urgent,omitzero"`
+	Stall    Duration `json:"stall,omitzero"`
+	Attempts int      `json:"attempts,omitzero"`
+}
+
+// Duration is written as in "6h" or "336h30m".
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
 }
 
 // ParseConfig reads a configuration strictly. Errors wrap ErrConfig.
@@ -149,9 +162,9 @@ func checkURL(s string) error {
 // agent is the policy for the agent, without freshness.
 func (p Policy) agent() update.Policy {
 	out := update.Policy{
-		Every: p.Every, Spacing: p.Spacing, Postpone: p.Postpone, Consent: p.Consent, ClosedDay: p.ClosedDay,
+		Every: time.Duration(p.Every), Spacing: time.Duration(p.Spacing), Postpone: time.Duration(p.Postpone), Consent: p.Consent, ClosedDay: p.ClosedDay,
 		Budget: p.Budget, Metered: p.Metered, Rate: update.Rate{Low: p.Low, Normal: p.Normal, Urgent: p.Urgent},
-		Stall: p.Stall, Attempts: p.Attempts,
+		Stall: time.Duration(p.Stall), Attempts: p.Attempts,
 	}
 	if p.AtEnd == "stop-selling" {
 		out.AtEnd = update.StopSelling

@@ -31,11 +31,12 @@ type New struct {
 	Key    *Key   // nil: one is drawn
 	TPM    string // that holds the version floor
 
-	// The first release: out of a published repository, where it passes every check
-	// that an update passes, or unpacked in a folder as in a slot.
+	// The first release comes out of a published repository, where it passes every
+	// check that an update passes, or lies unpacked in a folder; with both, the
+	// repository gives first roots and fresh metadata.
 	Repository string          // folder or http address
 	Release    manifest.Digest // of its manifest; zero: the newest that is allowed
-	Unpacked   string          // folder with manifest.json, manifest.note, log.proof and the files
+	Unpacked   string          // folder as a slot: manifest.json, manifest.note, log.proof and the files
 
 	Now   func() time.Time // nil: time.Now
 	Built time.Time        // of this program
@@ -60,7 +61,7 @@ func Provision(ctx context.Context, n New) (*slot.Release, error) {
 type provision struct {
 	New
 	policy *trust.Policy
-	from   place // nil: the release is unpacked
+	from   place // nil: no repository
 }
 
 func prepare(n New) (p *provision, err error) {
@@ -83,7 +84,7 @@ func prepare(n New) (p *provision, err error) {
 			return nil, err
 		}
 	}
-	if (n.Repository == "") == (n.Unpacked == "") {
+	if n.Repository == "" && n.Unpacked == "" {
 		return nil, errors.New("the first release comes out of a repository or lies unpacked in a folder")
 	}
 	if n.Repository != "" {
@@ -172,6 +173,9 @@ func (p *provision) first(ctx context.Context) (boot.Release, error) {
 	}
 	if err := p.hardware(ctx, t); err != nil {
 		return boot.Release{}, err
+	}
+	if p.Unpacked != "" {
+		return boot.FromFolder(p.Unpacked)
 	}
 	d, err := p.choose(ctx, t)
 	if err != nil {

@@ -1,0 +1,171 @@
+package device_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/internal/releasetest"
+	"github.com/plomb-pos/plomb/update/boot"
+	"github.com/plomb-pos/plomb/update/device"
+	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/release"
+	"github.com/plomb-pos/plomb/update/slot"
+)
+
+// clock is set by the test.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time          { return c.now }
+func (c *clock) pass(d time.Duration)    { c.now = c.now.Add(d) }
+func newClock() *clock                   { return &clock{time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)} }
+func must(t testing.TB, err error)       { t.Helper(); mustDo(t, err) }
+func program(version byte, n int) []byte { return randomBytes(version, n) }
+
+func mustDo(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// randomBytes are the same for the same version, and alike for others.
+func randomBytes(version byte, n int) []byte {
+	r := rand.NewChaCha8([32]byte{1})
+	out := make([]byte, n)
+	_, _ = r.Read(out)
+	copy(out[n/2:], bytes.Repeat([]byte{version}, 64))
+	return out
+}
+
+// size of a program: two frames.
+const size = 1<<20 + 4096
+
+// shop is a world with one device in it.
+type shop struct {
+	*releasetest.World
+	clock *clock
+	key   *device.Key
+	root  string
+	all   map[uint64]*release.Release
+}
+
+func newShop(t testing.TB) *shop {
+	t.Helper()
+	c := newClock()
+	key, err := device.NewKey()
+	must(t, err)
+	return &shop{World: releasetest.New(t, c.Now), clock: c, key: key, root: filepath.ToSlash(filepath.Join(t.TempDir(), "device")), all: map[uint64]*release.Release{}}
+}
+
+// release publishes a version with its delta and entitles the device.
+func (s *shop) release(counter uint64) *release.Release {
+	s.Helper()
+	r := s.unentitled(counter)
+	s.Entitle(r, s.key.Public())
+	return r
+}
+
+func (s *shop) unentitled(counter uint64, change ...func(*manifest.Manifest)) *release.Release {
+	s.Helper()
+	p := releasetest.Plan{Counter: counter, Program: program(byte(counter), size)}
+	if counter > 1 {
+		p.Old = program(byte(counter-1), size)
+	}
+	for _, c := range change {
+		p.Change = c
+	}
+	s.all[counter] = s.Release(p)
+	return s.all[counter]
+}
+
+// new is what the shop's device is provisioned with.
+func (s *shop) new() device.New {
+	s.Helper()
+	return device.New{
+		Root: s.root, Policy: s.TrustPolicy(), Facts: boot.Facts{Model: releasetest.Model, Jurisdiction: releasetest.Jurisdiction}, Key: s.key,
+		Config:     device.Config{Sources: []string{s.Repository()}, Deployer: &s.Parties.Deployer, Take: device.Released},
+		Repository: s.Repository(), Now: s.Now,
+	}
+}
+
+func (s *shop) provision(n device.New) *slot.Release {
+	s.Helper()
+	r, err := device.Provision(s.Context(), n)
+	must(s, err)
+	return r
+}
+
+// Requirement: DL-01
+// Requirement: DL-17
+func TestADeviceIsProvisionedOutOfARepository(t *testing.T) {
+	s := newShop(t)
+	s.release(1)
+	second := s.release(2)
+	if r := s.provision(s.new()); r.Digest != second.Digest() {
+		t.Errorf("the first release is %s", r.Manifest.Identity)
+	}
+	d, err := boot.Open(durable.OS{}, s.root)
+	must(t, err)
+	table, err := d.Table()
+	must(t, err)
+	if table.Highest[slot.Application] != 2 || table.Floors[slot.Application] != 1 {
+		t.Errorf("table %+v", table)
+	}
+	check := d.Check(table.Floors)
+	if check.Log == nil {
+		t.Fatal("the launcher would not ask for the log")
+	}
+	if _, err := check.Verify(d.FS, d.SlotDir(slot.A), second.Digest()); err != nil {
+		t.Error(err)
+	}
+	got, err := os.ReadFile(filepath.Join(s.root, "slots/a/bin/till"))
+	must(t, err)
+	if !bytes.Equal(got, program(2, size)) {
+		t.Error("the program is another one")
+	}
+	info, err := os.Stat(filepath.Join(s.root, "boot/device.key"))
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the device's key has mode %v", info.Mode())
+	}
+}
+
+// Requirement: FM-19
+func TestADeviceOfHardwareThatNobodyRegisteredIsNotMade(t *testing.T) {
+	s := newShop(t)
+	s.release(1)
+	n := s.new()
+	n.Facts.Hardware = "1PLMTIL01-20261101"
+	if _, err := device.Provision(t.Context(), n); err == nil {
+		t.Fatal("it was made")
+	}
+	must(t, s.Maker.RegisterHardware(n.Facts.Hardware, []manifest.Report{{Kind: "test", Name: "hardware.pdf", SHA256: manifest.Sum([]byte("ok"))}}, s.Now()))
+	must(t, s.Maker.Push(s.Repo))
+	n.Root += "2"
+	s.provision(n)
+}
+
+func TestADeviceWithoutEntitlementIsNotMade(t *testing.T) {
+	s := newShop(t)
+	s.unentitled(1)
+	if _, err := device.Provision(t.Context(), s.new()); err == nil {
+		t.Fatal("it was made")
+	}
+	other, err := device.NewKey()
+	must(t, err)
+	s.Entitle(s.all[1], other.Public())
+	n := s.new()
+	n.Root += "2"
+	if _, err := device.Provision(t.Context(), n); err == nil {
+		t.Fatal("it was made with another device's entitlement")
+	}
+	if _, err := os.Stat(filepath.Join(n.Root, "boot", "table")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a device that was not made has a table: %v", err)
+	}
+}
