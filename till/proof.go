@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boombuler/barcode/qr"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+	"rsc.io/qr"
 
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal/proof"
@@ -181,18 +181,18 @@ func explained(x fiscal.Explanation, language string) []Fact {
 
 // svgOf draws a receipt code as a QR code of one path, in whole modules.
 func svgOf(code string) (string, error) {
-	q, err := qr.Encode(code, qr.M, qr.Auto)
+	q, err := qr.Encode(code, qr.M)
 	if err != nil {
 		return "", err
 	}
-	size := q.Bounds().Dx()
+	size := q.Size
 	side := strconv.Itoa(size + 8) // quiet zone of 4 modules (ISO/IEC 18004, 6.3.8)
 	var b strings.Builder
 	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + side + ` ` + side + `" shape-rendering="crispEdges">`)
 	b.WriteString(`<rect width="` + side + `" height="` + side + `" fill="#fff"/><path fill="#000" d="`)
 	for y := range size {
 		for x := range size {
-			if r, _, _, _ := q.At(x, y).RGBA(); r == 0 {
+			if q.Black(x, y) {
 				b.WriteString("M" + strconv.Itoa(x+4) + " " + strconv.Itoa(y+4) + "h1v1h-1z")
 			}
 		}

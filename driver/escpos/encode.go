@@ -9,10 +9,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/code128"
-	"github.com/boombuler/barcode/qr"
 	"golang.org/x/image/draw"
+	"rsc.io/qr"
 
 	"github.com/plomb-pos/plomb/receipt/paper"
 )
@@ -195,16 +194,16 @@ func drawerPulse(d paper.Drawer) Pulse {
 	return p
 }
 
-var qrLevels = map[string]qr.ErrorCorrectionLevel{"": qr.M, "L": qr.L, "M": qr.M, "Q": qr.Q, "H": qr.H}
+var qrLevels = map[string]qr.Level{"": qr.M, "L": qr.L, "M": qr.M, "Q": qr.Q, "H": qr.H}
 
 func (e *encoder) qr(q paper.QR) error {
-	symbol, err := qr.Encode(q.Data, qrLevels[q.EC], qr.Unicode)
+	symbol, err := qr.Encode(q.Data, qrLevels[q.EC])
 	if err != nil {
 		return fmt.Errorf("qr code: %w", err)
 	}
-	module := e.module(symbol.Bounds().Dx(), q.Module)
+	module := e.module(symbol.Size, q.Module)
 	if module < 1 {
-		return fmt.Errorf("qr code of %d modules: %w", symbol.Bounds().Dx(), ErrDoesNotFit)
+		return fmt.Errorf("qr code of %d modules: %w", symbol.Size, ErrDoesNotFit)
 	}
 	e.plain()
 	e.place(1)
@@ -212,7 +211,8 @@ func (e *encoder) qr(q paper.QR) error {
 	e.add(quiet)
 	defer e.add(quiet)
 	if !e.profile.NativeQR {
-		return e.qrPicture(symbol, module)
+		e.raster(qrImage{symbol, module})
+		return nil
 	}
 	level := byte(48 + qrLevels[q.EC])
 	e.add(QRModel{50}, QRModule{byte(module)}, QRLevel{level}, QRStore{[]byte(q.Data)}, QRPrint{})
@@ -230,16 +230,6 @@ func (e *encoder) module(side, wanted int) int {
 		wanted = largestModule
 	}
 	return min(wanted, fits, paper.MaxModule)
-}
-
-func (e *encoder) qrPicture(symbol barcode.Barcode, module int) error {
-	side := symbol.Bounds().Dx() * module
-	scaled, err := barcode.Scale(symbol, side, side)
-	if err != nil {
-		return fmt.Errorf("qr code: %w", err)
-	}
-	e.raster(scaled)
-	return nil
 }
 
 // Barcodes, in dots: the height, the widest module, and the distance to what

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"strings"
 
 	"github.com/boombuler/barcode/code128"
 	"github.com/boombuler/barcode/ean"
-	"github.com/boombuler/barcode/qr"
+	"rsc.io/qr"
 )
 
 // barcodeState is what GS h, GS w and GS H set.
@@ -29,14 +30,30 @@ func (r *Roll) qr() error {
 	if len(r.state.symbol) == 0 {
 		return errNoData
 	}
-	level := qr.ErrorCorrectionLevel(r.state.level - '0')
-	symbol, err := qr.Encode(string(r.state.symbol), level, qr.Unicode)
+	symbol, err := qr.Encode(string(r.state.symbol), qr.Level(r.state.level-'0'))
 	if err != nil {
 		return fmt.Errorf("draw qr code: %w", err)
 	}
-	r.modules(symbol, r.state.module, r.state.module)
+	r.modules(qrImage{symbol, 1}, r.state.module, r.state.module)
 	r.note("[QR " + string(r.state.symbol) + "]")
 	return nil
+}
+
+// qrImage is a QR code without its quiet zone, each module scale pixels wide.
+type qrImage struct {
+	code  *qr.Code
+	scale int
+}
+
+func (i qrImage) ColorModel() color.Model { return color.GrayModel }
+func (i qrImage) Bounds() image.Rectangle {
+	return image.Rect(0, 0, i.code.Size*i.scale, i.code.Size*i.scale)
+}
+func (i qrImage) At(x, y int) color.Color {
+	if i.code.Black(x/i.scale, y/i.scale) {
+		return color.Black
+	}
+	return color.White
 }
 
 // modules draws a code, each module as wide and tall as given.
