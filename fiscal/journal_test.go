@@ -86,6 +86,7 @@ func everything(t testing.TB) *till {
 	x.record(&fiscal.Dispensed{Intent: paid, Entry: &first, Amount: 250})
 	x.record(&fiscal.Outcome{Intent: paid, Result: fiscal.Done, Cash: reading(1)})
 	x.record(&fiscal.ConnectionRefused{Peer: "192.0.2.9:4711", Identity: "stranger", Service: "Dispenser", Reason: "rights"})
+	x.update()
 	return x
 }
 

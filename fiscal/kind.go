@@ -64,6 +64,9 @@ const (
 	KindRecovery       proof.Kind = 76
 	KindDeviceState    proof.Kind = 77
 
+	KindSoftwareStage   proof.Kind = 78 // a step of an update, or a line of the launcher
+	KindSoftwareConsent proof.Kind = 79 // what a person agreed to, or put off
+
 	KindIntent      proof.Kind = 80
 	KindOutcome     proof.Kind = 81
 	KindPrinted     proof.Kind = 82
@@ -133,6 +136,8 @@ var registry = []registration{
 	{KindKeyRotate, "key-rotate", true, func() Body { return new(KeyRotate) }},
 	{KindRecovery, "recovery", true, func() Body { return new(Recovery) }},
 	{KindDeviceState, "device-state", true, func() Body { return new(DeviceState) }},
+	{KindSoftwareStage, "software-stage", true, func() Body { return new(SoftwareStage) }},
+	{KindSoftwareConsent, "software-consent", true, func() Body { return new(SoftwareConsent) }},
 	{KindIntent, "intent", false, func() Body { return new(Intent) }},
 	{KindOutcome, "outcome", false, func() Body { return new(Outcome) }},
 	{KindPrinted, "printed", false, func() Body { return new(Printed) }},

@@ -30,6 +30,7 @@ const (
 	CodeTooLarge        = "body-too-large"
 	CodeIntent          = "unknown-intent"
 	CodeReason          = "reason-missing"
+	CodeSoftware        = "bad-software-stage"
 )
 
 // Error is a refusal, or a finding about an entry, with a stable code.

@@ -39,6 +39,7 @@ type State struct {
 	Shop       Shop              `json:"shop"`
 	Software   string            `json:"software"`
 	Release    *Release          `json:"release,omitzero"` // that the program came with, as far as the last start knew
+	Updates    *Updates          `json:"updates,omitzero"` // nil: nothing of an update was ever recorded
 	Key        string            `json:"key"`              // verifier key of the origin
 	Host       string            `json:"host,omitzero"`    // of a host of devices: its name
 	Catalog    catalog.Hash      `json:"catalog"`          // in force; zero before the first
@@ -211,8 +212,17 @@ func (s *State) Draft(b Body) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
-	_, receipt := b.(*Receipt)
-	return Draft{Kind: b.Kind(), Flags: s.flagsOf(b), Numbers: b.numbers(s).sorted(), Body: data, Sign: receipt}, nil
+	return Draft{Kind: b.Kind(), Flags: s.flagsOf(b), Numbers: b.numbers(s).sorted(), Body: data, Sign: signedAlone(b)}, nil
+}
+
+// signedAlone says which entries carry a signature that is shown to others: a receipt,
+// and what a person agreed to.
+func signedAlone(b Body) bool {
+	switch b.(type) {
+	case *Receipt, *SoftwareConsent:
+		return true
+	}
+	return false
 }
 
 func (s *State) flagsOf(b Body) proof.Flags {

@@ -64,7 +64,10 @@ const (
 	OwnPIN          Name = "own-pin"
 	Language        Name = "language"
 	DeviceTest      Name = "device-test"
-	SoftwareUpdate  Name = "software-update"
+	SoftwareUpdate  Name = "software-update" // agree to an installation, or to what its download costs
+	SoftwareLater   Name = "software-later"
+	SoftwareCheck   Name = "software-check"
+	SoftwareView    Name = "software-view" // history of updates
 	ClockSet        Name = "clock-set"
 	KeyRotation     Name = "key-rotation"
 	NewEpoch        Name = "new-epoch"
@@ -79,6 +82,7 @@ var (
 	buyers    = []Role{Customer, Operator, Supervisor}
 	approvers = []Role{Supervisor, Responsible}
 	readers   = []Role{FinancialManager, Administrator, Inspector, Responsible}
+	deciders  = []Role{Supervisor, Administrator, Service, Responsible} // about updates
 )
 
 var table = []Operation{
@@ -135,7 +139,10 @@ var table = []Operation{
 	{Name: Language, Roles: everyone},
 
 	{Name: DeviceTest, Roles: []Role{Supervisor, Administrator, Service}, Entry: "device-state"},
-	{Name: SoftwareUpdate, Roles: []Role{Administrator, Responsible}, Asks: []Role{Service}, StepUp: []Role{Administrator, Responsible}, Entry: "software-change", Reauth: true},
+	{Name: SoftwareUpdate, Roles: []Role{Supervisor, Administrator, Responsible}, Asks: []Role{Service}, StepUp: []Role{Supervisor, Administrator, Responsible}, Entry: "software-consent", Reauth: true},
+	{Name: SoftwareLater, Roles: deciders, Entry: "software-consent"},
+	{Name: SoftwareCheck, Roles: deciders, Entry: "software-stage"},
+	{Name: SoftwareView, Roles: append([]Role{FinancialManager, Inspector}, deciders...)},
 	{Name: ClockSet, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "clock-change", Reauth: true},
 	{Name: KeyRotation, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "key-rotate", Reauth: true},
 	{Name: NewEpoch, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "epoch", Reauth: true},

@@ -47,6 +47,12 @@ func (c *call) row(b *sale.Basket, open bool) (*sqlite.Basket, error) {
 
 // basketFor is a copy of the open basket, or a new one.
 func (c *call) basketFor() (*sale.Basket, error) {
+	if c.n.basket != nil && !c.n.basket.Empty() {
+		return c.edit(), nil
+	}
+	if err := c.newSale(); err != nil {
+		return nil, err
+	}
 	if c.n.basket != nil {
 		return c.edit(), nil
 	}

@@ -81,6 +81,10 @@ func init() {
 		"articles.price":  {op: staff.PriceChange, run: changePrice},
 		"tax.change":      {op: staff.TaxChange, run: changeTax},
 		"language.set":    {op: staff.Language, run: setLanguage},
+
+		"software-check": {op: staff.SoftwareCheck, run: checkSoftware},
+		"software-agree": {op: staff.SoftwareUpdate, run: agreeSoftware},
+		"software-later": {op: staff.SoftwareLater, run: laterSoftware},
 	}
 }
 

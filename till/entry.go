@@ -105,6 +105,10 @@ func describe(row sqlite.Row, body fiscal.Body, origin string) sqlite.Row {
 		row.Text += " " + string(b.Operation) + " " + b.Reason
 	case *fiscal.DeviceState:
 		row.Text += " " + b.Device + " " + b.State + " " + b.Cause
+	case *fiscal.SoftwareStage:
+		row.Text += " " + b.Identity + " " + b.Stage + " " + b.Outcome + " " + b.Detail
+	case *fiscal.SoftwareConsent:
+		row.Text += " " + b.Identity + " " + b.For
 	}
 	return row
 }
@@ -232,6 +236,11 @@ func wordsOf(e journal.Entry, a asker) string {
 		detail = known(a.language, "for-", b.For) + ", " + strconv.Itoa(b.Failures)
 	case *fiscal.DeviceState:
 		detail = b.Device + " " + known(a.language, "state-", b.State) + " " + known(a.language, "device-", b.Cause)
+	case *fiscal.SoftwareStage:
+		detail = b.Identity + " " + label(a.language, "stage-"+b.Stage) + ": " + label(a.language, "outcome-"+b.Outcome)
+	case *fiscal.SoftwareConsent:
+		said := map[bool]string{true: "consent-agreed", false: "consent-later"}[b.Agreed]
+		detail = b.Identity + " " + label(a.language, said)
 	case *fiscal.UserChange:
 		detail = string(b.Person) + " " + known(a.language, "user-", b.What)
 	case *fiscal.Intent:

@@ -85,6 +85,10 @@ type Node struct {
 	setupHash []byte
 	damaged   bool
 	closing   bool
+	updating  updating
+
+	life context.Context // ends with the node: for what nobody waits for
+	end  context.CancelFunc
 }
 
 // Open opens a till that Create made, ready to sell. It reads the last snapshot
@@ -103,6 +107,8 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		pings:    make(chan devices.Device, 256), scans: make(chan string, 64), signals: make(chan journal.Event, 256), broken: make(chan error, 1), asked: make(chan struct{}, 1),
 	}
 	n.stream.version = uint64(max(0, o.Now().UnixMilli()))
+	n.updating = updating{came: make(chan struct{}), told: map[string]bool{}}
+	n.life, n.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open till: %w", err), n.release(ctx))
 	}
@@ -533,6 +539,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
 		n.devices.Run, n.watchJournal, n.print, n.dispense, n.project, n.verify, n.tick, n.listen, n.readOlder,
+		n.followUpdater,
 	} {
 		group.Go(func() error { return part(ctx) })
 	}
@@ -566,6 +573,7 @@ func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
 	again := n.closing
 	n.closing = true
+	n.end()
 	n.mu.Unlock()
 	if again {
 		return nil

@@ -38,6 +38,7 @@ func (q ListQuery) oneMore() sqlite.Query {
 var questionRights = map[string]staff.Name{
 	"articles.view": staff.Language, "receipts.view": staff.Copy, "journal.view": staff.JournalView, "journal.security": staff.SecurityView,
 	"journal.prove": staff.Prove, "reports.view": staff.PeriodReport, "people.view": staff.PeopleView, "settings.view": staff.SettingsView,
+	"software.view": staff.SoftwareView,
 }
 
 // ask checks who asks: signed in, not locked, with one of the rights.

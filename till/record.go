@@ -112,15 +112,18 @@ func (n *Node) note(bodies ...fiscal.Body) {
 }
 
 // oneLine makes a text fit for an entry.
-func oneLine(s string) string {
+func oneLine(s string) string { return lineOf(s, 200) }
+
+// lineOf makes a text of at most so many characters fit for an entry.
+func lineOf(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfffd || turns(r) {
 			return ' '
 		}
 		return r
 	}, s)
-	if r := []rune(s); len(r) > 200 {
-		s = string(r[:200])
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most])
 	}
 	return s
 }

@@ -39,6 +39,9 @@ func beginReturn(c *call) error {
 	if c.n.state.Training {
 		return refuse(Refused, "training-on")
 	}
+	if err := c.newSale(); err != nil {
+		return err
+	}
 	o, err := c.n.findOriginal(c.ctx, in.Receipt)
 	if err != nil {
 		return err

@@ -75,6 +75,7 @@ func (n *Node) publicState() State {
 		},
 		Training: n.state.Training, Suspended: []SuspendedBasket{}, Devices: []DeviceState{}, Notices: []Notice{},
 		Drawer: DrawerState{Session: "closed"}, Journal: JournalState{Signer: n.signerWord()},
+		Software: SoftwareState{Withdrawn: []Withdrawal{}},
 	}
 }
 
@@ -88,6 +89,7 @@ func (n *Node) fillState(s *State, session *session) {
 	s.Notices = n.noticesNow()
 	s.Journal = n.journalState()
 	s.Dispense = n.dispenseState()
+	s.Software = n.softwareState(session.person.Role)
 	s.Clock = ClockState{Now: n.opts.Now().UTC().Truncate(time.Millisecond), Unsure: n.state.Clock.Unsure}
 	if session.locked {
 		return

@@ -30,6 +30,7 @@ type State struct {
 	Dispense    *DispenseState    `json:"dispense"` // cash whose outcome is open, null: none
 	Journal     JournalState      `json:"journal"`
 	Clock       ClockState        `json:"clock"`
+	Software    SoftwareState     `json:"software"`
 }
 
 // ShopState is what the screen has to know of the shop's profile.

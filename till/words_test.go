@@ -44,6 +44,9 @@ func TestEveryRefusalAndLabelHasWords(t *testing.T) {
 	for _, k := range fiscal.Kinds() {
 		codes = append(codes, "kind-of-"+fiscal.KindName(k))
 	}
+	for _, s := range fiscal.SoftwareStages() {
+		codes = append(codes, "stage-"+s)
+	}
 	for _, r := range staff.Roles() {
 		codes = append(codes, "role-"+string(r))
 	}

@@ -80,7 +80,7 @@ func (j *job) named(e Event) Event {
 
 func (j *job) show(s Stage) {
 	r := j.request()
-	j.progress.last.Store(&Progress{Identity: j.manifest.Identity, Stage: s, Deadline: r.Deadline, Overdue: r.Overdue, Urgent: r.Urgent})
+	j.progress.last.Store(&Progress{Identity: j.manifest.Identity, Manifest: j.manifest, Digest: j.digest, Stage: s, Deadline: r.Deadline, Overdue: r.Overdue, Urgent: r.Urgent})
 }
 
 // stopped records why a stage was not passed.

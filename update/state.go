@@ -131,6 +131,8 @@ func (s state) mayTry(d manifest.Digest, now time.Time, most int) (why string, o
 // Progress is what the screen shows.
 type Progress struct {
 	Identity manifest.Identity
+	Manifest *manifest.Manifest // read only
+	Digest   manifest.Digest
 	Stage    Stage // the last one that was reached
 	Bytes    int64 // fetched
 	Total    int64 // to fetch; 0: not known yet

@@ -65,6 +65,7 @@ var routes = []Route{
 	{"GET", "/api/reports/z/{number}", false, (*handler).report},
 	{"GET", "/api/people", false, (*handler).people},
 	{"GET", "/api/settings", false, (*handler).settings},
+	{"GET", "/api/software", false, (*handler).software},
 }
 
 // Routes lists every route of the API.

@@ -95,6 +95,16 @@ func (h *handler) settings(w http.ResponseWriter, r *http.Request) error {
 	return give(w)(h.node.Settings(r.Context(), token(r)))
 }
 
+// software is the history of the till's software: starts, changes, steps of updates,
+// what people agreed to; newest first. before and limit page through it.
+func (h *handler) software(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, "before", "limit")
+	if err != nil {
+		return err
+	}
+	return give(w)(h.node.Software(r.Context(), token(r), q.list()))
+}
+
 // give writes an answer unless there is an error.
 func give(w http.ResponseWriter) func(v any, err error) error {
 	return func(v any, err error) error {

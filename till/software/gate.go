@@ -1,0 +1,69 @@
+package software
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/plomb-pos/plomb/till"
+	"github.com/plomb-pos/plomb/update"
+)
+
+// Backup keeps the journal safe elsewhere.
+type Backup interface {
+	// Ensure returns nil when all that was durable at the time of the call is safe
+	// elsewhere, having been read back whole. It may take long.
+	Ensure(ctx context.Context) error
+}
+
+// Gate holds an activation back while it would come between a sale, a day, or data that
+// are nowhere else. It is an update.Gate.
+type Gate struct {
+	node   *till.Node
+	backup Backup
+	waits  *waits
+}
+
+// Hold looks at the till. A parked sale counts as an open one: a document is made by
+// one version of the software from beginning to end. The journal is copied only when
+// nothing else holds back, and a sale that began meanwhile does.
+func (g *Gate) Hold(ctx context.Context) (update.Hold, error) {
+	h := g.look()
+	if h.OpenSale {
+		return h, nil
+	}
+	if err := g.safe(ctx); err != nil {
+		if ctx.Err() != nil {
+			return h, err
+		}
+		h.UnsafeData = true
+		g.waits.set(till.WaitsForData, err.Error())
+		return h, nil
+	}
+	g.waits.passed(till.WaitsForData)
+	return g.look(), nil
+}
+
+// look says what the till is doing. That the day is open is said in any case; whether
+// it holds back is the policy's.
+func (g *Gate) look() update.Hold {
+	w := g.node.Work()
+	h := update.Hold{OpenSale: w.Sale || len(w.Parked) > 0, OpenDay: w.Day}
+	switch {
+	case w.Sale:
+		g.waits.set(till.WaitsForSale, "a sale is open")
+	case len(w.Parked) > 0:
+		g.waits.set(till.WaitsForSale, fmt.Sprintf("%d sales are parked: %s", len(w.Parked), strings.Join(w.Parked, ", ")))
+	default:
+		g.waits.passed(till.WaitsForSale)
+	}
+	return h
+}
+
+func (g *Gate) safe(ctx context.Context) error {
+	if g.backup == nil {
+		return fmt.Errorf("no place for backups is configured")
+	}
+	g.waits.set(till.WaitsForData, "the journal is being copied and read back")
+	return g.backup.Ensure(ctx)
+}
