@@ -7,10 +7,10 @@ FUZZTIME  ?= 10s
 TOOL      := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run test short race bench fuzz lint generate build release platforms powercut
+.PHONY: help run test short race bench fuzz lint generate build release platforms powercut tuf-conformance
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Start everything on this machine with a sample shop, and print the addresses
 	$(BIN)/plomb up
@@ -62,3 +62,6 @@ platforms: ## Build for every platform of the devices, and run their TLS on arm6
 
 powercut: ## Cut the power of a virtual machine on real ext4 (needs root and qemu-system-x86; minutes)
 	tools/powercut/run.sh
+
+tuf-conformance: ## Run the TUF project's conformance suite against update/trust (needs Python; see tools/tufconformance)
+	tools/tufconformance/run.sh
