@@ -95,7 +95,7 @@ func (c conformance) follow(ctx context.Context) error {
 		return err
 	}
 	repo := Repository{Name: "conformance", RootThreshold: 1, TargetsThreshold: 1}
-	client, err := newClient(repo, "it", anchor, mirrors{flat{&Web{Base: base}}}, store, now, Limits{}.orDefault(), Seen{})
+	client, err := newClient(repo, "it", anchor, func() []Source { return []Source{flat{&Web{Base: base}}} }, store, now, Limits{}.orDefault(), Seen{})
 	if err != nil {
 		return err
 	}
