@@ -89,7 +89,8 @@ func (c devicesCommand) Run(ctx context.Context, s streams) error {
 
 // counter is what a host of devices is made of.
 type counter struct {
-	service, control string // addresses to listen at
+	service, control string          // addresses to listen at
+	listeners        [2]net.Listener // of services and page, where they are open already
 	printer          printerFlags
 	dispenser        bool
 	dir              string           // for what has to survive; "": nothing does
@@ -187,14 +188,9 @@ func (c counter) start(ctx context.Context, group *errgroup.Group) (runningDevic
 
 // serve serves devices and their page.
 func (c counter) serve(ctx context.Context, group *errgroup.Group, devices *sim.Devices) (runningDevices, error) {
-	l, err := net.Listen("tcp", c.service)
+	l, page, err := c.listen()
 	if err != nil {
-		return runningDevices{}, hint{err, "another plomb may be running; choose another address with --listen"}
-	}
-	page, err := net.Listen("tcp", c.control)
-	if err != nil {
-		l.Close()
-		return runningDevices{}, hint{err, "choose another address with --control"}
+		return runningDevices{}, err
 	}
 	if c.creds != nil {
 		group.Go(func() error { watch(ctx, c.creds, c.log); return nil })
@@ -205,6 +201,21 @@ func (c counter) serve(ctx context.Context, group *errgroup.Group, devices *sim.
 		scheme = "wss://"
 	}
 	return runningDevices{service: scheme + l.Addr().String() + xfsPath, control: "http://" + page.Addr().String() + "/", address: l.Addr().String()}, nil
+}
+
+// listen opens the listeners of services and page, or takes those that are open.
+func (c counter) listen() (service, page net.Listener, err error) {
+	if c.listeners[0] != nil {
+		return c.listeners[0], c.listeners[1], nil
+	}
+	if service, err = net.Listen("tcp", c.service); err != nil {
+		return nil, nil, hint{err, "another plomb may be running; choose another address with --listen"}
+	}
+	if page, err = net.Listen("tcp", c.control); err != nil {
+		service.Close()
+		return nil, nil, hint{err, "choose another address with --control"}
+	}
+	return service, page, nil
 }
 
 func (c counter) config() host.Config {

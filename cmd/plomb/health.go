@@ -49,7 +49,11 @@ func reportHealth(ctx context.Context, group *errgroup.Group, ready, devices str
 		return fmt.Errorf("self-test: %w", err)
 	}
 	group.Go(func() error {
-		return socket.Heartbeat(ctx, func() bool { _, err := h.ask(ctx); return err == nil })
+		err := socket.Heartbeat(ctx, func() bool { _, err := h.ask(ctx); return err == nil })
+		if ctx.Err() != nil { // the till ends
+			return nil
+		}
+		return err
 	})
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/plomb-pos/plomb/internal/supervise"
+	"github.com/plomb-pos/plomb/update"
 )
 
 type upCommand struct {
@@ -21,7 +22,9 @@ type upCommand struct {
 	Listen string `default:"127.0.0.1:8480" help:"Address of the till's screen; port 0 takes a free one."`
 	JSON   bool   `name:"json" help:"Print one line of JSON when ready, instead of words."`
 	printerFlags
-	Dispenser bool `help:"Also a simulated cash dispenser, for change in euro notes and coins."`
+	Dispenser bool  `help:"Also a simulated cash dispenser, for change in euro notes and coins."`
+	Plain     bool  `help:"Run this program as it is: not from a verified slot, and without updates."`
+	Handed    []int `hidden:"" help:"Descriptors of open listeners: screen, services, page."`
 }
 
 // Help teaches what up does.
@@ -49,26 +52,69 @@ type addresses struct {
 }
 
 func (c upCommand) Run(ctx context.Context, s streams) error {
+	if os.Getenv(envSlot) != "" {
+		return c.runLaunched(ctx, s)
+	}
 	if err := ensureTill(ctx, c.Dir); err != nil {
 		return err
 	}
-	screen, err := net.Listen("tcp", c.Listen)
+	p, err := c.openPorts()
 	if err != nil {
-		return hint{err, "choose another address with --listen, or 127.0.0.1:0 for any free port"}
+		return err
 	}
-	defer screen.Close()
+	defer p.close()
+	launcher, err := c.launcher(s.Err)
+	if err != nil {
+		return err
+	}
+	if launcher != "" {
+		return c.launch(ctx, launcher, p)
+	}
+	return c.run(ctx, s, p)
+}
+
+// runLaunched is up in a slot, started by plomb-boot. It ends when the launcher does.
+func (c upCommand) runLaunched(ctx context.Context, s streams) error {
+	ctx, cancel, err := supervise.UntilParentEnds(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if err := ensureTill(ctx, c.Dir); err != nil {
+		return err
+	}
+	p, err := c.takePorts()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	return c.run(ctx, s, p)
+}
+
+// run runs the parts behind open ports.
+func (c upCommand) run(ctx context.Context, s streams, p *ports) error {
 	run, err := os.MkdirTemp("", "plomb")
 	if err != nil {
 		return fmt.Errorf("make a directory for the signer's socket: %w", err)
 	}
 	defer os.RemoveAll(run)
-	return c.runParts(ctx, s, screen.(*net.TCPListener), run)
+	err = c.runParts(ctx, s, p, run)
+	if left := (*supervise.LeftError)(nil); errors.As(err, &left) {
+		return leaving{left}
+	}
+	return err
 }
+
+// leaving is the wish of a part to be replaced, handed on to the launcher.
+type leaving struct{ *supervise.LeftError }
+
+// ExitCode is the part's.
+func (l leaving) ExitCode() int { return l.Code }
 
 // runParts starts devices, signer and till in this order, and ends them in the
 // opposite one: the till asks for its last signatures and puts its last paper
 // out while it ends.
-func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListener, run string) error {
+func (c upCommand) runParts(ctx context.Context, s streams, p *ports, run string) error {
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
 	group, rest := errgroup.WithContext(rest)
@@ -77,7 +123,7 @@ func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListe
 	context.AfterFunc(rest, stopTill) // signer or devices failed
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
 
-	devices, err := counter{service: "127.0.0.1:0", control: "127.0.0.1:0", printer: c.printerFlags, dispenser: c.Dispenser, log: log}.start(rest, group)
+	devices, err := counter{listeners: [2]net.Listener{p.services, p.page}, printer: c.printerFlags, dispenser: c.Dispenser, log: log}.start(rest, group)
 	if err != nil {
 		return err
 	}
@@ -95,12 +141,12 @@ func (c upCommand) runParts(ctx context.Context, s streams, screen *net.TCPListe
 	if err != nil {
 		return err
 	}
-	file, err := screen.File()
+	file, err := p.screen.File()
 	if err != nil {
 		return fmt.Errorf("hand the listener to the till: %w", err)
 	}
 	defer file.Close()
-	till.Files = []*os.File{file}
+	till.Files, till.Leave = []*os.File{file}, update.ExitAgain
 	group.Go(func() error {
 		defer stopRest()
 		return till.Run(ctx, log)

@@ -131,35 +131,42 @@ func (r *running) signIn() {
 	r.post("/api/sign-in", map[string]any{"person": "2", "pin": "135790"})
 }
 
-// tillProcess finds the till among the children of up.
+// tillProcess finds the till among the processes below up; the launcher may stand
+// between them.
 func (r *running) tillProcess() int {
 	r.t.Helper()
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", r.cmd.Process.Pid, r.cmd.Process.Pid))
-	if err != nil {
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d/task", r.cmd.Process.Pid)); err != nil {
 		if os.Getenv("CI") == "true" {
 			r.t.Fatalf("list the children of plomb up: %v", err)
 		}
 		r.t.Skipf("this system does not list a process's children: %v", err)
 	}
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", r.cmd.Process.Pid))
-	if err != nil {
-		r.t.Fatal(err)
+	pid := tillBelow(r.cmd.Process.Pid)
+	if pid == 0 {
+		r.t.Fatal("no till among the children of plomb up")
 	}
-	for _, f := range tasks {
-		more, err := os.ReadFile(f)
-		if err == nil {
-			children = append(append(children, ' '), more...)
+	return pid
+}
+
+func tillBelow(pid int) int {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // no bad pattern
+	for _, task := range tasks {
+		list, err := os.ReadFile(task)
+		if err != nil {
+			continue // a thread that has ended
 		}
-	}
-	for _, pid := range strings.Fields(string(children)) {
-		line, err := os.ReadFile("/proc/" + pid + "/cmdline")
-		if err == nil && bytes.Contains(line, []byte("\x00till\x00")) {
+		for _, child := range strings.Fields(string(list)) {
 			var n int
-			fmt.Sscan(pid, &n)
-			return n
+			fmt.Sscan(child, &n)
+			line, err := os.ReadFile("/proc/" + child + "/cmdline")
+			if err == nil && bytes.Contains(line, []byte("\x00till\x00")) {
+				return n
+			}
+			if below := tillBelow(n); below != 0 {
+				return below
+			}
 		}
 	}
-	r.t.Fatal("no till among the children of plomb up")
 	return 0
 }
 

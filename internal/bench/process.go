@@ -133,23 +133,36 @@ func (p *process) stop() error {
 
 // childNamed finds the child that runs a command of plomb.
 func (p *process) childNamed(command string) (int, error) {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
+	if pid, ok := descendant(p.cmd.Process.Pid, command); ok {
+		return pid, nil
 	}
+	return 0, fmt.Errorf("this system does not show a %s among the children of plomb up", command)
+}
+
+// descendant finds a process below another by its command: between plomb up and the
+// till there may be a launcher.
+func descendant(of int, command string) (int, bool) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", of)) // no bad pattern
 	for _, task := range tasks {
 		list, err := os.ReadFile(task)
 		if err != nil {
 			continue // a thread that has ended
 		}
-		for _, pid := range strings.Fields(string(list)) {
-			line, err := os.ReadFile("/proc/" + pid + "/cmdline")
+		for _, text := range strings.Fields(string(list)) {
+			pid, err := strconv.Atoi(text)
+			if err != nil {
+				continue
+			}
+			line, err := os.ReadFile("/proc/" + text + "/cmdline")
 			if err == nil && bytes.Contains(line, []byte("\x00"+command+"\x00")) {
-				return strconv.Atoi(pid)
+				return pid, true
+			}
+			if found, ok := descendant(pid, command); ok {
+				return found, true
 			}
 		}
 	}
-	return 0, fmt.Errorf("this system does not show a %s among the children of plomb up", command)
+	return 0, false
 }
 
 // resident is the memory of a process that is in use, and its peak, in MiB as Linux counts.

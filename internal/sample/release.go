@@ -1,16 +1,17 @@
 package sample
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/release"
 	"github.com/plomb-pos/plomb/update/slot"
@@ -279,19 +280,24 @@ func (w *World) Withdraw(d manifest.Digest, reason string, watch Watcher) error 
 	return nil
 }
 
-// Newest is the folder of the newest release that got as far as the repository, and
-// its manifest; nil where there is none.
-func (w *World) Newest() (dir string, m *manifest.Manifest, err error) {
-	dirs, err := filepath.Glob(w.path(releasesDir, "*"))
-	if err != nil {
-		return "", nil, err
-	}
-	slices.SortFunc(dirs, func(a, b string) int { return cmp.Compare(b, a) })
-	for _, dir := range dirs {
-		r, err := release.OpenRelease(dir, w.Parties)
-		if err == nil && r.State() == release.Published {
-			return dir, r.Manifest, nil
+// Image is a published release as it is put onto a device that is being made.
+func (w *World) Image(r *release.Release) (out boot.Release, err error) {
+	dir, id := w.path(releasesDir, fmt.Sprintf("%04d", r.Manifest.Counter)), r.Digest().String()
+	for name, to := range map[string]*[]byte{
+		filepath.Join(dir, slot.ManifestFile): &out.Manifest, filepath.Join(dir, slot.NoteFile): &out.Note, w.path(repositoryDir, "proofs", id): &out.Proof,
+	} {
+		if *to, err = os.ReadFile(name); err != nil {
+			return out, fmt.Errorf("read release %s: %w", r.Manifest.Identity, err)
 		}
 	}
-	return "", nil, nil
+	out.Write = func(c *manifest.Component, to io.Writer) error {
+		f, err := os.Open(filepath.Join(dir, "components", c.Name))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(to, f)
+		return err
+	}
+	return out, nil
 }

@@ -54,7 +54,6 @@ const (
 	repositoryDir = "repository"
 	partiesFile   = "parties.json"
 	trustFile     = "trust-policy.json"
-	lockFile      = "lock"
 )
 
 const readme = `sample: never use for a shop
@@ -83,21 +82,41 @@ type World struct {
 
 func unlock(string) (string, error) { return Passphrase, nil }
 
-// Create holds the three ceremonies in a folder that must not exist. It is made beside
-// and renamed into place, so that a crash leaves all of it or nothing under its name.
-func Create(dir string, now time.Time) (*World, error) {
+// Create holds the three ceremonies in a folder that must not exist, and opens what it
+// made. It is made beside and renamed into place, so that a crash leaves all of it or
+// nothing under its name.
+func Create(dir string, now time.Time) (w *World, err error) {
+	lock, err := lockWorld(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("make a sample world: %w", err), lock.Close())
+		}
+	}()
 	temp := dir + ".making"
 	if err := errors.Join(os.RemoveAll(temp), os.MkdirAll(temp, 0o755)); err != nil {
-		return nil, fmt.Errorf("make a sample world: %w", err)
+		return nil, err
 	}
 	if err := populate(temp, now); err != nil {
-		return nil, errors.Join(fmt.Errorf("make a sample world: %w", err), os.RemoveAll(temp))
+		return nil, errors.Join(err, os.RemoveAll(temp))
 	}
 	disk := durable.OS{}
 	if err := errors.Join(disk.Rename(temp, dir), disk.SyncDir(filepath.Dir(dir))); err != nil {
-		return nil, fmt.Errorf("make a sample world: %w", err)
+		return nil, err
 	}
-	return Open(dir)
+	w = &World{Dir: dir, lock: lock}
+	return w, w.open()
+}
+
+// lockWorld takes the lock, which lies beside the folder.
+func lockWorld(dir string) (io.Closer, error) {
+	lock, err := durable.OS{}.Lock(dir + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("open the sample world (another command may be at work in it): %w", err)
+	}
+	return lock, nil
 }
 
 func populate(dir string, now time.Time) error {
@@ -144,14 +163,16 @@ func (w *World) writeParties() (err error) {
 	return errors.Join(durable.Replace(durable.OS{}, w.path(partiesFile), parties), durable.Replace(durable.OS{}, w.path(trustFile), trust))
 }
 
-// Open opens a world. ErrBusy says that another process has it open.
+// Open opens a world. The error wraps fs.ErrNotExist where there is none.
 func Open(dir string) (*World, error) {
-	w := &World{Dir: dir}
-	lock, err := durable.OS{}.Lock(w.path(lockFile))
-	if err != nil {
-		return nil, fmt.Errorf("open the sample world (another command may be at work in it): %w", err)
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open the sample world: %w", err)
 	}
-	w.lock = lock
+	lock, err := lockWorld(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &World{Dir: dir, lock: lock}
 	if err := w.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the sample world: %w", err), lock.Close())
 	}
