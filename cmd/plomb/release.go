@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/plomb-pos/plomb/update/bundle"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/release"
 	"github.com/plomb-pos/plomb/update/trust"
@@ -675,5 +676,5 @@ func (c releaseUnbundle) Run() error {
 		return err
 	}
 	defer in.Close()
-	return release.ExtractBundle(in, c.Dir, release.MaxBundleBytes)
+	return bundle.Extract(in, c.Dir, bundle.MaxBytes)
 }

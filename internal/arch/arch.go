@@ -38,11 +38,12 @@ var may = map[string][]string{
 	"driver/...":  {"xfs4iot/...", "receipt/paper", "internal/durable"},
 
 	// trust in software
-	"update":            {"update/frame", "update/manifest", "update/slot", "update/counter", "internal/durable", "internal/notify"},
+	"update":            {"update/frame", "update/manifest", "update/slot", "internal/durable", "internal/notify"},
 	"update/image":      {"update", "update/manifest"},
 	"update/manifest":   nil,
 	"update/frame":      {"update/manifest"},
 	"update/slot":       {"update/manifest", "internal/durable"},
+	"update/bundle":     {"update/manifest"},
 	"update/releaselog": {"update/manifest", "journal/proof"},
 	"update/trust":      {"update/manifest", "update/releaselog", "journal/proof", "internal/durable"},
 	"update/counter":    {"update/slot", "internal/durable"},
@@ -50,7 +51,7 @@ var may = map[string][]string{
 	"update/device": {"update", "update/boot", "update/bundle", "update/manifest", "update/slot", "update/counter", "update/releaselog", "update/trust",
 		"internal/durable"},
 	"update/attest":  {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
-	"update/release": {"update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
+	"update/release": {"update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/bundle"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
 
@@ -94,7 +95,7 @@ func InspectBundle(r io.Reader, parties *Parties) (out []*Inspection, err error)
 	}
 	defer os.RemoveAll(temp)
 	dir := filepath.Join(temp, "repository")
-	if err := ExtractBundle(r, dir, MaxBundleBytes); err != nil {
+	if err := bundle.Extract(r, dir, bundle.MaxBytes); err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
 	return InspectPublished(dir, parties)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/bundle"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/releaselog"
 	"github.com/plomb-pos/plomb/update/trust"
@@ -80,7 +81,7 @@ func (p *Repository) copy(name, from string) (err error) {
 
 // Put adds a deployer's entitlement or campaign under its name.
 func (p *Repository) Put(name string, signed []byte) error {
-	if name != "campaign.json" && !strings.HasPrefix(name, "entitlements/") || !ValidName(name) {
+	if name != "campaign.json" && !strings.HasPrefix(name, "entitlements/") || !bundle.ValidName(name) {
 		return fmt.Errorf("put %q into the repository: %w", name, ErrFormat)
 	}
 	return p.put(name, signed)
