@@ -60,11 +60,19 @@ func (i qrImage) At(x, y int) color.Color {
 func (r *Roll) modules(symbol image.Image, wide, tall int) {
 	b := symbol.Bounds()
 	left, top := r.indent(b.Dx()*wide), r.advance(b.Dy()*tall)
-	for y := range b.Dy() * tall {
-		for x := range b.Dx() * wide {
-			if dark(symbol, b.Min.X+x/wide, b.Min.Y+y/tall) {
-				r.sheet.black(left+x, top+y)
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			if dark(symbol, b.Min.X+x, b.Min.Y+y) {
+				r.fill(left+x*wide, top+y*tall, wide, tall)
 			}
+		}
+	}
+}
+
+func (r *Roll) fill(left, top, wide, tall int) {
+	for y := range tall {
+		for x := range wide {
+			r.sheet.black(left+x, top+y)
 		}
 	}
 }
