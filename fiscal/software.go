@@ -42,16 +42,61 @@ func (b *SoftwareStart) apply(s *State, _ *proof.Head) error {
 	return nil
 }
 
-// SoftwareChange is another version being installed or taken back.
+// The changes that a start tells of.
+const (
+	ChangeInstalled  = "installed"   // another program runs, not as a trial
+	ChangeTrial      = "trial"       // another release runs, and is not kept yet
+	ChangeConfirmed  = "confirmed"   // the release that ran as a trial runs for good
+	ChangeFallenBack = "fallen-back" // a release from before runs again
+)
+
+// SoftwareChange is what a start says of another version than ran before: one entry
+// for each change of what runs. How it came about is told by the steps of the update
+// (SoftwareStage), and what runs by the starts themselves.
 type SoftwareChange struct {
 	plain
 	Actor
 	Old     string   `json:"old"`
 	New     string   `json:"new"`
-	Stage   string   `json:"stage"` // "installed", "trial", "confirmed", "fallen-back", "refused"
+	Stage   string   `json:"stage"` // one of the changes; "refused" in old journals
 	Why     string   `json:"why,omitzero"`
 	Hash    string   `json:"hash,omitzero"` // of the release manifest
 	Release *Release `json:"release,omitzero"`
+}
+
+// NewSoftwareChange compares what starts with what ran last, nil where that is the
+// same.
+func (s *State) NewSoftwareChange(start *SoftwareStart) *SoftwareChange {
+	stage := s.changeTo(start)
+	if stage == "" {
+		return nil
+	}
+	c := &SoftwareChange{Old: s.Software, New: start.Version, Stage: stage, Release: start.Release}
+	if start.Release != nil {
+		c.Hash = start.Release.Manifest
+	}
+	return c
+}
+
+// changeTo names the change that a start is; "" is none.
+func (s *State) changeTo(start *SoftwareStart) string {
+	was, is := s.Release, start.Release
+	switch {
+	case s.Software == "":
+		return ""
+	case was != nil && is != nil && was.Manifest == is.Manifest:
+		if was.Trial && !is.Trial {
+			return ChangeConfirmed
+		}
+		return ""
+	case is != nil && is.Trial:
+		return ChangeTrial
+	case s.Software == start.Version && was.Same(is):
+		return ""
+	case was != nil && is != nil && (was.Trial || is.Counter < was.Counter):
+		return ChangeFallenBack
+	}
+	return ChangeInstalled
 }
 
 // Kind is software-change.
@@ -76,12 +121,28 @@ type SoftwareEvent struct {
 	SoftwareChange
 }
 
-// SoftwareHistory tells which software ran (requirement DL-10). It is fed all
-// entries of a journal in order.
+// SoftwareStep is a software-stage with its place.
+type SoftwareStep struct {
+	Index uint64
+	Time  time.Time // of the entry
+	SoftwareStage
+}
+
+// SoftwareSaid is a software-consent with its place.
+type SoftwareSaid struct {
+	Index uint64
+	Time  time.Time
+	SoftwareConsent
+}
+
+// SoftwareHistory tells which software ran, and how it came to run (requirement
+// DL-10). It is fed all entries of a journal in order.
 type SoftwareHistory struct {
-	Runs    []SoftwareRun
-	Changes []SoftwareEvent
-	Unread  uint64 // entries whose contents could not be read: they may have told more
+	Runs     []SoftwareRun
+	Changes  []SoftwareEvent
+	Steps    []SoftwareStep // of updates; those that tell again what was told are left out
+	Consents []SoftwareSaid
+	Unread   uint64 // entries whose contents could not be read: they may have told more
 }
 
 // Entry takes the next entry. The body of an entry that tells nothing of software is
@@ -89,7 +150,7 @@ type SoftwareHistory struct {
 func (h *SoftwareHistory) Entry(head *proof.Head, body []byte) {
 	at := time.UnixMilli(head.Time).UTC()
 	switch head.Kind {
-	case KindCommission, KindEpoch, KindDeviceHost, KindSoftwareStart, KindSoftwareChange:
+	case KindCommission, KindEpoch, KindDeviceHost, KindSoftwareStart, KindSoftwareChange, KindSoftwareStage, KindSoftwareConsent:
 		b, err := Decode(head.Kind, body)
 		if err != nil {
 			h.Unread++
@@ -117,6 +178,12 @@ func (h *SoftwareHistory) body(index uint64, at time.Time, b Body) {
 		h.run(SoftwareRun{Index: index, From: at, Version: b.Version, Program: b.Hash, Release: b.Release, Starts: 1})
 	case *SoftwareChange:
 		h.Changes = append(h.Changes, SoftwareEvent{Index: index, Time: at, SoftwareChange: *b})
+	case *SoftwareStage:
+		if b.Again == nil {
+			h.Steps = append(h.Steps, SoftwareStep{Index: index, Time: at, SoftwareStage: *b})
+		}
+	case *SoftwareConsent:
+		h.Consents = append(h.Consents, SoftwareSaid{Index: index, Time: at, SoftwareConsent: *b})
 	}
 }
 

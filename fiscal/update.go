@@ -162,7 +162,8 @@ func (b *SoftwareConsent) check(*State) error {
 
 func (b *SoftwareConsent) apply(s *State, h *proof.Head) error {
 	u := s.Updates.clone()
-	u.Decisions = slices.DeleteFunc(u.Decisions, func(d SoftwareDecision) bool { return d.Manifest != b.Manifest || d.For == b.For })
+	u.Decisions = slices.DeleteFunc(u.Decisions, func(d SoftwareDecision) bool { return d.Manifest == b.Manifest && d.For == b.For })
+	u.Decisions = u.Decisions[max(0, len(u.Decisions)-maxDecisions+1):]
 	by := b.By
 	if b.Approver != "" {
 		by = b.Approver
@@ -173,6 +174,10 @@ func (b *SoftwareConsent) apply(s *State, h *proof.Head) error {
 	s.Updates = u
 	return nil
 }
+
+// maxDecisions bounds what a state remembers: a platform and an application may be on
+// their way at a time.
+const maxDecisions = 8
 
 // Updates is what a state remembers of updates: what a till has to know to tell each
 // step once, and to say after a start what became of the last one.
@@ -255,7 +260,6 @@ func (u *Updates) begin(b *SoftwareStage, running string) {
 		return
 	}
 	u.Identity, u.Counter, u.Manifest, u.From = b.Identity, b.Counter, b.Manifest, running
-	u.Decisions = slices.DeleteFunc(u.Decisions, func(d SoftwareDecision) bool { return d.Manifest != b.Manifest })
 	u.Stages = slices.DeleteFunc(u.Stages, func(x SeenStage) bool { return x.Manifest != "" && x.Stage != StageWithdrawn })
 }
 

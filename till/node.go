@@ -270,16 +270,9 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 // startBodies say which program started, and that it is another than before.
 func (n *Node) startBodies(clean bool) []fiscal.Body {
 	start := &fiscal.SoftwareStart{Version: n.opts.Software, Hash: n.opts.Program, Clean: clean, Release: n.opts.Release}
-	was := n.state.Software
-	if was == "" || was == start.Version && n.state.Release.Same(start.Release) {
+	change := n.state.NewSoftwareChange(start)
+	if change == nil {
 		return []fiscal.Body{start}
-	}
-	change := &fiscal.SoftwareChange{Old: was, New: start.Version, Stage: "installed", Release: start.Release}
-	if r := start.Release; r != nil {
-		change.Hash = r.Manifest
-		if r.Trial {
-			change.Stage = "trial"
-		}
 	}
 	return []fiscal.Body{change, start}
 }

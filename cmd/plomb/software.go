@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -100,6 +102,7 @@ type journalSoftware struct {
 type softwareHistory struct {
 	Runs    []softwareRun    `json:"runs"`
 	Changes []softwareChange `json:"changes"`
+	Steps   []softwareStep   `json:"steps"`  // of updates, and what people decided about them, in order
 	Unread  uint64           `json:"unread"` // entries that could not be read
 }
 
@@ -124,6 +127,26 @@ type softwareChange struct {
 	New   string    `json:"new"`
 	Why   string    `json:"why,omitzero"`
 	Hash  string    `json:"hash,omitzero"`
+}
+
+// softwareStep is a step of an update, a line of the launcher, or a person's decision.
+type softwareStep struct {
+	Epoch    int       `json:"epoch"`
+	Index    uint64    `json:"index"`
+	Time     time.Time `json:"time"` // of the entry
+	At       time.Time `json:"at"`   // when it happened, as whoever tells it says
+	Stage    string    `json:"stage"`
+	Outcome  string    `json:"outcome"`
+	Identity string    `json:"identity,omitzero"`
+	Counter  uint64    `json:"counter,omitzero"`
+	Manifest string    `json:"manifest,omitzero"`
+	By       string    `json:"by,omitzero"`
+	Approver string    `json:"approver,omitzero"`
+	Policy   bool      `json:"policy,omitzero"`
+	Detail   string    `json:"detail,omitzero"`
+	Consent  *uint64   `json:"consent,omitzero"` // entry that it rests on
+	Text     string    `json:"text,omitzero"`    // of a decision: what was shown
+	Line     uint64    `json:"line,omitzero"`    // in the launcher's log
 }
 
 func (c journalSoftware) Run(ctx context.Context, s streams) error {
@@ -151,7 +174,7 @@ func (c journalSoftware) history(ctx context.Context) (*softwareHistory, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := &softwareHistory{Runs: []softwareRun{}, Changes: []softwareChange{}}
+	out := &softwareHistory{Runs: []softwareRun{}, Changes: []softwareChange{}, Steps: []softwareStep{}}
 	for i, n := range epochs {
 		h, err := c.epoch(ctx, n)
 		if err != nil {
@@ -204,17 +227,55 @@ func (s *softwareHistory) add(epoch int, h *fiscal.SoftwareHistory) {
 	for _, x := range h.Changes {
 		s.Changes = append(s.Changes, softwareChange{epoch, x.Index, x.Time, x.Stage, x.Old, x.New, x.Why, x.Hash})
 	}
+	s.addSteps(epoch, h)
 }
 
-// at leaves the runs that cover a time.
+// addSteps puts what was done and what was said in the order of their entries.
+func (s *softwareHistory) addSteps(epoch int, h *fiscal.SoftwareHistory) {
+	from := len(s.Steps)
+	for _, x := range h.Steps {
+		s.Steps = append(s.Steps, softwareStep{
+			Epoch: epoch, Index: x.Index, Time: x.Time, At: x.At, Stage: x.Stage, Outcome: x.Outcome, Identity: x.Identity, Counter: x.Counter,
+			Manifest: x.Manifest, By: string(x.By), Policy: x.Policy, Detail: x.Detail, Consent: x.Consent, Line: x.Line,
+		})
+	}
+	for _, x := range h.Consents {
+		s.Steps = append(s.Steps, saidStep(epoch, x))
+	}
+	slices.SortFunc(s.Steps[from:], func(a, b softwareStep) int { return cmp.Compare(a.Index, b.Index) })
+}
+
+func saidStep(epoch int, x fiscal.SoftwareSaid) softwareStep {
+	outcome, detail := "agreed", x.For
+	if !x.Agreed {
+		outcome, detail = "put off", x.For+", until "+x.Until.Format(time.RFC3339)
+	}
+	if x.Bytes > 0 {
+		detail += fmt.Sprintf(", %d bytes", x.Bytes)
+	}
+	return softwareStep{
+		Epoch: epoch, Index: x.Index, Time: x.Time, At: x.Time, Stage: "decision", Outcome: outcome, Identity: x.Identity, Counter: x.Counter,
+		Manifest: x.Manifest, By: string(x.By), Approver: string(x.Approver), Detail: detail, Text: x.Text,
+	}
+}
+
+// at leaves the runs that cover a time, and how their releases came to run.
 func (s *softwareHistory) at(t time.Time) {
 	runs := s.Runs
 	s.Runs, s.Changes = []softwareRun{}, []softwareChange{}
+	defer s.stepsOfRuns()
 	for _, r := range runs {
 		if !t.Before(r.From) && (r.Until.IsZero() || t.Before(r.Until)) {
 			s.Runs = append(s.Runs, r)
 		}
 	}
+}
+
+// stepsOfRuns leaves the steps about releases that ran.
+func (s *softwareHistory) stepsOfRuns() {
+	s.Steps = slices.DeleteFunc(s.Steps, func(x softwareStep) bool {
+		return !slices.ContainsFunc(s.Runs, func(r softwareRun) bool { return r.Release != nil && r.Release.Manifest == x.Manifest })
+	})
 }
 
 // proveAll writes a proof of each entry that tells.
@@ -228,6 +289,11 @@ func (c journalSoftware) proveAll(ctx context.Context, h *softwareHistory) error
 		}
 	}
 	for _, x := range h.Changes {
+		if err := c.proveOne(ctx, x.Epoch, x.Index); err != nil {
+			return err
+		}
+	}
+	for _, x := range h.Steps {
 		if err := c.proveOne(ctx, x.Epoch, x.Index); err != nil {
 			return err
 		}
@@ -256,7 +322,26 @@ func (s *softwareHistory) print(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\tprogram %.16s\tentry e%d/%d\n", r.From.Format(time.RFC3339), until, r.Version, r.release(), r.Program, r.Epoch, r.Index)
 	}
+	if len(s.Steps) > 0 {
+		fmt.Fprintln(t)
+	}
+	for _, x := range s.Steps {
+		fmt.Fprintf(t, "%s\t%s\t%s %s\t%s\t%s\tentry e%d/%d\n", x.At.Format(time.RFC3339), x.Identity, x.Stage, x.Outcome, x.who(), x.Detail, x.Epoch, x.Index)
+	}
 	return t.Flush()
+}
+
+// who is who decided.
+func (x softwareStep) who() string {
+	switch {
+	case x.Policy:
+		return "by policy"
+	case x.Approver != "":
+		return "by " + x.By + ", approved by " + x.Approver
+	case x.By != "":
+		return "by " + x.By
+	}
+	return ""
 }
 
 // release is a run's release for people.

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -106,7 +107,10 @@ func TestTheJournalTellsWhichReleaseRanInWhichSlot(t *testing.T) {
 	if h.Runs[0].Program == "" || h.Runs[0].Program != h.Runs[3].Program {
 		t.Errorf("programs %q and %q", h.Runs[0].Program, h.Runs[3].Program)
 	}
-	if written, err := os.ReadDir(proofs); err != nil || len(written) != 4 {
+	if len(h.Changes) != 2 || h.Changes[0].Stage != fiscal.ChangeTrial || h.Changes[1].Stage != fiscal.ChangeConfirmed {
+		t.Errorf("changes %+v", h.Changes)
+	}
+	if written, err := os.ReadDir(proofs); err != nil || len(written) != len(h.Runs)+2 {
 		t.Errorf("%d proofs, %v", len(written), err)
 	}
 	middle := h.Runs[2].From.Format(time.RFC3339Nano)
