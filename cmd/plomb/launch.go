@@ -38,16 +38,18 @@ func (c upCommand) launcher(words io.Writer) (string, error) {
 
 // launch lets the launcher take this process's place: it verifies the slot in force and
 // starts the same command from there. It returns only when that fails.
-func (c upCommand) launch(ctx context.Context, launcher string, p *ports) error {
-	root, err := c.ensureDevice(ctx)
-	if err != nil {
+func (c upCommand) launch(ctx context.Context, launcher string, p *ports, words io.Writer) (err error) {
+	if p.repository, err = c.openRepository(words); err != nil {
+		return err
+	}
+	if err := c.ensureDevice(ctx, p.repository); err != nil {
 		return err
 	}
 	fds, err := p.handOn()
 	if err != nil {
 		return err
 	}
-	args := []string{launcher, "run", "--root", root, "--give-up", "--rescue", "fd:" + fds[0], "--"}
+	args := []string{launcher, "run", "--root", filepath.Join(c.Dir, deviceDir), "--give-up", "--rescue", "fd:" + fds[0], "--"}
 	args = append(append(args, os.Args[1:]...), "--handed="+strings.Join(fds, ","))
 	return fmt.Errorf("start %s: %w", launcher, become(launcher, args, os.Environ()))
 }

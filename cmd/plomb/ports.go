@@ -14,10 +14,14 @@ type ports struct {
 	screen   *net.TCPListener
 	services *net.TCPListener // of the devices
 	page     *net.TCPListener // of the devices
+	// repository is the sample maker's; nil without a launcher, for then there are no
+	// updates.
+	repository *net.TCPListener
 }
 
+// all are the ports in the order in which they are handed on.
 func (p *ports) all() []**net.TCPListener {
-	return []**net.TCPListener{&p.screen, &p.services, &p.page}
+	return []**net.TCPListener{&p.screen, &p.services, &p.page, &p.repository}
 }
 
 func (p *ports) close() {
@@ -37,7 +41,7 @@ func (c upCommand) openPorts() (*ports, error) {
 // openRest opens the ports that are not open.
 func (c upCommand) openRest(p *ports) error {
 	for i, l := range p.all() {
-		if *l != nil {
+		if *l != nil || l == &p.repository {
 			continue
 		}
 		address := "127.0.0.1:0"
@@ -62,6 +66,9 @@ func (c upCommand) takePorts() (*ports, error) {
 		if i == len(c.Handed) {
 			break
 		}
+		if c.Handed[i] < 0 {
+			continue
+		}
 		f := os.NewFile(uintptr(c.Handed[i]), "listener")
 		got, err := net.FileListener(f)
 		if err := errors.Join(err, f.Close()); err != nil {
@@ -77,6 +84,10 @@ func (c upCommand) takePorts() (*ports, error) {
 // gives the descriptors.
 func (p *ports) handOn() (fds []string, err error) {
 	for _, l := range p.all() {
+		if *l == nil {
+			fds = append(fds, "-1")
+			continue
+		}
 		fd, err := inheritable(*l)
 		if err != nil {
 			return nil, fmt.Errorf("hand on a listener: %w", err)

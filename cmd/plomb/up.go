@@ -24,7 +24,7 @@ type upCommand struct {
 	printerFlags
 	Dispenser bool  `help:"Also a simulated cash dispenser, for change in euro notes and coins."`
 	Plain     bool  `help:"Run this program as it is: not from a verified slot, and without updates."`
-	Handed    []int `hidden:"" help:"Descriptors of open listeners: screen, services, page."`
+	Handed    []int `hidden:"" help:"Descriptors of open listeners: screen, services, page, repository; -1: none."`
 }
 
 // Help teaches what up does.
@@ -68,7 +68,7 @@ func (c upCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if launcher != "" {
-		return c.launch(ctx, launcher, p)
+		return c.launch(ctx, launcher, p, s.Err)
 	}
 	return c.run(ctx, s, p)
 }
@@ -123,6 +123,11 @@ func (c upCommand) runParts(ctx context.Context, s streams, p *ports, run string
 	context.AfterFunc(rest, stopTill) // signer or devices failed
 	log := slog.New(slog.NewTextHandler(s.Err, nil))
 
+	if p.repository != nil {
+		if err := c.serveRepository(rest, group, p.repository, log); err != nil {
+			return err
+		}
+	}
 	devices, err := counter{listeners: [2]net.Listener{p.services, p.page}, printer: c.printerFlags, dispenser: c.Dispenser, log: log}.start(rest, group)
 	if err != nil {
 		return err

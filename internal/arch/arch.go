@@ -80,7 +80,7 @@ var may = map[string][]string{
 	"internal/tpmtest":          nil,
 	"internal/notify":           nil,
 	"internal/bench":            {"..."},
-	"internal/sample":           {"update/release", "update/boot", "update/manifest", "update/slot", "update/trust", "internal/durable"},
+	"internal/sample":           {"update/release", "update/manifest", "update/slot", "update/trust", "internal/durable"},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/release"
 	"github.com/plomb-pos/plomb/update/slot"
@@ -280,24 +278,25 @@ func (w *World) Withdraw(d manifest.Digest, reason string, watch Watcher) error 
 	return nil
 }
 
-// Image is a published release as it is put onto a device that is being made.
-func (w *World) Image(r *release.Release) (out boot.Release, err error) {
-	dir, id := w.path(releasesDir, fmt.Sprintf("%04d", r.Manifest.Counter)), r.Digest().String()
-	for name, to := range map[string]*[]byte{
-		filepath.Join(dir, slot.ManifestFile): &out.Manifest, filepath.Join(dir, slot.NoteFile): &out.Note, w.path(repositoryDir, "proofs", id): &out.Proof,
-	} {
-		if *to, err = os.ReadFile(name); err != nil {
-			return out, fmt.Errorf("read release %s: %w", r.Manifest.Identity, err)
+// Unpack lays a published release out as a slot in a new folder, for a device that is
+// being made. The files are links to the maker's: remove the folder afterwards.
+func (w *World) Unpack(r *release.Release) (dir string, err error) {
+	if dir, err = os.MkdirTemp(w.Dir, "slot"); err != nil {
+		return "", err
+	}
+	from := w.path(releasesDir, fmt.Sprintf("%04d", r.Manifest.Counter))
+	files := map[string]string{
+		slot.ManifestFile: filepath.Join(from, slot.ManifestFile), slot.NoteFile: filepath.Join(from, slot.NoteFile),
+		slot.ProofFile: w.path(repositoryDir, "proofs", r.Digest().String()),
+	}
+	for _, c := range r.Manifest.Components {
+		files[filepath.FromSlash(c.Path)] = filepath.Join(from, "components", c.Name)
+	}
+	for name, source := range files {
+		to := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.Link(source, to)); err != nil {
+			return "", errors.Join(fmt.Errorf("unpack release %s: %w", r.Manifest.Identity, err), os.RemoveAll(dir))
 		}
 	}
-	out.Write = func(c *manifest.Component, to io.Writer) error {
-		f, err := os.Open(filepath.Join(dir, "components", c.Name))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		_, err = io.Copy(to, f)
-		return err
-	}
-	return out, nil
+	return dir, nil
 }

@@ -219,8 +219,21 @@ func (w *World) Anchors() (map[string][]byte, error) {
 	return out, nil
 }
 
-// Refresh signs the parties' timestamps anew and publishes them: they count for a week.
-func (w *World) Refresh(now time.Time) error {
+// renewAfter is the age from which metadata are signed anew.
+const renewAfter = 20 * time.Hour
+
+// Renew signs the parties' timestamps anew and publishes them, when they have grown old:
+// they count for a week.
+func Renew(dir string, now time.Time) (err error) {
+	info, err := os.Stat(filepath.Join(dir, repositoryDir, "maker", makerName, "metadata", "timestamp.json"))
+	if err != nil || now.Sub(info.ModTime()) < renewAfter {
+		return err
+	}
+	w, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
 	repo, err := release.OpenRepository(w.Repository())
 	if err != nil {
 		return err

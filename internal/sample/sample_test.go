@@ -150,11 +150,32 @@ func TestAWorldIsOpenedByOneAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Refresh(time.Now()); err != nil {
-		t.Error(err)
-	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Requirement: CU-06
+func TestMetadataThatHaveGrownOldAreSignedAnew(t *testing.T) {
+	w := create(t)
+	makeRelease(t, w, sample.Version{Program: program(t), Shipped: true})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(w.Repository(), "maker", "sample-maker", "metadata", "timestamp.json")
+	read := func() string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before := read()
+	if err := sample.Renew(w.Dir, time.Now()); err != nil || read() != before {
+		t.Errorf("fresh ones were signed anew, or %v", err)
+	}
+	if err := sample.Renew(w.Dir, time.Now().Add(3*24*time.Hour)); err != nil || read() == before {
+		t.Errorf("old ones were not signed anew: %v", err)
 	}
 }
 
