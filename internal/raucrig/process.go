@@ -117,5 +117,5 @@ func (m *Machine) stop(c **exec.Cmd) error {
 
 // Close ends all processes of the machine. Its folder stays.
 func (m *Machine) Close() error {
-	return errors.Join(m.stop(&m.rauc), m.stop(&m.bus), m.words.Close())
+	return errors.Join(m.stop(&m.rauc), m.stop(&m.bus), m.words.Close(), os.RemoveAll(m.run))
 }

@@ -49,6 +49,7 @@ const Tries = 3
 // Machine is one machine. Its methods are for one goroutine.
 type Machine struct {
 	dir   string
+	run   string // where the bus listens: a short path of plain characters, as an address needs it
 	bus   *exec.Cmd
 	rauc  *exec.Cmd
 	words *os.File
@@ -69,8 +70,11 @@ func New(ctx context.Context, dir string, o Options) (*Machine, error) {
 	if o.Size == 0 {
 		o.Size = 64 << 20
 	}
-	m := &Machine{dir: dir}
-	var err error
+	run, err := os.MkdirTemp("", "raucrig")
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{dir: dir, run: run}
 	if m.words, err = os.Create(m.path("words")); err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func (m *Machine) path(elem ...string) string {
 }
 
 // Address is that of the bus on which RAUC serves.
-func (m *Machine) Address() string { return "unix:path=" + m.path("bus") }
+func (m *Machine) Address() string { return "unix:path=" + m.run + "/bus" }
 
 // Device is the file behind the slot of a boot name, A or B.
 func (m *Machine) Device(name string) string { return m.path("slot-" + name) }

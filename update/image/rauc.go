@@ -222,22 +222,19 @@ func (r *RAUC) GiveUp(ctx context.Context, place string) error {
 	})
 }
 
-// meanings are words of RAUC's errors, which have no codes (src/bundle.c,
-// src/install.c of 1.8 and 1.11).
+// meanings are words of RAUC's errors, which have no codes (src/signature.c,
+// install.c, update_handler.c and service.c of 1.8).
 var meanings = []struct {
 	words string
 	stage update.Stage
 	err   error
 }{
 	{"signature", update.Authenticity, update.ErrRejected},
-	{"Failed to verify", update.Authenticity, update.ErrRejected},
-	{"Invalid identifier", update.Authenticity, update.ErrRejected},
+	{"rauc info error", update.Authenticity, update.ErrRejected}, // all that 1.8 says of a bundle that it does not accept
 	{"Compatible mismatch", update.Compatibility, update.ErrRejected},
-	{"incompatible", update.Compatibility, update.ErrRejected},
-	{"too small", update.Compatibility, update.ErrRejected},
+	{"too small for image", update.Compatibility, update.ErrRejected},
 	{"No space left", update.Installed, update.ErrSpace},
-	{"Already processing", update.Installed, update.ErrWaiting},
-	{"already active", update.Installed, update.ErrWaiting},
+	{"lready processing", update.Installed, update.ErrWaiting},
 }
 
 // meant says what an error of RAUC means for the update.
