@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/plomb-pos/plomb/internal/durable"
@@ -32,6 +33,9 @@ func TestMain(m *testing.M) {
 	if s := os.Getenv(envSlot); s != "" {
 		os.Exit(till(s))
 	}
+	if r := os.Getenv(envRole); r != "" {
+		os.Exit(role(r))
+	}
 	os.Exit(m.Run())
 }
 
@@ -40,7 +44,7 @@ func till(s string) int {
 	if err != nil {
 		return 9
 	}
-	fmt.Fprintf(f, "%s trial=%s\n", s, os.Getenv(envTrial))
+	fmt.Fprintf(f, "%s trial=%s%s\n", s, os.Getenv(envTrial), beside(os.Args[2]))
 	f.Close()
 	for part := range strings.SplitSeq(os.Args[1], ",") {
 		if in, how, _ := strings.Cut(part, "="); in == s {
@@ -62,6 +66,10 @@ func behave(how string) int {
 		return 3
 	case "unhealthy":
 		notify("X_UNHEALTHY=journal does not verify")
+	case "linger":
+		fmt.Println("up", os.Getpid())
+	case "escape", "leave", "orphans":
+		return behaveWithProcesses(how)
 	case "orphan":
 		orphan := exec.Command("sleep", "600")
 		if orphan.Start() != nil {
@@ -425,7 +433,7 @@ func TestStatusShowsTheSlotsAndChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"status", "--root", b.root}, &out, io.Discard); code != exitDone {
+	if code := run(t.Context(), []string{"status", "--root", b.root, "--json"}, &out, io.Discard); code != exitDone {
 		t.Fatalf("status ended with %d", code)
 	}
 	var s status
@@ -435,6 +443,163 @@ func TestStatusShowsTheSlotsAndChangesNothing(t *testing.T) {
 	after, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
 	if err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the table was written: %v", err)
+	}
+}
+
+// changes counts what changes a disk.
+type changes struct {
+	durable.FS
+	made []string
+}
+
+func (c *changes) note(what, name string) { c.made = append(c.made, what+" "+filepath.Base(name)) }
+
+func (c *changes) Create(name string) (durable.File, error) {
+	c.note("create", name)
+	return c.FS.Create(name)
+}
+
+func (c *changes) Open(name string) (durable.File, error) {
+	f, err := c.FS.Open(name)
+	return changed{f, c, name}, err
+}
+
+func (c *changes) Rename(from, to string) error {
+	c.note("rename", to)
+	return c.FS.Rename(from, to)
+}
+
+func (c *changes) Remove(name string) error {
+	c.note("remove", name)
+	return c.FS.Remove(name)
+}
+
+func (c *changes) Mkdir(name string) error {
+	c.note("mkdir", name)
+	return c.FS.Mkdir(name)
+}
+
+func (c *changes) SyncDir(name string) error {
+	c.note("sync", name)
+	return c.FS.SyncDir(name)
+}
+
+type changed struct {
+	durable.File
+	c    *changes
+	name string
+}
+
+func (f changed) WriteAt(p []byte, at int64) (int, error) {
+	f.c.note("write", f.name)
+	return f.File.WriteAt(p, at)
+}
+
+func (f changed) Sync() error {
+	f.c.note("sync", f.name)
+	return f.File.Sync()
+}
+
+func (f changed) Truncate(n int64) error {
+	f.c.note("truncate", f.name)
+	return f.File.Truncate(n)
+}
+
+// starting runs a launcher to its end and says what it changed on the device.
+func (b *box) starting(behaviour string) []string {
+	b.Helper()
+	disk := &changes{FS: durable.OS{}}
+	d, err := openDevice(disk, b.root)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := &launcher{device: d, args: []string{behaviour, b.seen}, rescue: "127.0.0.1:0", trialTime: 10 * time.Second, words: io.Discard}
+	if err := l.run(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return disk.made
+}
+
+// Requirement: CU-12
+func TestAStartThatChangesNothingWritesNothing(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	for range 3 {
+		if made := b.starting("a=ready"); len(made) > 0 {
+			t.Errorf("the disk was changed: %v", made)
+		}
+	}
+	b.propose(2, slot.Return)
+	made := b.starting("b=ready")
+	// the trial is said and counted, kept is said and noted: a line, then the table
+	want := []string{"write ring", "sync ring", "write table", "sync table", "write ring", "sync ring", "write table", "sync table"}
+	if diff := cmp.Diff(want, made); diff != "" {
+		t.Error(diff)
+	}
+	if made := b.starting("b=ready"); len(made) > 0 {
+		t.Errorf("after the trial the disk was changed: %v", made)
+	}
+}
+
+// What would push the reason out of the ring is said once.
+func TestADeviceThatIsSwitchedOnAgainAndAgainKeepsTheReasonInItsLog(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	b.flip("a")
+	for range 3 {
+		b.blocked()
+	}
+	if log := b.log(); strings.Count(log, "blocked: slot a (verification)") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// The power goes between the line and the table: what happened is said twice, and
+// never not at all.
+//
+// Requirement: DL-09
+func TestNothingChangesWhatStartsBeforeItIsInTheLog(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	b.flip("b")
+	before, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		made := b.starting("a=ready")
+		if want := []string{"write ring", "sync ring", "write table", "sync table"}; !cmp.Equal(want, made) {
+			t.Errorf("changed %v, want %v", made, want)
+		}
+		b.write(filepath.Join(b.root, "boot", "table"), before) // as a cut leaves it
+	}
+	if log := b.log(); strings.Count(log, "fell back: slot a 0PLMTIL01-20261122 (verification)") != 2 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// Requirement: DL-18
+func TestStatusSaysInWordsWhatStartsAndWhy(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	say := func() string {
+		var out bytes.Buffer
+		if code := run(t.Context(), []string{"status", "--root", b.root}, &out, io.Discard); code != exitDone {
+			t.Fatalf("status ended with %d", code)
+		}
+		return out.String()
+	}
+	for _, want := range []string{"start    slot b on trial: 3 failures and 30 starts left, then back to slot a", "slot a   0PLMTIL01-20261122, counter 1, signed by maker; active", "floor    application 1, platform 0"} {
+		if !strings.Contains(say(), want) {
+			t.Errorf("status does not say %q:\n%s", want, say())
+		}
+	}
+	b.boot("a=ready,b=crash")
+	b.flip("b")
+	for _, want := range []string{"start    slot a\n", "slot b   does not verify: ", "failed   ", "1 times, at last: crash", "  trial failed: slot b (crash): ", "  fell back: slot a 0PLMTIL01-20261122 (crash)"} {
+		if !strings.Contains(say(), want) {
+			t.Errorf("status does not say %q:\n%s", want, say())
+		}
+	}
+	b.flip("a")
+	if want := "start    nothing starts: blocked: slot a (verification): verify slot: "; !strings.Contains(say(), want) {
+		t.Errorf("status does not say %q:\n%s", want, say())
 	}
 }
 

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -37,30 +39,66 @@ type child struct {
 }
 
 // start starts a program in a group of its own, with a socket of sd_notify(3).
-func start(program string, args []string, plan slot.Plan, r *slot.Release) (*child, error) {
-	dir, err := os.MkdirTemp("", "plomb-boot-")
+func (l *launcher) start(program string, plan slot.Plan, r *slot.Release) (*child, error) {
+	c := &child{exited: make(chan error, 1)}
+	name, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	c := &child{dir: dir, exited: make(chan error, 1)}
-	name := filepath.Join(dir, "notify")
-	if c.socket, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}); err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	c.cmd = exec.Command(program, args...)
+	c.cmd = exec.Command(program, l.args...)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.cmd.Env = environment(os.Environ(), map[string]string{
 		envSlot: plan.Slot.String(), envTrial: map[bool]string{true: "1"}[plan.Trial], envTests: strings.Join(r.Manifest.Tests, ","),
-		envNotify: name, "WATCHDOG_USEC": fmt.Sprint((2 * alive).Microseconds()), envChild: "",
+		envNotify: name, "WATCHDOG_USEC": fmt.Sprint((2 * alive).Microseconds()), envChild: "", envDevice: l.mark(),
 	})
 	c.cmd.SysProcAttr = ownGroup()
-	if err := c.cmd.Start(); err != nil {
+	if err := c.run(); err != nil {
 		c.close()
 		return nil, err
 	}
-	go func() { c.exited <- c.cmd.Wait() }()
 	return c, nil
+}
+
+// open makes the socket: in a folder of its own, or, where the disk has no room for
+// one, without a file.
+func (c *child) open() (name string, err error) {
+	if c.dir, err = os.MkdirTemp("", "plomb-boot-"); err == nil {
+		name = filepath.Join(c.dir, "notify")
+		if c.socket, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}); err == nil {
+			return name, nil
+		}
+		os.RemoveAll(c.dir)
+	}
+	name = "@plomb-boot-" + rand.Text()
+	var ferr error
+	if c.socket, ferr = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}); ferr != nil {
+		return "", fmt.Errorf("make a socket for what is started: %w", errors.Join(err, ferr))
+	}
+	return name, nil
+}
+
+// run starts the process and waits for its end on one thread, which stands for the
+// launcher where the kernel ends a child with its parent.
+func (c *child) run() error {
+	began := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := await(func() (int, error) {
+			if err := c.cmd.Start(); err != nil {
+				return 0, err
+			}
+			return c.cmd.Process.Pid, nil
+		})
+		began <- err
+		if err != nil {
+			return
+		}
+		err = c.cmd.Wait()
+		forget(c.cmd.Process.Pid)
+		c.exited <- err
+	}()
+	return <-began
 }
 
 // environment replaces variables; empty ones are left out.
@@ -100,6 +138,7 @@ type outcome struct {
 func (c *child) watch(ctx context.Context, limit time.Duration, ready func() error) outcome {
 	defer c.close()
 	defer c.killGroup()
+	defer c.relay()()
 	w := watcher{clock: time.NewTimer(limit), ready: ready}
 	defer w.clock.Stop()
 	if limit == 0 {

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/boot"
-	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -115,82 +112,4 @@ func (d *device) fromSlots() (slot.Table, error) {
 		return t, fmt.Errorf("neither slot verifies: %w", errBlocked)
 	}
 	return t, nil
-}
-
-// status is what plomb-boot status prints.
-type status struct {
-	Table   *slot.Table           `json:"table,omitempty"`
-	Error   string                `json:"error,omitempty"` // why there is no table, or no floor
-	TPM     string                `json:"tpm,omitempty"`   // that holds the floor
-	Floors  counter.Floors        `json:"floors"`          // in force, by scope: application, platform
-	Slots   map[string]slotStatus `json:"slots"`
-	Lines   []slot.Line           `json:"lines"`
-	Blocked bool                  `json:"blocked"`
-}
-
-// Recent is the last twenty lines, the newest first.
-func (s status) Recent() []slot.Line {
-	out := slices.Clone(s.Lines[max(0, len(s.Lines)-20):])
-	slices.Reverse(out)
-	return out
-}
-
-type slotStatus struct {
-	Identity manifest.Identity `json:"identity,omitempty"`
-	Counter  uint64            `json:"counter,omitempty"`
-	Digest   string            `json:"digest,omitempty"`
-	Signers  []string          `json:"signers,omitempty"`
-	Error    string            `json:"error,omitempty"` // why it would not start
-}
-
-func statusCommand(_ context.Context, args []string, out, words io.Writer) error {
-	f, root := flags("status", words)
-	if err := parse(f, args, root); err != nil {
-		return err
-	}
-	d, err := open(*root)
-	if err != nil {
-		return err
-	}
-	s := d.status()
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(s)
-}
-
-func (d *device) status() status {
-	s := status{Slots: map[string]slotStatus{}}
-	var t slot.Table
-	if f, _, err := slot.Open(slot.ReadOnly{FS: d.FS}, d.Path("boot", "table")); err != nil {
-		s.Error = err.Error()
-	} else {
-		t = f.Table()
-		s.Table = &t
-	}
-	var err error
-	if s.Floors, err = d.Floors(t); err != nil {
-		s.Error = err.Error()
-	}
-	if tpm, ok := d.Floor.(counter.TPM); ok {
-		s.TPM = string(tpm)
-	}
-	_, s.Lines, _ = slot.OpenRing(d.FS, d.Path("boot", "ring")) // a bad log is shown as none
-	for _, x := range []slot.Slot{slot.A, slot.B} {
-		s.Slots[x.String()] = d.slotStatus(s.Floors, x)
-	}
-	s.Blocked = s.Table == nil || err != nil || slot.Next(t, func(x slot.Slot) error {
-		if why := s.Slots[x.String()].Error; why != "" {
-			return errors.New(why)
-		}
-		return nil
-	}).Blocked
-	return s
-}
-
-func (d *device) slotStatus(floors counter.Floors, s slot.Slot) slotStatus {
-	r, err := d.Check(floors).Verify(d.FS, d.SlotDir(s), manifest.Digest{})
-	if err != nil {
-		return slotStatus{Error: err.Error()}
-	}
-	return slotStatus{Identity: r.Manifest.Identity, Counter: r.Manifest.Counter, Digest: r.Digest.String(), Signers: r.Signers}
 }

@@ -10,12 +10,9 @@ import (
 	"time"
 )
 
-// ownGroup puts what is started into a process group of its own, so that all of it
-// can be ended.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-// gone is how long the end of a killed group is waited for. Only the dead that nobody
-// collects (a container whose process 1 does not) take that long.
+// gone is how long the end of what was killed is waited for. Only the dead that nobody
+// collects (a container whose process 1 does not) and what the kernel holds take that
+// long.
 const gone = time.Second
 
 // killGroup ends whatever is left of the group and waits until it is gone: no old
@@ -38,7 +35,7 @@ func reap(args []string) int {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), envChild+"=1")
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(signals, append(ending, handedOn...)...)
 	if err := cmd.Start(); err != nil {
 		os.Stderr.WriteString("plomb-boot: " + err.Error() + "\n")
 		return exitFailed
@@ -55,7 +52,37 @@ func reap(args []string) int {
 			continue
 		}
 		if err != nil || pid == cmd.Process.Pid {
-			return status.ExitStatus()
+			return exitCode(status)
 		}
+	}
+}
+
+// exitCode is a process's end as a shell gives it.
+func exitCode(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return 128 + int(s.Signal())
+	}
+	return s.ExitStatus()
+}
+
+// ending are the signals that end the launcher, and first what it started; handedOn
+// go to what it started and mean nothing to the launcher.
+var (
+	ending   = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+	handedOn = []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2}
+)
+
+// relay hands signals on until it is told to stop.
+func (c *child) relay() (stop func()) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, handedOn...)
+	go func() {
+		for s := range signals {
+			_ = c.cmd.Process.Signal(s) // it may have ended
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
 	}
 }

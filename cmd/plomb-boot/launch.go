@@ -32,11 +32,17 @@ type launcher struct {
 // run goes on until what was started ends in order or ctx ends.
 func (l *launcher) run(ctx context.Context) error {
 	pause := backoff{}
+	defer endKin(l.mark()) // what is told to end ends whole
 	for ctx.Err() == nil {
+		if err := l.alone(); err != nil {
+			step := slot.Step{Event: slot.BlockedAt, Reason: slot.Survivor, Err: err}
+			l.sayStep(step, nil)
+			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{step}})
+		}
 		file, plan, release, err := l.plan()
 		if err != nil {
 			step := slot.Step{Event: slot.BlockedAt, Reason: reasonOf(err), Err: err}
-			l.say(stepLine(step, nil))
+			l.sayStep(step, nil)
 			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{step}})
 		}
 		if plan.Blocked {
@@ -53,8 +59,26 @@ func (l *launcher) run(ctx context.Context) error {
 	return nil
 }
 
-// plan reads the table, decides, and writes what was decided before anything
-// starts.
+// alone sees to it that nothing of an earlier start runs any more: of the version
+// before, or of a launcher that was killed.
+func (l *launcher) alone() error {
+	killed, err := endKin(l.mark())
+	if killed > 0 {
+		l.say(fmt.Sprintf("%d processes of an earlier start were still there and were ended", killed))
+	}
+	return err
+}
+
+// mark is what everything that was started for this device bears in its environment.
+func (l *launcher) mark() string {
+	if root, err := filepath.Abs(l.Root); err == nil {
+		return root
+	}
+	return l.Root
+}
+
+// plan reads the table, decides, and logs and writes what was decided before
+// anything starts. A start that changes nothing writes nothing.
 func (l *launcher) plan() (*slot.File, slot.Plan, *slot.Release, error) {
 	if err := l.ReadRules(); err != nil { // an update may have brought a new policy
 		return nil, slot.Plan{}, nil, err
@@ -80,11 +104,13 @@ func (l *launcher) plan() (*slot.File, slot.Plan, *slot.Release, error) {
 		verified[s] = r
 		return l.Floor.Admit(slot.ScopeOf(r.Manifest.Scope), r.Manifest.Lowest())
 	})
+	// First the log: a cut between the two decides the same again and says it twice,
+	// and never leaves a change that nobody can explain.
+	for _, step := range plan.Steps {
+		l.sayStep(step, verified[step.Slot])
+	}
 	if err := file.Write(plan.Table); err != nil {
 		return nil, slot.Plan{}, nil, err
-	}
-	for _, step := range plan.Steps {
-		l.say(stepLine(step, verified[step.Slot]))
 	}
 	if release := verified[plan.Slot]; !plan.Blocked && !plan.Trial {
 		l.raise(release.Manifest)
@@ -106,12 +132,39 @@ func stepLine(s slot.Step, r *slot.Release) string {
 	return line
 }
 
+// sayStep says what was decided. That the active version starts is no news, and is
+// shown alone: in normal operation nothing is written.
+func (l *launcher) sayStep(s slot.Step, r *slot.Release) {
+	line := stepLine(s, r)
+	switch s.Event {
+	case slot.Starting:
+		l.show(line)
+	case slot.BlockedAt:
+		l.sayOnce(line)
+	default:
+		l.say(line)
+	}
+}
+
+func (l *launcher) show(line string) { fmt.Fprintf(l.words, "plomb-boot: %s\n", line) }
+
 // say logs a line for the till's journal and shows it.
 func (l *launcher) say(line string) {
-	fmt.Fprintf(l.words, "plomb-boot: %s\n", line)
+	l.show(line)
 	if err := l.Say(line); err != nil {
-		fmt.Fprintf(l.words, "plomb-boot: %v\n", err)
+		l.show(err.Error())
 	}
+}
+
+// sayOnce logs a line that may come again at every start only when something else was
+// logged since: it must not push out of the ring what explains it.
+func (l *launcher) sayOnce(line string) {
+	_, lines, err := slot.OpenRing(l.FS, l.Path("boot", boot.RingFile))
+	if n := len(lines); err == nil && n > 0 && lines[n-1].Text == slot.Fitting(line) {
+		l.show(line)
+		return
+	}
+	l.say(line)
 }
 
 // once starts a verified slot and sees it through; again says that the table has to
@@ -121,7 +174,7 @@ func (l *launcher) once(ctx context.Context, file *slot.File, plan slot.Plan, r 
 	if err != nil {
 		return false, err
 	}
-	c, err := start(program, l.args, plan, r)
+	c, err := l.start(program, plan, r)
 	if err != nil {
 		return l.ended(file, plan, outcome{reason: slot.Crashed, text: err.Error()})
 	}
@@ -180,7 +233,7 @@ func (l *launcher) ended(file *slot.File, plan slot.Plan, o outcome) (again bool
 		l.say(fmt.Sprintf("ended: slot %s: %s", plan.Slot, o.text))
 		return false, exitError(o.code)
 	}
-	l.say(fmt.Sprintf("ended: slot %s: %s; it is started again", plan.Slot, o.text))
+	l.sayOnce(fmt.Sprintf("ended: slot %s: %s; it is started again", plan.Slot, o.text))
 	return true, nil
 }
 

@@ -8,7 +8,8 @@
 //	plomb-boot run  --root DIR -- up --dir DATA
 //
 // It speaks the protocol of sd_notify(3) with what it starts, needs no systemd, and
-// may run as process 1 of a container. docs/design/0004-update.md, section 5.
+// may run as process 1 of a container. Nothing of an earlier start runs beside what it
+// starts. A start that changes nothing writes nothing. docs/design/0004-update.md, section 5.
 package main
 
 import (
@@ -19,7 +20,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
@@ -38,8 +38,11 @@ func main() {
 	if os.Getpid() == 1 && os.Getenv(envChild) == "" {
 		os.Exit(reap(os.Args))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	defer stop()
+	if err := adopt(); err != nil {
+		fmt.Fprintf(os.Stderr, "plomb-boot: %v\n", err)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -51,14 +54,17 @@ const usage = `plomb-boot starts only what it has verified.
   plomb-boot run --root DIR [--rescue ADDRESS] [--trial-time 90s] [--give-up] -- ARGUMENT...
       verify and start the release, with these arguments for it; ADDRESS may be fd:N, a
       listener that was handed on and that the release takes too
-  plomb-boot status --root DIR
-      show table, slots and the launcher's last lines as JSON; changes nothing
+  plomb-boot status --root DIR [--json]
+      say what would start and why, and what the launcher did of late; changes nothing
   plomb-boot unblock --root DIR --why TEXT
       let a blocked device start again; goes into the launcher's log and so into the journal
   plomb-boot repair --root DIR
       make the table again from the slots, when both of its copies are bad
 
 Exit codes: 0 ended in order, 1 failed, 2 called wrongly, 4 blocked: nothing verifies.
+What is started says READY=1 when it is healthy, WATCHDOG=1 every 30 s from then on,
+X_UNHEALTHY=reason when a self-test failed (sd_notify(3)); it ends with 75 to be
+started again as the table says. SIGTERM, SIGINT and SIGHUP end it, then the launcher.
 `
 
 // run is main without the process around it.

@@ -94,7 +94,7 @@ func inOrder(lines []Line, last uint64) []Line {
 // Append writes one line and syncs it. Text that does not fit is cut at a
 // character.
 func (r *Ring) Append(now time.Time, text string) error {
-	text = fitting(text)
+	text = Fitting(text)
 	f, err := r.fsys.Open(r.name)
 	if err != nil {
 		return fmt.Errorf("write the launcher's log: %w", err)
@@ -110,8 +110,8 @@ func (r *Ring) Append(now time.Time, text string) error {
 	return nil
 }
 
-// fitting makes text valid UTF-8 of at most maxLine bytes.
-func fitting(text string) string {
+// Fitting is a text as a line of the ring holds it: valid UTF-8 of at most 235 bytes.
+func Fitting(text string) string {
 	text = strings.ToValidUTF8(text, "\ufffd")
 	if len(text) <= maxLine {
 		return text

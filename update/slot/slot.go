@@ -82,12 +82,13 @@ const (
 	Ordered     Reason = 8  // by a person under an authorisation
 	TableLost   Reason = 9  // both copies of the table are bad
 	CounterLost Reason = 10 // the TPM that holds the floor does not tell it; never in a table
+	Survivor    Reason = 11 // something of an earlier start cannot be ended; never in a table
 )
 
 var reasons = map[Reason]string{
 	None: "none", Unverified: "verification", Crashed: "crash", Silent: "no sign of health in time", TooManyCuts: "too many starts without an outcome",
 	SelfTest: "self-test", BelowFloor: "older than the floor", Withdrawn: "approval withdrawn", Ordered: "ordered", TableLost: "slot table lost",
-	CounterLost: "version floor not known",
+	CounterLost: "version floor not known", Survivor: "an earlier start has not ended",
 }
 
 // String is for logs.
