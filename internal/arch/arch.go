@@ -51,7 +51,9 @@ var may = map[string][]string{
 	"update/device": {"update", "update/boot", "update/bundle", "update/manifest", "update/slot", "update/counter", "update/releaselog", "update/trust",
 		"internal/durable"},
 	"update/attest":  {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
-	"update/release": {"update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
+	"update/keeper":  {"update/counter", "internal/durable"},
+	"update/witness": {"journal/proof"},
+	"update/release": {"update/keeper", "update/witness", "update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -66,7 +68,8 @@ var may = map[string][]string{
 
 	"cmd/plomb":        {"..."},
 	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
-	"cmd/plomb-verify": {"journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
+	"cmd/plomb-token":  {"update/keeper"},
+	"cmd/plomb-verify": {"update/manifest", "update/releaselog", "journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
 	"internal/durable":          nil,
 	"internal/redo":             {"internal/durable"},
@@ -78,6 +81,7 @@ var may = map[string][]string{
 	"internal/supervise":        nil,
 	"internal/netns":            nil,
 	"internal/tpmtest":          nil,
+	"internal/tokentest":        nil,
 	"internal/notify":           nil,
 	"internal/bench":            {"..."},
 	"internal/sample":           {"update/release", "update/manifest", "update/slot", "update/trust", "internal/durable"},
@@ -92,13 +96,14 @@ var home = map[string][]string{
 	"github.com/ncruces/go-sqlite3": {"till/sqlite"},
 	"github.com/coder/websocket":    {"xfs4iot", "internal/bench"}, // the echo that the protocol is measured against
 	"go.bug.st/serial":              {"driver/escpos"},
-	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "update", "internal/replay", "internal/bench", "update/trust", "update/device"},
+	"net/http":                      {"till", "xfs4iot", "driver", "cmd/plomb", "cmd/plomb-boot", "update", "internal/replay", "internal/bench", "update/trust", "update/device", "update/witness"},
 	"github.com/hashicorp/yamux":    {"xfs4iot/dialout"},
-	"github.com/google/go-tpm":      {"update/counter", "update/attest"},
+	"github.com/google/go-tpm":      {"update/counter", "update/attest", "update/keeper"},
+	"github.com/miekg/pkcs11":       {"cmd/plomb-token"}, // needs cgo, so it has a program of its own
 	"github.com/veraison/go-cose":   {"update/attest"},
 	"github.com/fxamacker/cbor":     {"update/attest"},
 	"github.com/godbus/dbus":        {"update/image"},
-	"filippo.io/age":                {"update/release"},
+	"filippo.io/age":                {"update/keeper"},
 	"github.com/CycloneDX":          {"update/release"},
 	"github.com/theupdateframework": {"update/release", "update/trust"},
 	"math/big":                      {"xfs4iot", "driver/cms", "driver/emvkey", "driver/sim/epp", "internal/raucrig"}, // RSA and certificates; otherwise amounts are integers; a JSON number may be any size

@@ -160,15 +160,19 @@ func TestHostileBundlesAreRefusedAndWriteNothing(t *testing.T) {
 	}
 }
 
+// FuzzReadBundle bends index, header and content of a bundle, and what is behind it. It
+// does not bend the tar's bytes: nearly every change of them is a wrong checksum, and
+// go's minimizer then spends the whole time on blocks of zeros.
 func FuzzReadBundle(f *testing.F) {
-	for _, files := range []map[string][]byte{{}, {"campaign.json": []byte("c")}, {"targets/aa": []byte("t"), "packs/bb": nil}} {
-		packed, err := pack(files)
-		if err != nil {
-			f.Fatal(err)
+	f.Add(`{"format":"plomb-bundle/1","files":[]}`, "", byte(0), int64(0), []byte{}, []byte{})
+	f.Add(indexOf(`{"name":"campaign.json","bytes":1,"sha256":"`+cHash+`"}`), "campaign.json", byte(tar.TypeReg), int64(0o644), []byte("c"), []byte{})
+	f.Add(indexOf(`{"name":"packs/a","bytes":1,"sha256":"`+cHash+`"}`), "packs/a", byte(tar.TypeReg), int64(0o644), []byte("c"), []byte{0})
+	f.Fuzz(func(t *testing.T, index, name string, flag byte, mode int64, content, behind []byte) {
+		data, ok := tarOf(index, name, flag, mode, content)
+		if !ok {
+			return
 		}
-		f.Add(packed)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+		data = append(data, behind...)
 		files, err := unpack(data)
 		if err != nil {
 			_, _ = bundle.Open(bytes.NewReader(data), int64(len(data))) // it may believe the index, and must not panic
@@ -179,8 +183,32 @@ func FuzzReadBundle(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		if got, err := unpack(again); err != nil || !cmp.Equal(files, got) {
-			t.Errorf("written again it reads otherwise: %v", err)
+		if !bytes.Equal(again, data) {
+			t.Error("what was read is written otherwise")
 		}
 	})
+}
+
+// tarOf makes a tar of an index and at most one member, if tar can.
+func tarOf(index, name string, flag byte, mode int64, content []byte) ([]byte, bool) {
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	members := []*tar.Header{{Typeflag: tar.TypeReg, Name: "bundle.json", Size: int64(len(index)), Mode: 0o644, Format: tar.FormatUSTAR}}
+	if name != "" {
+		members = append(members, &tar.Header{Typeflag: flag, Name: name, Size: int64(len(content)), Mode: mode, Format: tar.FormatUSTAR})
+	}
+	for i, h := range members {
+		text := index
+		if i > 0 {
+			text = string(content)
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, false
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return nil, false
+		}
+	}
+	err := w.Close()
+	return out.Bytes(), err == nil
 }

@@ -48,18 +48,40 @@ type Plan struct {
 // key, and attaches bill of materials and provenance. One component and the one it is
 // compared with lie in memory at a time.
 func (o *Office) Build(ctx context.Context, dir string, parties *Parties, plan Plan, now time.Time) (*Release, error) {
-	r := &Release{Parties: parties, dir: filepath.ToSlash(dir), fsys: durable.OS{}}
-	if _, err := os.Stat(dir); err == nil {
-		return nil, fmt.Errorf("build: %s %w", dir, ErrExists)
-	}
+	r := &Release{Parties: parties, dir: absolute(durable.OS{}, dir), fsys: durable.OS{}}
 	if o.Card.Name != parties.policy.Maker.Name {
 		return nil, fmt.Errorf("build: %s: %w", o.Card.Name, ErrParty)
 	}
-	if err := r.build(ctx, o, plan, now); err != nil {
+	if err := r.buildOrGoOn(ctx, o, plan, now); err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
 	return OpenRelease(dir, parties)
 }
+
+// buildOrGoOn builds, or ends a build that waited for signatures.
+func (r *Release) buildOrGoOn(ctx context.Context, o *Office, plan Plan, now time.Time) error {
+	if _, err := os.Stat(filepath.FromSlash(r.dir)); err != nil {
+		return r.build(ctx, o, plan, now)
+	}
+	waits, _, err := o.pending()
+	if err != nil {
+		return err
+	}
+	if waits == nil || waits.Act != r.begun() {
+		return fmt.Errorf("%s %w", r.dir, ErrExists)
+	}
+	draft, err := durable.ReadFile(r.fsys, r.path("draft.json"), manifest.MaxBytes)
+	if err != nil {
+		return err
+	}
+	if r.Draft, err = manifest.Parse(draft); err != nil {
+		return err
+	}
+	return r.beginRecord(o, draft, plan.Builder, now)
+}
+
+// begun is the name of the act that a build ends with.
+func (r *Release) begun() string { return "build " + r.dir }
 
 func (r *Release) build(ctx context.Context, o *Office, plan Plan, now time.Time) error {
 	for _, folder := range []string{"components", "packs", "tables", "reports"} {
@@ -91,22 +113,29 @@ func (r *Release) begin(o *Office, m *manifest.Manifest, builder string, now tim
 	if err != nil {
 		return err
 	}
-	parties, err := r.Parties.Encode()
-	if err != nil {
+	if err := durable.Replace(r.fsys, r.path("draft.json"), draft); err != nil {
 		return err
 	}
-	if err := durable.Replace(r.fsys, r.path("draft.json"), draft); err != nil {
+	r.Draft = m
+	return r.beginRecord(o, draft, builder, now)
+}
+
+func (r *Release) beginRecord(o *Office, draft []byte, builder string, now time.Time) error {
+	parties, err := r.Parties.Encode()
+	if err != nil {
 		return err
 	}
 	if err := durable.Replace(r.fsys, r.path("parties.json"), parties); err != nil {
 		return err
 	}
-	r.Draft, r.record = m, &record{fsys: r.fsys, dir: r.path("record")}
-	if err := r.enter(o, Entry{Step: string(Built), Subject: string(m.Identity), Digests: []digestName{
-		{"draft.json", manifest.Sum(draft)}, {"parties.json", manifest.Sum(parties)}}}, now); err != nil {
-		return err
-	}
-	return r.attachOrigin(o, builder, now)
+	return o.do(r.begun(), now, r, func(now time.Time) error {
+		r.record = &record{fsys: r.fsys, dir: r.path("record")}
+		if err := r.enter(o, Entry{Step: string(Built), Subject: string(r.Draft.Identity), Digests: []digestName{
+			{"draft.json", manifest.Sum(draft)}, {"parties.json", manifest.Sum(parties)}}}, now); err != nil {
+			return err
+		}
+		return r.attachOrigin(o, builder, now)
+	})
 }
 
 // attachOrigin attaches what the build knows of itself.

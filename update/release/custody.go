@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
@@ -31,7 +30,7 @@ func custodyInfo(release manifest.Digest) string {
 // they give the approved components, wraps the content key to the deployer, and removes the clear
 // one: from here on the maker cannot hand it out either.
 func (r *Release) Encrypt(o *Office, now time.Time) error {
-	return r.do(o, Encrypted, []Step{Confirmed}, now, func() error {
+	return r.do(o, Encrypted, []Step{Confirmed}, now, func(now time.Time) error {
 		if err := r.Check(); err != nil {
 			return err
 		}
@@ -42,7 +41,7 @@ func (r *Release) Encrypt(o *Office, now time.Time) error {
 		if err := r.opens(content); err != nil {
 			return err
 		}
-		wrapped, err := wrap(r.Parties.Custody, content, custodyInfo(r.Digest()))
+		wrapped, err := o.once("custody.key", func() ([]byte, error) { return wrap(r.Parties.Custody, content, custodyInfo(r.Digest())) })
 		if err != nil {
 			return err
 		}
@@ -103,7 +102,7 @@ func (r *Release) opensPack(c *manifest.Component, p manifest.Pack, content []by
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(r.path("packs", p.SHA256.String()))
+	f, err := r.fsys.Open(r.path("packs", p.SHA256.String()))
 	if err != nil {
 		return missingFile(err)
 	}
@@ -132,12 +131,10 @@ func (r *Release) opensPack(c *manifest.Component, p manifest.Pack, content []by
 // manifest.EntitlementName.
 func (r *Release) Entitle(o *Office, device []byte, notAfter, now time.Time) (note []byte, err error) {
 	defer func() {
-		a := attempt{At: now.UTC().Truncate(time.Second), By: o.Card.Name, Step: "entitled"}
 		if err != nil {
-			a.Refused = err.Error()
 			err = fmt.Errorf("entitle: %w", err)
 		}
-		err = errors.Join(err, appendLine(r.path("access.log"), a))
+		err = errors.Join(err, r.accessed(o, "entitled "+manifest.Sum(device).String(), err))
 	}()
 	if o.Card.Name != r.Parties.Deployer.Name || o.Card.Party != Deployer {
 		return nil, fmt.Errorf("%s %s: %w", o.Card.Party, o.Card.Name, ErrParty)
@@ -145,7 +142,11 @@ func (r *Release) Entitle(o *Office, device []byte, notAfter, now time.Time) (no
 	if !r.did(Encrypted) {
 		return nil, fmt.Errorf("the release is %s: %w", r.State(), ErrOrder)
 	}
-	return r.entitle(o, device, notAfter, now)
+	err = o.do("entitle "+manifest.Sum(device).String(), now, r, func(now time.Time) error {
+		note, err = r.entitle(o, device, notAfter, now)
+		return err
+	})
+	return note, err
 }
 
 func (r *Release) entitle(o *Office, device []byte, notAfter, now time.Time) ([]byte, error) {
@@ -154,8 +155,18 @@ func (r *Release) entitle(o *Office, device []byte, notAfter, now time.Time) ([]
 		return nil, err
 	}
 	id := manifest.Sum(device)
-	e, err := manifest.NewEntitlement(r.Digest(), device, content, notAfter)
+	text, err := o.once("entitlement", func() ([]byte, error) {
+		e, err := manifest.NewEntitlement(r.Digest(), device, content, notAfter)
+		if err != nil {
+			return nil, err
+		}
+		return manifest.EncodeDocument(e)
+	})
 	if err != nil {
+		return nil, err
+	}
+	e := new(manifest.Entitlement)
+	if err := manifest.ParseDocument(text, e); err != nil {
 		return nil, err
 	}
 	signers, err := o.noteSigners(roleCampaign)

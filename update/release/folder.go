@@ -5,14 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/frame"
@@ -64,7 +60,11 @@ type Release struct {
 // against it. parties is the caller's own copy; nil takes the folder's, which shows
 // what it says of itself and proves nothing. Check reads the large files too.
 func OpenRelease(dir string, parties *Parties) (*Release, error) {
-	r := &Release{dir: filepath.ToSlash(dir), fsys: durable.OS{}}
+	return openReleaseOn(durable.OS{}, dir, parties)
+}
+
+func openReleaseOn(fsys durable.FS, dir string, parties *Parties) (*Release, error) {
+	r := &Release{dir: absolute(fsys, dir), fsys: fsys}
 	if err := r.load(parties); err != nil {
 		return nil, fmt.Errorf("open release %s: %w", dir, err)
 	}
@@ -229,27 +229,22 @@ func (r *Release) unconfirmed() (bodies []string) {
 	return bodies
 }
 
-// attempt is one line of access.log.
-type attempt struct {
-	At      time.Time `json:"at"`
-	By      string    `json:"by"`
-	Step    Step      `json:"step"`
-	Refused string    `json:"refused,omitempty"`
-}
-
 // do is the way of every step: who is asked for, then the order, then the act; the
 // attempt is logged whatever comes of it (requirement DL-21).
-func (r *Release) do(o *Office, step Step, after []Step, now time.Time, act func() error) error {
+func (r *Release) do(o *Office, step Step, after []Step, now time.Time, act func(now time.Time) error) error {
 	err := r.allowed(o, step, after)
 	if err == nil {
-		err = act()
+		err = o.do(string(step)+" "+r.dir, now, r, act)
 	}
-	a := attempt{At: now.UTC().Truncate(time.Second), By: o.Card.Name, Step: step}
 	if err != nil {
-		a.Refused = err.Error()
 		err = fmt.Errorf("%s: %w", step, err)
 	}
-	return errors.Join(err, appendLine(r.path("access.log"), a))
+	return errors.Join(err, r.accessed(o, string(step), err))
+}
+
+// accessed writes a line into the folder's access log.
+func (r *Release) accessed(o *Office, what string, refused error) error {
+	return accessLog{r.fsys, r.path(accessFile), o.Card.Name}.write(what, refused)
 }
 
 // allowed refuses a step that is not the office's, or not now.
@@ -261,20 +256,6 @@ func (r *Release) allowed(o *Office, step Step, after []Step) error {
 		return fmt.Errorf("the release is %s: %w", state, ErrOrder)
 	}
 	return nil
-}
-
-// appendLine adds a line of JSON to a file.
-func appendLine(name string, v any) error {
-	line, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(filepath.FromSlash(name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(line, '\n'))
-	return errors.Join(err, f.Close())
 }
 
 // enter signs an entry with the office's quorum.
@@ -290,7 +271,7 @@ func (r *Release) enter(o *Office, e Entry, now time.Time) error {
 // Attach adds a report to a release that is not registered yet: kind test, assessor,
 // bom, provenance, approval-notes or another. The folder keeps a copy by its hash.
 func (r *Release) Attach(o *Office, kind, name string, report []byte, now time.Time) error {
-	return r.do(o, Attached, []Step{Built, Attached}, now, func() error {
+	return r.do(o, Attached, []Step{Built, Attached}, now, func(now time.Time) error {
 		sum := manifest.Sum(report)
 		if strings.ContainsAny(kind, " ") || kind == "" || name == "" || len(report) == 0 {
 			return fmt.Errorf("%w: report %q of kind %q with %d bytes", ErrFormat, name, kind, len(report))
@@ -315,7 +296,7 @@ func (r *Release) store(folder string, sum manifest.Digest, data []byte) error {
 // its scope does not rise (requirement CU-19), when its identity was registered with
 // other bytes, and when it names hardware that is not registered (FM-19).
 func (r *Release) Register(o *Office, now time.Time) error {
-	return r.do(o, Registered, []Step{Built, Attached}, now, func() error {
+	return r.do(o, Registered, []Step{Built, Attached}, now, func(now time.Time) error {
 		if kinds := r.Missing(); len(kinds) > 0 {
 			return fmt.Errorf("%s: %w", strings.Join(kinds, ", "), ErrReports)
 		}
@@ -324,6 +305,11 @@ func (r *Release) Register(o *Office, now time.Time) error {
 		}
 		m, encoded, err := r.final(now)
 		if err != nil {
+			return err
+		}
+		// before the register: cut off in between, the next attempt has to find the time
+		// that the register's entry binds
+		if err := durable.Replace(r.fsys, r.path("manifest.json"), encoded); err != nil {
 			return err
 		}
 		if err := o.register(m, encoded, now); err != nil {
@@ -347,9 +333,6 @@ func (r *Release) final(now time.Time) (*manifest.Manifest, []byte, error) {
 }
 
 func (r *Release) freeze(o *Office, m *manifest.Manifest, encoded []byte, now time.Time) error {
-	if err := durable.Replace(r.fsys, r.path("manifest.json"), encoded); err != nil {
-		return err
-	}
 	signers, err := o.noteSigners(roleNote)
 	if err != nil {
 		return err
@@ -407,46 +390,6 @@ func (o *Office) register(m *manifest.Manifest, encoded []byte, now time.Time) e
 		Digests: []digestName{{"manifest.json", sum}}}, signers)
 }
 
-// hardwareStep is the entry of a hardware version in the maker's register.
-const hardwareStep = "hardware"
-
-func (o *Office) knowsHardware(own *record, m *manifest.Manifest) error {
-	for _, h := range m.Compatibility.Hardware {
-		if !slices.ContainsFunc(own.Entries, func(e Entry) bool { return e.Step == hardwareStep && e.Subject == string(h) }) {
-			return fmt.Errorf("hardware %s is not registered: %w", h, ErrReports)
-		}
-	}
-	return nil
-}
-
-// RegisterHardware registers a hardware version with its reports (requirement FM-19)
-// and puts it into the maker's repository.
-func (o *Office) RegisterHardware(identity manifest.Identity, reports []manifest.Report, now time.Time) error {
-	if o.Card.Party != Maker {
-		return fmt.Errorf("register hardware: %w", ErrParty)
-	}
-	h := &manifest.Hardware{Format: manifest.HardwareFormat, Identity: identity, Registered: now.UTC().Truncate(time.Second), Reports: reports}
-	text, err := manifest.EncodeDocument(h)
-	if err != nil {
-		return fmt.Errorf("register hardware: %w", err)
-	}
-	own, err := o.own()
-	if err != nil {
-		return fmt.Errorf("register hardware: %w", err)
-	}
-	if slices.ContainsFunc(own.Entries, func(e Entry) bool { return e.Step == hardwareStep && e.Subject == string(identity) }) {
-		return fmt.Errorf("register hardware: %s %w", identity, ErrExists)
-	}
-	if err := o.add(now, map[string][]byte{"hardware/" + string(identity): text}); err != nil {
-		return fmt.Errorf("register hardware: %w", err)
-	}
-	signers, err := o.noteSigners(roleNote)
-	if err != nil {
-		return fmt.Errorf("register hardware: %w", err)
-	}
-	return own.append(Entry{At: now, Step: hardwareStep, By: o.Card.Name, Subject: string(identity), Digests: []digestName{{"hardware", manifest.Sum(text)}}}, signers)
-}
-
 // Certificate is what an authority approves with.
 type Certificate struct {
 	Models        []string
@@ -459,7 +402,7 @@ type Certificate struct {
 // compares it with the manifest and its reports, signs the same bytes, and puts them
 // into its own repository with the approval. Without the reports it is refused.
 func (r *Release) Approve(o *Office, c Certificate, now time.Time) error {
-	return r.do(o, Confirmed, []Step{Registered}, now, func() error {
+	return r.do(o, Confirmed, []Step{Registered}, now, func(now time.Time) error {
 		if kinds := missing(r.Manifest.Reports); len(kinds) > 0 {
 			return fmt.Errorf("%s: %w", strings.Join(kinds, ", "), ErrReports)
 		}
@@ -474,7 +417,16 @@ func (r *Release) Approve(o *Office, c Certificate, now time.Time) error {
 	})
 }
 
+// approval is what the authority says; what an attempt that was cut off has put into
+// its repository stands.
 func (r *Release) approval(o *Office, c Certificate) ([]byte, error) {
+	t, err := readTree(o.fsys, o.path("metadata"))
+	if err != nil {
+		return nil, err
+	}
+	if before, err := t.target(o.fsys, o.path("targets"), trust.ApprovalTarget(r.Digest())); !isMissing(err) {
+		return before, err
+	}
 	a := &trust.Approval{Format: trust.ApprovalFormat, Release: r.Digest(), Certificate: r.Manifest.Certificate, Body: o.Card.Name,
 		Models: c.Models, Jurisdictions: c.Jurisdictions, NotBefore: c.NotBefore.UTC().Truncate(time.Second), NotAfter: c.NotAfter.UTC().Truncate(time.Second)}
 	if len(a.Jurisdictions) == 0 {
@@ -559,7 +511,7 @@ func (r *Release) check(m *manifest.Manifest) error {
 		}
 	}
 	for _, rep := range r.Reports() {
-		if err := checkFile(r.path("reports", rep.SHA256.String()), rep.SHA256, 0); err != nil {
+		if err := checkFile(r.fsys, r.path("reports", rep.SHA256.String()), rep.SHA256, 0); err != nil {
 			return fmt.Errorf("report %s: %w", rep.Name, err)
 		}
 	}
@@ -567,7 +519,7 @@ func (r *Release) check(m *manifest.Manifest) error {
 }
 
 func (r *Release) checkComponent(c *manifest.Component) error {
-	f, err := os.Open(r.path("components", c.Name))
+	f, err := openStream(r.fsys, r.path("components", c.Name))
 	if err != nil {
 		return missingFile(err)
 	}
@@ -592,7 +544,7 @@ func (r *Release) checkPack(c *manifest.Component, p manifest.Pack) error {
 	if table.Root() != c.Root || table.Bytes() != p.Bytes {
 		return fmt.Errorf("its table makes another component: %w", ErrTampered)
 	}
-	return checkFile(r.path("packs", p.SHA256.String()), p.SHA256, p.Bytes)
+	return checkFile(r.fsys, r.path("packs", p.SHA256.String()), p.SHA256, p.Bytes)
 }
 
 func (r *Release) table(p manifest.Pack) (*frame.Table, error) {
@@ -609,9 +561,30 @@ func (r *Release) table(p manifest.Pack) (*frame.Table, error) {
 // maxTable is the size of the largest table that package frame reads.
 const maxTable = 128 << 20
 
+// stream is a file read from its beginning to its end.
+type stream struct {
+	*io.SectionReader
+	durable.File
+}
+
+func (s stream) ReadAt(p []byte, off int64) (int, error) { return s.File.ReadAt(p, off) }
+func (s stream) Size() (int64, error)                    { return s.File.Size() }
+
+func openStream(fsys durable.FS, name string) (stream, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return stream{}, err
+	}
+	size, err := f.Size()
+	if err != nil {
+		return stream{}, errors.Join(err, f.Close())
+	}
+	return stream{io.NewSectionReader(f, 0, size), f}, nil
+}
+
 // checkFile compares a file with its hash, and with its length unless that is 0.
-func checkFile(name string, want manifest.Digest, length int64) error {
-	f, err := os.Open(filepath.FromSlash(name))
+func checkFile(fsys durable.FS, name string, want manifest.Digest, length int64) error {
+	f, err := openStream(fsys, name)
 	if err != nil {
 		return missingFile(err)
 	}

@@ -313,15 +313,11 @@ func (w OfficeWitness) sign(cp proof.Checkpoint, checkpoint []byte) ([]byte, err
 	if r == nil {
 		return nil, fmt.Errorf("cosign: %s: %w", w.Office.Card.Name, ErrParty)
 	}
-	key, err := w.Office.signer(r.Keys[0])
+	seed, err := w.Office.secret(r.Keys[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cosign: %w", err)
 	}
-	priv, ok := key.(ed25519.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("cosign: a key of %T", key)
-	}
-	c, err := proof.NewCosigner(w.Office.Card.Name+"/witness", priv)
+	c, err := proof.NewCosigner(w.Office.Card.Name+"/witness", ed25519.NewKeyFromSeed(seed))
 	if err != nil {
 		return nil, err
 	}

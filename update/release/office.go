@@ -1,12 +1,13 @@
 package release
 
 import (
-	"crypto"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/update/keeper"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
 
@@ -45,6 +47,9 @@ const (
 	roleCampaign  = "campaign" // signs campaigns and entitlements
 	roleCustody   = "custody"  // content keys are wrapped to it
 )
+
+// tufRoles are those that a root names.
+var tufRoles = []string{roleRoot, roleTargets, roleSnapshot, roleTimestamp}
 
 // Quorum is how many of how many keys.
 type Quorum struct {
@@ -73,8 +78,49 @@ type Role struct {
 // Key is the public half of a key.
 type Key struct {
 	Name   string `json:"name"`
-	Kind   string `json:"kind"` // ed25519 or mlkem768x25519
+	Kind   string `json:"kind"` // see package keeper
 	Public []byte `json:"public"`
+
+	Place keeper.Place `json:"place,omitempty"` // of the private half; empty: keys/NAME.age
+}
+
+// KeyPlan says where a new key is kept, and what it is. The zero value is an Ed25519 key
+// in a file.
+type KeyPlan struct {
+	Place  keeper.Place
+	Kind   keeper.Kind // empty: Ed25519; in a TPM, for the roles of TUF, ECDSA
+	Public []byte      // of a key elsewhere
+}
+
+func (p KeyPlan) orDefault() KeyPlan {
+	if p.Kind == "" {
+		p.Kind = keeper.Ed25519
+	}
+	return p
+}
+
+// of is the plan for a role, checked: what signs by itself every week, and what has to
+// give its secret out, cannot be on a token or elsewhere.
+func (p KeyPlan) of(role string) (KeyPlan, error) {
+	isTUF := slices.Contains(tufRoles, role)
+	switch {
+	case role == roleCustody:
+		p.Kind = keeper.HPKE
+	case p.Kind == "" && isTUF && strings.HasPrefix(string(p.Place), "tpm:"):
+		p.Kind = keeper.P256
+	}
+	p = p.orDefault()
+	switch {
+	case p.Kind != keeper.Ed25519 && !isTUF && role != roleCustody:
+		return p, fmt.Errorf("%w: %s signs notes, which are Ed25519, not %s", ErrFormat, role, p.Kind)
+	case p.Place == keeper.Elsewhere && !slices.Contains([]string{roleRoot, roleTargets, roleNote, roleCampaign}, role):
+		return p, fmt.Errorf("%w: a key for %s cannot be elsewhere: it signs without people", ErrFormat, role)
+	case role == roleWitness && strings.HasPrefix(string(p.Place), "pkcs11:"):
+		return p, fmt.Errorf("%w: a witness's key lies in a file or a TPM", ErrFormat)
+	case p.Place == keeper.Elsewhere && len(p.Public) == 0:
+		return p, fmt.Errorf("%w: the public half of a key elsewhere is missing", ErrFormat)
+	}
+	return p, p.Place.Check(p.Kind)
 }
 
 // Card is what an office says of itself in office.json. It holds no secret and is
@@ -102,6 +148,22 @@ type Ceremony struct {
 	Root          Quorum   // offline keys; of a deployer ignored
 	Release       Quorum   // keys that sign releases, approvals or campaigns
 	Work          int      // scrypt's work factor as a power of two; 0: age's own (18)
+
+	// Keep says where keys are kept, by the name of a key or of a role. What it does not
+	// name lies in files.
+	Keep map[string]KeyPlan
+}
+
+// plan is where a key of a role is to be kept.
+func (c Ceremony) plan(role, key string) (KeyPlan, error) {
+	p, ok := c.Keep[key]
+	if !ok {
+		p = c.Keep[role]
+	}
+	if p, err := p.of(role); err != nil {
+		return p, fmt.Errorf("key %s: %w", key, err)
+	}
+	return p.of(role)
 }
 
 // roles lists the keys in the order in which they are drawn.
@@ -148,6 +210,24 @@ func (c Ceremony) check() error {
 	case c.Release.Threshold < 1 || (c.Party != Deployer && c.Root.Threshold < 1):
 		return fmt.Errorf("%w: a threshold below 1", ErrFormat)
 	}
+	return c.checkKeep()
+}
+
+// checkKeep looks at every key's place before the first is drawn.
+func (c Ceremony) checkKeep() error {
+	unused := maps.Clone(c.Keep)
+	for _, r := range c.roles() {
+		delete(unused, r.Name)
+		for _, key := range r.Keys {
+			delete(unused, key)
+			if _, err := c.plan(r.Name, key); err != nil {
+				return err
+			}
+		}
+	}
+	for name := range unused {
+		return fmt.Errorf("%w: the ceremony draws no key and has no role %q", ErrFormat, name)
+	}
 	return nil
 }
 
@@ -155,43 +235,83 @@ func (c Ceremony) check() error {
 // called once for each key in an Office's life.
 type Unlock func(key string) (passphrase string, err error)
 
-// Office is one party's folder. Not safe for concurrent use.
+// Office is one party's folder. Not safe for concurrent use; two that are open on one
+// folder wait for no one: the second is refused while the first works.
 type Office struct {
 	Card Card
 
-	dir    string
-	fsys   durable.FS
-	unlock Unlock
-	work   int
-	open   map[string][]byte // secrets of keys that were unlocked
+	dir  string
+	disk durable.FS // what is there
+	fsys durable.FS // what is worked on: disk, or a draft over it
+	ring *keyring
+	act  *act
+}
+
+func newOffice(fsys durable.FS, dir string, unlock Unlock, work int) *Office {
+	o := &Office{dir: absolute(fsys, dir), disk: fsys, fsys: fsys}
+	o.ring = newKeyring(fsys, o.dir, "", unlock, work)
+	return o
+}
+
+// absolute keeps a folder's name good when the program goes elsewhere.
+func absolute(fsys durable.FS, dir string) string {
+	if _, ok := fsys.(durable.OS); !ok {
+		return dir
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return filepath.ToSlash(dir)
+	}
+	return filepath.ToSlash(abs)
 }
 
 // Init holds the ceremony: it makes an office in dir, which must not hold one, draws
-// its keys and, but for a deployer, signs the first metadata of its repository.
+// its keys and, but for a deployer, signs the first metadata of its repository. Where
+// root keys are elsewhere its error is an *Awaiting: called again with the same
+// ceremony, when the answers are there, it goes on.
 func Init(dir string, c Ceremony, unlock Unlock, now time.Time) (*Office, error) {
+	return initOn(durable.OS{}, dir, c, unlock, now)
+}
+
+func initOn(fsys durable.FS, dir string, c Ceremony, unlock Unlock, now time.Time) (*Office, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
-	o := &Office{dir: filepath.ToSlash(dir), fsys: durable.OS{}, unlock: unlock, work: c.Work, open: map[string][]byte{}}
-	o.Card = Card{Format: cardFormat, Party: c.Party, Name: c.Name, Jurisdictions: slices.Sorted(slices.Values(c.Jurisdictions)), Roles: c.roles()}
-	if _, err := durable.ReadFile(o.fsys, o.path("office.json"), 1); !errors.Is(err, fs.ErrNotExist) {
+	o := newOffice(fsys, dir, unlock, c.Work)
+	if err := o.replay(); err != nil {
+		return nil, fmt.Errorf("init %s: %w", dir, err)
+	}
+	if _, err := durable.ReadFile(o.disk, o.path("office.json"), manifest.MaxDocument); !isMissing(err) {
 		return nil, fmt.Errorf("init %s: an office %w", dir, ErrExists)
 	}
-	if err := o.populate(now); err != nil {
+	o.prepare(c)
+	if err := o.do("init", now, nil, func(now time.Time) error { return o.whole(func() error { return o.populate(c, now) }) }); err != nil {
 		return nil, fmt.Errorf("init %s: %w", dir, err)
 	}
 	return o, nil
 }
 
-// populate writes the keys, then the tree, and the card last: without it there is no
-// office, and Init can be called again.
-func (o *Office) populate(now time.Time) error {
-	if err := mkdirs(o.fsys, o.path("keys")); err != nil {
-		return err
+func (o *Office) prepare(c Ceremony) {
+	o.Card = Card{Format: cardFormat, Party: c.Party, Name: c.Name, Jurisdictions: slices.Sorted(slices.Values(c.Jurisdictions)), Roles: c.roles()}
+	for name, p := range c.Keep {
+		if p.Place == keeper.Elsewhere {
+			o.Card.Keys = append(o.Card.Keys, Key{Name: name, Place: keeper.Elsewhere}) // until they are drawn: somebody has to be asked
+		}
 	}
+	o.ring.label, o.ring.log.by = c.Name, c.Name
+}
+
+// populate makes the keys, then the tree, and the card last: without it there is no
+// office, and Init can be called again.
+func (o *Office) populate(c Ceremony, now time.Time) error {
+	o.Card.Keys, o.Card.Drawn = nil, 0
 	for _, r := range o.Card.Roles {
 		for _, name := range r.Keys {
-			if err := o.draw(name, kindOf(r.Name)); err != nil {
+			p, err := c.plan(r.Name, name)
+			if err != nil {
+				return err
+			}
+			if err := o.draw(name, p); err != nil {
 				return err
 			}
 		}
@@ -204,28 +324,30 @@ func (o *Office) populate(now time.Time) error {
 	return o.saveCard()
 }
 
-func kindOf(role string) string {
-	if role == roleCustody {
-		return kindHPKE
-	}
-	return kindEd25519
-}
-
-// draw makes a key and adds its public half to the card.
-func (o *Office) draw(name, kind string) error {
-	secret, public, err := newSecret(kind)
+// draw makes a key and adds its public half to the card. The private half is durable
+// before the card names it, and is of no use to anybody when the act is not finished.
+func (o *Office) draw(name string, p KeyPlan) error {
+	text, err := o.once("key "+name, func() ([]byte, error) {
+		if p.Place == keeper.Elsewhere {
+			return json.Marshal(Key{Name: name, Kind: string(p.Kind), Public: p.Public, Place: p.Place})
+		}
+		if err := mkdirs(o.disk, o.path("keys")); err != nil {
+			return nil, err
+		}
+		k, err := o.ring.draw(name, p)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(k)
+	})
 	if err != nil {
 		return err
 	}
-	pass, err := o.unlock(name)
-	if err != nil {
-		return fmt.Errorf("passphrase of %s: %w", name, err)
+	var k Key
+	if err := json.Unmarshal(text, &k, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("key %s: %w: %w", name, ErrFormat, err)
 	}
-	if err := writeKey(o.fsys, o.path("keys", name+".age"), o.Card.Name+"/"+name, kind, secret, pass, o.work); err != nil {
-		return err
-	}
-	o.open[name] = secret
-	o.Card.Keys = append(o.Card.Keys, Key{Name: name, Kind: kind, Public: public})
+	o.Card.Keys = append(o.Card.Keys, k)
 	o.Card.Drawn++
 	return nil
 }
@@ -238,16 +360,25 @@ func (o *Office) saveCard() error {
 	return durable.Replace(o.fsys, o.path("office.json"), append(text, '\n'))
 }
 
-// OpenOffice opens an office. Keys are unlocked when they are needed.
+// OpenOffice opens an office, and finishes what a crash cut off. Keys are unlocked when
+// they are needed.
 func OpenOffice(dir string, unlock Unlock) (*Office, error) {
-	o := &Office{dir: filepath.ToSlash(dir), fsys: durable.OS{}, unlock: unlock, open: map[string][]byte{}}
-	text, err := durable.ReadFile(o.fsys, o.path("office.json"), manifest.MaxDocument)
+	return openOfficeOn(durable.OS{}, dir, unlock)
+}
+
+func openOfficeOn(fsys durable.FS, dir string, unlock Unlock) (*Office, error) {
+	o := newOffice(fsys, dir, unlock, 0)
+	if err := o.replay(); err != nil {
+		return nil, fmt.Errorf("open office %s: %w", dir, err)
+	}
+	text, err := durable.ReadFile(o.disk, o.path("office.json"), manifest.MaxDocument)
 	if err != nil {
 		return nil, fmt.Errorf("open office: %w", err)
 	}
 	if o.Card, err = ParseCard(text); err != nil {
 		return nil, fmt.Errorf("open office %s: %w", dir, err)
 	}
+	o.ring.label, o.ring.log.by = o.Card.Name, o.Card.Name
 	return o, nil
 }
 
@@ -260,8 +391,8 @@ func ParseCard(text []byte) (c Card, err error) {
 		return c, fmt.Errorf("%w: format %q, not %q", ErrFormat, c.Format, cardFormat)
 	}
 	for _, k := range c.Keys {
-		if k.Kind == kindEd25519 && len(k.Public) != ed25519.PublicKeySize {
-			return c, fmt.Errorf("%w: key %s has %d bytes", ErrFormat, k.Name, len(k.Public))
+		if err := k.check(); err != nil {
+			return c, fmt.Errorf("key %s: %w", k.Name, err)
 		}
 	}
 	for _, r := range c.Roles {
@@ -272,6 +403,35 @@ func ParseCard(text []byte) (c Card, err error) {
 		}
 	}
 	return c, nil
+}
+
+func (k Key) check() error {
+	if err := k.Place.Check(keeper.Kind(k.Kind)); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if keeper.Kind(k.Kind) == keeper.HPKE {
+		return nil
+	}
+	if _, err := keeper.PublicKey(keeper.Kind(k.Kind), k.Public); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return nil
+}
+
+// elsewhere says whether any key is kept elsewhere.
+func (c *Card) elsewhere() bool {
+	return slices.ContainsFunc(c.Keys, func(k Key) bool { return k.Place == keeper.Elsewhere })
+}
+
+// clone is a copy that shares nothing.
+func (c *Card) clone() Card {
+	out := *c
+	out.Keys, out.Retired = slices.Clone(c.Keys), slices.Clone(c.Retired)
+	out.Roles = slices.Clone(c.Roles)
+	for i := range out.Roles {
+		out.Roles[i].Keys = slices.Clone(out.Roles[i].Keys)
+	}
+	return out
 }
 
 func (c *Card) role(name string) *Role {
@@ -335,51 +495,48 @@ func (c *Card) witnessKey() (string, error) {
 
 func (o *Office) path(parts ...string) string { return path.Join(append([]string{o.dir}, parts...)...) }
 
-// secret unlocks a key.
+// secret is the secret half of a key that gives it out.
 func (o *Office) secret(name string) ([]byte, error) {
-	if s, ok := o.open[name]; ok {
-		return s, nil
-	}
 	k, ok := o.Card.key(name)
 	if !ok {
 		return nil, fmt.Errorf("%s has no key %s", o.Card.Name, name)
 	}
-	pass, err := o.unlock(name)
-	if err != nil {
-		return nil, fmt.Errorf("passphrase of %s: %w", name, err)
-	}
-	s, err := readKey(o.fsys, o.path("keys", name+".age"), o.Card.Name+"/"+name, k.Kind, pass)
+	key, err := o.ring.get(k)
 	if err != nil {
 		return nil, err
 	}
-	o.open[name] = s
-	return s, nil
+	secret, ok := key.Secret()
+	if !ok {
+		return nil, fmt.Errorf("key %s does not leave its place: %w", name, ErrParty)
+	}
+	return secret, nil
 }
 
-// signer unlocks an Ed25519 key and makes sure that it is the one of the card.
-func (o *Office) signer(name string) (crypto.Signer, error) {
-	s, err := o.secret(name)
+// signer unlocks a key; one that is elsewhere signs through a request.
+func (o *Office) signer(name string) (signer, error) {
+	k, ok := o.Card.key(name)
+	if !ok {
+		return signer{}, fmt.Errorf("%s has no key %s", o.Card.Name, name)
+	}
+	if k.Place == keeper.Elsewhere {
+		return signer{k, func(m []byte) ([]byte, error) { return o.signElsewhere(k, m) }}, nil
+	}
+	key, err := o.ring.get(k)
 	if err != nil {
-		return nil, err
+		return signer{}, err
 	}
-	if len(s) != ed25519.SeedSize {
-		return nil, fmt.Errorf("key %s: %w", name, ErrFormat)
-	}
-	key := ed25519.NewKeyFromSeed(s)
-	if k, _ := o.Card.key(name); !key.Public().(ed25519.PublicKey).Equal(ed25519.PublicKey(k.Public)) {
-		return nil, fmt.Errorf("key %s is not the one of the office's card: %w", name, ErrTampered)
-	}
-	return key, nil
+	return signer{k, key.Sign}, nil
 }
 
-// quorum unlocks as many keys of a role as its threshold asks for.
-func (o *Office) quorum(role string) (out []crypto.Signer, err error) {
+// quorum unlocks as many keys of a role as its threshold asks for: those that are here
+// first, then those elsewhere, of which those that answered first.
+func (o *Office) quorum(role string) (out []signer, err error) {
 	r := o.Card.role(role)
 	if r == nil {
 		return nil, fmt.Errorf("%w: %s %s has no keys for %s", ErrParty, o.Card.Party, o.Card.Name, role)
 	}
 	var failed []error
-	for _, name := range r.Keys {
+	for _, name := range o.ranked(r.Keys) {
 		if len(out) == r.Threshold {
 			break
 		}
@@ -393,6 +550,19 @@ func (o *Office) quorum(role string) (out []crypto.Signer, err error) {
 		return nil, fmt.Errorf("%d of %d keys for %s: %w", len(out), r.Threshold, role, errors.Join(failed...))
 	}
 	return out, nil
+}
+
+// ranked are names of keys in the order in which they are asked.
+func (o *Office) ranked(names []string) []string {
+	rank := func(name string) int {
+		if k, _ := o.Card.key(name); k.Place != keeper.Elsewhere {
+			return -1 << 30
+		}
+		return -o.answered(name)
+	}
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return names
 }
 
 // noteSigners are a role's quorum as signers of notes under the party's name.

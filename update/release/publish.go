@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -29,7 +28,11 @@ type Repository struct {
 
 // OpenRepository opens a repository's folder, or makes it.
 func OpenRepository(dir string) (*Repository, error) {
-	r := &Repository{dir: filepath.ToSlash(dir), fsys: durable.OS{}}
+	return openRepositoryOn(durable.OS{}, dir)
+}
+
+func openRepositoryOn(fsys durable.FS, dir string) (*Repository, error) {
+	r := &Repository{dir: filepath.ToSlash(dir), fsys: fsys}
 	if err := mkdirs(r.fsys, r.dir); err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
@@ -52,28 +55,31 @@ func (p *Repository) put(name string, data []byte) error {
 }
 
 // copy copies a file of any size, unless one of the name is there: names are hashes.
-func (p *Repository) copy(name, from string) (err error) {
-	if _, err := os.Stat(filepath.FromSlash(p.path(name))); err == nil {
-		return nil
+func (p *Repository) copy(name string, fsys durable.FS, from string) error {
+	if there, err := p.fsys.Open(p.path(name)); err == nil {
+		return there.Close()
 	}
 	if err := mkdirs(p.fsys, path.Dir(p.path(name))); err != nil {
 		return err
 	}
-	in, err := os.Open(filepath.FromSlash(from))
+	in, err := openStream(fsys, from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	temp := filepath.FromSlash(p.path(name) + durable.TempSuffix)
-	out, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	temp := p.path(name) + durable.TempSuffix
+	if err := durable.RemoveIfExists(p.fsys, temp); err != nil {
+		return err
+	}
+	out, err := p.fsys.Create(temp)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	_, err = io.Copy(io.NewOffsetWriter(out, 0), in)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return err
 	}
-	if err := p.fsys.Rename(filepath.ToSlash(temp), p.path(name)); err != nil {
+	if err := p.fsys.Rename(temp, p.path(name)); err != nil {
 		return err
 	}
 	return p.fsys.SyncDir(path.Dir(p.path(name)))
@@ -145,33 +151,45 @@ func (o *Office) pushMetadata(p *Repository, t *tree, there string) error {
 // cosigned, and puts everything that travels into the repository. The proof has to
 // satisfy the parties' log policy, so every witness that they name has to answer.
 func (o *Office) Publish(ctx context.Context, p *Repository, r *Release, witnesses []Witness, now time.Time) error {
-	return r.do(o, Published, []Step{Encrypted, Published}, now, func() error {
-		if err := errors.Join(r.Check(), r.forgetContentKey()); err != nil {
-			return err
-		}
-		proofText, err := o.enterLog(ctx, p, r, witnesses)
-		if err != nil {
-			return err
-		}
-		if err := r.putFiles(p, proofText); err != nil {
-			return err
-		}
-		boot, policy, err := r.Parties.BootPolicy()
-		if err != nil {
-			return err
-		}
-		files := map[string][]byte{trust.ReleaseTarget(r.Digest()): r.encoded, fmt.Sprintf("policy/%d", policy.Serial): boot}
-		if err := o.add(now, files); err != nil {
-			return err
-		}
-		if err := o.push(p); err != nil {
-			return err
-		}
-		if r.did(Published) {
-			return nil
-		}
-		return r.enter(o, Entry{Step: string(Published), Subject: string(r.Manifest.Identity), Digests: r.about(digestName{"log.proof", manifest.Sum(proofText)})}, now)
-	})
+	proofText, err := o.log(ctx, p, r, witnesses)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", Published, err), r.accessed(o, string(Published), err))
+	}
+	if err := r.do(o, Published, []Step{Encrypted, Published}, now, func(now time.Time) error { return o.release(r, proofText, now) }); err != nil {
+		return err
+	}
+	return o.Push(p)
+}
+
+// log does what a publication needs before anybody signs: the release is in the log,
+// and its files are in the repository, where no metadata name it yet.
+func (o *Office) log(ctx context.Context, p *Repository, r *Release, witnesses []Witness) (proofText []byte, err error) {
+	if err := r.allowed(o, Published, []Step{Encrypted, Published}); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(r.Check(), r.forgetContentKey()); err != nil {
+		return nil, err
+	}
+	if proofText, err = o.enterLog(ctx, p, r, witnesses); err != nil {
+		return nil, err
+	}
+	return proofText, r.putFiles(p, proofText)
+}
+
+// release puts manifest and boot policy into the maker's tree.
+func (o *Office) release(r *Release, proofText []byte, now time.Time) error {
+	boot, policy, err := r.Parties.BootPolicy()
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{trust.ReleaseTarget(r.Digest()): r.encoded, fmt.Sprintf("policy/%d", policy.Serial): boot}
+	if err := o.add(now, files); err != nil {
+		return err
+	}
+	if r.did(Published) {
+		return nil
+	}
+	return r.enter(o, Entry{Step: string(Published), Subject: string(r.Manifest.Identity), Digests: r.about(digestName{"log.proof", manifest.Sum(proofText)})}, now)
 }
 
 // enterLog logs the release, its approvals, and every withdrawal that the repository
@@ -266,25 +284,37 @@ func (p *Repository) withdrawals(o *Office) (out [][]byte, err error) {
 
 // putLog copies the log, the checkpoint last.
 func (p *Repository) putLog(l *releaseLog) error {
-	root := filepath.FromSlash(l.dir)
-	err := filepath.WalkDir(filepath.Join(root, "tile"), func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(name, durable.TempSuffix) {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return p.put("log/"+filepath.ToSlash(rel), data)
-	})
-	if err != nil {
+	if err := p.putFolder(l.fsys, l.dir+"/tile", "log/tile"); err != nil {
 		return fmt.Errorf("copy the log: %w", err)
 	}
 	return p.put("log/checkpoint", l.note)
+}
+
+// putFolder copies a folder of small files.
+func (p *Repository) putFolder(fsys durable.FS, from, to string) error {
+	names, err := fsys.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, durable.TempSuffix) {
+			continue
+		}
+		if _, err := fsys.ReadDir(from + "/" + name); err == nil {
+			if err := p.putFolder(fsys, from+"/"+name, to+"/"+name); err != nil {
+				return err
+			}
+			continue
+		}
+		data, err := durable.ReadFile(fsys, from+"/"+name, maxLog)
+		if err != nil {
+			return err
+		}
+		if err := p.put(to+"/"+name, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putFiles copies note, proof, tables and packs.
@@ -296,10 +326,10 @@ func (r *Release) putFiles(p *Repository, proofText []byte) error {
 	}
 	for _, c := range r.Manifest.Components {
 		for _, k := range c.Packs {
-			if err := p.copy("packs/"+k.SHA256.String(), r.path("packs", k.SHA256.String())); err != nil {
+			if err := p.copy("packs/"+k.SHA256.String(), r.fsys, r.path("packs", k.SHA256.String())); err != nil {
 				return err
 			}
-			if err := p.copy("tables/"+k.Table.String(), r.path("tables", k.Table.String())); err != nil {
+			if err := p.copy("tables/"+k.Table.String(), r.fsys, r.path("tables", k.Table.String())); err != nil {
 				return err
 			}
 		}
@@ -322,17 +352,27 @@ func (o *Office) Withdraw(release manifest.Digest, reason string, deadline time.
 	if err != nil {
 		return fmt.Errorf("withdraw: %w", err)
 	}
-	t, err := readTree(o.fsys, o.path("metadata"))
+	err = o.do(fmt.Sprintf("withdraw %s: %s, %s from %s", release, reason, action, w.Deadline.Format(time.RFC3339)), now, nil, func(now time.Time) error {
+		return o.whole(func() error { return o.withdraw(w, text, now) })
+	})
 	if err != nil {
 		return fmt.Errorf("withdraw: %w", err)
 	}
-	if t.targets.Signed.Targets[trust.ReleaseTarget(release)] == nil {
-		return fmt.Errorf("withdraw: %s is not in the repository of %s: %w", release, o.Card.Name, fs.ErrNotExist)
+	return nil
+}
+
+func (o *Office) withdraw(w *trust.Withdrawal, text []byte, now time.Time) error {
+	t, err := readTree(o.fsys, o.path("metadata"))
+	if err != nil {
+		return err
 	}
-	if err := o.add(now, map[string][]byte{trust.WithdrawalTarget(release): text}); err != nil {
-		return fmt.Errorf("withdraw: %w", err)
+	if t.targets.Signed.Targets[trust.ReleaseTarget(w.Release)] == nil {
+		return fmt.Errorf("%s is not in the repository of %s: %w", w.Release, o.Card.Name, fs.ErrNotExist)
 	}
-	return o.enter(Entry{At: now, Step: "withdrawn", Subject: release.String(), Digests: []digestName{{"withdrawal", manifest.Sum(text)}}, Remark: reason})
+	if err := o.add(now, map[string][]byte{trust.WithdrawalTarget(w.Release): text}); err != nil {
+		return err
+	}
+	return o.enter(Entry{At: now, Step: "withdrawn", Subject: w.Release.String(), Digests: []digestName{{"withdrawal", manifest.Sum(text)}}, Remark: w.Reason})
 }
 
 // Campaign signs the deployer's decision; its serial is the next of the office, so a
@@ -341,9 +381,21 @@ func (o *Office) Campaign(c manifest.Campaign, now time.Time) ([]byte, error) {
 	if o.Card.Party != Deployer {
 		return nil, fmt.Errorf("campaign: %s %s: %w", o.Card.Party, o.Card.Name, ErrParty)
 	}
-	own, err := o.own()
+	var signed []byte
+	err := o.do(fmt.Sprintf("campaign for %s", c.Release), now, nil, func(now time.Time) (err error) {
+		signed, err = o.campaign(c, now)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("campaign: %w", err)
+	}
+	return signed, nil
+}
+
+func (o *Office) campaign(c manifest.Campaign, now time.Time) ([]byte, error) {
+	own, err := o.own()
+	if err != nil {
+		return nil, err
 	}
 	c.Format, c.Serial = manifest.CampaignFormat, 1
 	for _, e := range own.Entries {
@@ -353,14 +405,11 @@ func (o *Office) Campaign(c manifest.Campaign, now time.Time) ([]byte, error) {
 	}
 	signers, err := o.noteSigners(roleCampaign)
 	if err != nil {
-		return nil, fmt.Errorf("campaign: %w", err)
+		return nil, err
 	}
 	signed, err := manifest.SignDocument(&c, signers...)
 	if err != nil {
-		return nil, fmt.Errorf("campaign: %w", err)
+		return nil, err
 	}
-	if err := o.enter(Entry{At: now, Step: "campaign", Subject: fmt.Sprint(c.Serial), Digests: []digestName{{"campaign.json", manifest.Sum(signed)}, {"manifest.json", c.Release}}}); err != nil {
-		return nil, fmt.Errorf("campaign: %w", err)
-	}
-	return signed, nil
+	return signed, o.enter(Entry{At: now, Step: "campaign", Subject: fmt.Sprint(c.Serial), Digests: []digestName{{"campaign.json", manifest.Sum(signed)}, {"manifest.json", c.Release}}})
 }

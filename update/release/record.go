@@ -75,6 +75,11 @@ func openRecord(fsys durable.FS, dir string, parties ...manifest.Signers) (*reco
 	return r, nil
 }
 
+// has says whether an entry of a step is about a subject.
+func (r *record) has(step, subject string) bool {
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.Step == step && e.Subject == subject })
+}
+
 func entryName(seq uint64) string { return fmt.Sprintf("%06d", seq) }
 
 func (r *record) read(name string, parties []manifest.Signers) error {

@@ -57,6 +57,9 @@ func newParties(t *testing.T) *parties {
 	return p
 }
 
+// built is the folder of programs, when they were made: a worker that fuzzes makes none.
+var built string
+
 // programs are two real builds of a small program, made once.
 var programs = sync.OnceValues(func() ([2]string, error) {
 	var out [2]string
@@ -64,6 +67,7 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 	if err != nil {
 		return out, err
 	}
+	built = dir
 	for i, word := range []string{"one", "two"} {
 		src := filepath.Join(dir, word)
 		out[i] = filepath.Join(src, "program")
@@ -84,8 +88,8 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if p, err := programs(); err == nil {
-		os.RemoveAll(filepath.Dir(filepath.Dir(p[0])))
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
@@ -188,6 +192,13 @@ func (p *parties) checkProof(t *testing.T, repo string, r *release.Release) {
 // decide asks a device's trust whether it would install a release of the repository.
 func (p *parties) decide(t *testing.T, repo string, id manifest.Digest) trust.Decision {
 	t.Helper()
+	device := p.device(t, repo)
+	return device.Decide(t.Context(), id, trust.Device{Model: "TIL", Jurisdiction: "NL"})
+}
+
+// device is a device's trust, refreshed from a repository.
+func (p *parties) device(t *testing.T, repo string) *trust.Trust {
+	t.Helper()
 	text, err := p.all.TrustPolicy(time.Hour, 24*time.Hour, p.maker.Card, p.authority.Card)
 	must(t, err)
 	policy, err := trust.ParsePolicy(text)
@@ -198,7 +209,7 @@ func (p *parties) decide(t *testing.T, repo string, id manifest.Digest) trust.De
 		Sources: []trust.Source{&trust.Folder{Name: "repo", FS: os.DirFS(repo)}}})
 	must(t, err)
 	must(t, device.Refresh(t.Context()))
-	return device.Decide(t.Context(), id, trust.Device{Model: "TIL", Jurisdiction: "NL"})
+	return device
 }
 
 // checkTUF reads a tree as another implementation's client would.
@@ -419,6 +430,32 @@ func TestHardwareHasToBeRegisteredWithItsReports(t *testing.T) {
 	}
 	must(t, p.maker.RegisterHardware("1PLMBOX01-20260101", []manifest.Report{{Kind: "test", Name: "emc.pdf", SHA256: manifest.Sum([]byte("emc"))}}, day))
 	must(t, r.Register(p.maker, day))
+	p.commissions(t)
+}
+
+// commissions asks for hardware as whoever commissions a device does.
+func (p *parties) commissions(t *testing.T) {
+	t.Helper()
+	repo, err := release.OpenRepository(filepath.Join(p.dir, "repo"))
+	must(t, err)
+	must(t, p.authority.Push(repo))
+	must(t, p.maker.Push(repo))
+	device := p.device(t, filepath.Join(p.dir, "repo"))
+	h, err := device.Hardware(t.Context(), "1PLMBOX01-20260101")
+	must(t, err)
+	if len(h.Reports) != 1 || h.Reports[0].Name != "emc.pdf" {
+		t.Errorf("reports %v", h.Reports)
+	}
+	for _, unknown := range []manifest.Identity{"1PLMBOX02-20260101", "0PLMBOX01-20260101", "../x"} {
+		if _, err := device.Hardware(t.Context(), unknown); !errors.Is(err, trust.ErrNotFound) {
+			t.Errorf("%s: %v", unknown, err)
+		}
+	}
+	for name, list := range map[string]func() ([]manifest.Hardware, error){"office": p.maker.Hardware, "repository": repo.Hardware} {
+		if got, err := list(); err != nil || len(got) != 1 || got[0].Identity != h.Identity {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
 }
 
 // Requirement: CU-16

@@ -1,8 +1,7 @@
 package release
 
 import (
-	"crypto"
-	"crypto/ed25519"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/keeper"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
 
@@ -66,7 +66,7 @@ func (o *Office) initTree(now time.Time) error {
 	}
 	o.Card.Root = manifest.Sum(first)
 	t.targets.Signed.Version, t.snapshot.Signed.Version, t.timestamp.Signed.Version = 0, 0, 0
-	return o.commit(t, now)
+	return o.sign(t, now)
 }
 
 // fillRoot puts the office's keys and thresholds into a root.
@@ -78,7 +78,11 @@ func (o *Office) fillRoot(root *metadata.Metadata[metadata.RootType]) error {
 		root.Signed.Roles[name] = &metadata.Role{KeyIDs: []string{}, Threshold: r.Threshold}
 		for _, key := range r.Keys {
 			k, _ := o.Card.key(key)
-			tk, err := metadata.KeyFromPublicKey(ed25519.PublicKey(k.Public))
+			public, err := keeper.PublicKey(keeper.Kind(k.Kind), k.Public)
+			if err != nil {
+				return fmt.Errorf("key %s: %w", key, err)
+			}
+			tk, err := metadata.KeyFromPublicKey(public)
 			if err != nil {
 				return fmt.Errorf("key %s: %w", key, err)
 			}
@@ -90,7 +94,7 @@ func (o *Office) fillRoot(root *metadata.Metadata[metadata.RootType]) error {
 	return nil
 }
 
-func (o *Office) writeRoot(root *metadata.Metadata[metadata.RootType], signers []crypto.Signer) error {
+func (o *Office) writeRoot(root *metadata.Metadata[metadata.RootType], signers []signer) error {
 	data, err := sealMetadata(root, signers)
 	if err != nil {
 		return err
@@ -99,7 +103,7 @@ func (o *Office) writeRoot(root *metadata.Metadata[metadata.RootType], signers [
 }
 
 // sealMetadata signs metadata anew and encodes it.
-func sealMetadata[T metadata.Roles](m *metadata.Metadata[T], signers []crypto.Signer) ([]byte, error) {
+func sealMetadata[T metadata.Roles](m *metadata.Metadata[T], signers []signer) ([]byte, error) {
 	m.ClearSignatures()
 	for _, s := range signers {
 		if _, err := m.Sign(tufSigner{s}); err != nil {
@@ -177,8 +181,8 @@ func newestRoot(fsys durable.FS, dir string) (int64, error) {
 	return best, nil
 }
 
-// commit raises and signs targets, snapshot and timestamp, in that order.
-func (o *Office) commit(t *tree, now time.Time) error {
+// sign raises and signs targets, snapshot and timestamp, in that order.
+func (o *Office) sign(t *tree, now time.Time) error {
 	t.targets.Signed.Version++
 	t.targets.Signed.Expires = now.Add(targetsLife)
 	data, err := o.write(roleTargets, fmt.Sprintf("%d.targets.json", t.targets.Signed.Version), t.targets)
@@ -186,10 +190,10 @@ func (o *Office) commit(t *tree, now time.Time) error {
 		return err
 	}
 	t.snapshot.Signed.Meta = map[string]*metadata.MetaFiles{"targets.json": metaFile(t.targets.Signed.Version, data)}
-	return o.commitSnapshot(t, now)
+	return o.signSnapshot(t, now)
 }
 
-func (o *Office) commitSnapshot(t *tree, now time.Time) error {
+func (o *Office) signSnapshot(t *tree, now time.Time) error {
 	t.snapshot.Signed.Version++
 	t.snapshot.Signed.Expires = now.Add(snapshotLife)
 	data, err := o.write(roleSnapshot, fmt.Sprintf("%d.snapshot.json", t.snapshot.Signed.Version), t.snapshot)
@@ -233,6 +237,10 @@ func metaFile(version int64, data []byte) *metadata.MetaFiles {
 // add puts targets into the office's tree and signs it. What is there with the same
 // bytes stays; a target never changes its bytes.
 func (o *Office) add(now time.Time, files map[string][]byte) error {
+	return o.whole(func() error { return o.addAll(now, files) })
+}
+
+func (o *Office) addAll(now time.Time, files map[string][]byte) error {
 	t, err := readTree(o.fsys, o.path("metadata"))
 	if err != nil {
 		return err
@@ -248,7 +256,7 @@ func (o *Office) add(now time.Time, files map[string][]byte) error {
 	if !changed {
 		return nil
 	}
-	return o.commit(t, now)
+	return o.sign(t, now)
 }
 
 func (o *Office) addTarget(t *tree, name string, data []byte) (fresh bool, err error) {
@@ -267,11 +275,16 @@ func (o *Office) addTarget(t *tree, name string, data []byte) (fresh bool, err e
 
 // Refresh signs snapshot and timestamp anew, before their time is over.
 func (o *Office) Refresh(now time.Time) error {
-	t, err := readTree(o.fsys, o.path("metadata"))
+	err := o.do("refresh", now, nil, func(now time.Time) error {
+		return o.whole(func() error {
+			t, err := readTree(o.fsys, o.path("metadata"))
+			if err != nil {
+				return err
+			}
+			return o.signSnapshot(t, now)
+		})
+	})
 	if err != nil {
-		return fmt.Errorf("refresh: %w", err)
-	}
-	if err := o.commitSnapshot(t, now); err != nil {
 		return fmt.Errorf("refresh: %w", err)
 	}
 	return nil
@@ -308,47 +321,71 @@ func (t *tree) names(folder string) (out []string) {
 	return out
 }
 
-// Rotate gives a role a new key in place of an old one, which may be lost. For roles
+// Rotate gives a role a new key, in a file, in place of an old one, which may be lost:
+// RotateTo says where else it may be kept.
+func (o *Office) Rotate(role, old string, now time.Time) (fresh string, err error) {
+	return o.RotateTo(role, old, KeyPlan{}, now)
+}
+
+// RotateTo gives a role a new key in place of an old one, which may be lost. For roles
 // of TUF it signs root N+1 with the old and the new threshold of root keys, and what
 // the role signs anew. Other roles' keys stand in the parties file, which has to be
 // made again with a higher serial. The log's key is its identity and cannot change.
-func (o *Office) Rotate(role, old string, now time.Time) (fresh string, err error) {
-	r := o.Card.role(role)
-	if r == nil || !slices.Contains(r.Keys, old) {
-		return "", fmt.Errorf("rotate: %s has no key %s for %s: %w", o.Card.Name, old, role, ErrParty)
-	}
-	if role == roleLog || role == roleCustody {
-		return "", fmt.Errorf("rotate: the key for %s is an identity: make a new office in its place: %w", role, ErrParty)
-	}
-	fresh = fmt.Sprintf("%s-%d", role, o.Card.Drawn+1)
-	if err := o.rotate(r, old, fresh, now); err != nil {
+// Tree and card change together or not at all, whatever a crash cuts off.
+func (o *Office) RotateTo(role, old string, p KeyPlan, now time.Time) (fresh string, err error) {
+	err = o.do("rotate "+role+" "+old, now, nil, func(now time.Time) error {
+		return o.whole(func() error {
+			fresh, err = o.rotate(role, old, p, now)
+			return err
+		})
+	})
+	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", old, err)
 	}
 	return fresh, nil
 }
 
-func (o *Office) rotate(r *Role, old, fresh string, now time.Time) error {
-	var before []crypto.Signer
-	isTUF := slices.Contains([]string{roleRoot, roleTargets, roleSnapshot, roleTimestamp}, r.Name)
+// mayRotate refuses what cannot be rotated.
+func (o *Office) mayRotate(role, old string) (*Role, error) {
+	r := o.Card.role(role)
+	if r == nil || !slices.Contains(r.Keys, old) {
+		return nil, fmt.Errorf("%s has no key %s for %s: %w", o.Card.Name, old, role, ErrParty)
+	}
+	if role == roleLog || role == roleCustody {
+		return nil, fmt.Errorf("the key for %s is an identity: make a new office in its place: %w", role, ErrParty)
+	}
+	return r, nil
+}
+
+func (o *Office) rotate(role, old string, p KeyPlan, now time.Time) (fresh string, err error) {
+	r, err := o.mayRotate(role, old)
+	if err != nil {
+		return "", err
+	}
+	if p, err = p.of(role); err != nil {
+		return "", err
+	}
+	var before []signer
+	isTUF := slices.Contains(tufRoles, role)
 	if isTUF {
-		var err error
 		if before, err = o.quorum(roleRoot); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if err := o.exchange(r, old, fresh); err != nil {
-		return err
+	fresh = fmt.Sprintf("%s-%d", role, o.Card.Drawn+1)
+	if err := o.exchange(r, old, fresh, p); err != nil {
+		return "", err
 	}
 	if isTUF {
 		if err := o.nextRoot(before, now); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return o.saveCard()
+	return fresh, o.saveCard()
 }
 
 // exchange draws the new key and takes the old one out of the card.
-func (o *Office) exchange(r *Role, old, fresh string) error {
+func (o *Office) exchange(r *Role, old, fresh string, p KeyPlan) error {
 	if r.Name == o.Card.recordRole() {
 		s, err := o.Card.signers(r.Name)
 		if err != nil {
@@ -356,7 +393,7 @@ func (o *Office) exchange(r *Role, old, fresh string) error {
 		}
 		o.Card.Retired = append(o.Card.Retired, s)
 	}
-	if err := o.draw(fresh, kindOf(r.Name)); err != nil {
+	if err := o.draw(fresh, p); err != nil {
 		return err
 	}
 	r.Keys[slices.Index(r.Keys, old)] = fresh
@@ -366,7 +403,7 @@ func (o *Office) exchange(r *Role, old, fresh string) error {
 
 // nextRoot signs root N+1 with the signers of before and those of now, and the rest
 // of the tree anew.
-func (o *Office) nextRoot(before []crypto.Signer, now time.Time) error {
+func (o *Office) nextRoot(before []signer, now time.Time) error {
 	t, err := readTree(o.fsys, o.path("metadata"))
 	if err != nil {
 		return err
@@ -384,18 +421,20 @@ func (o *Office) nextRoot(before []crypto.Signer, now time.Time) error {
 	if err := o.writeRoot(t.root, union(before, after)); err != nil {
 		return err
 	}
+	if o.act != nil && o.act.stand != 0 {
+		return o.sign(t, now) // a rehearsal: signatures are missing
+	}
 	if err := errors.Join(old.VerifyDelegate(metadata.ROOT, t.root), t.root.VerifyDelegate(metadata.ROOT, t.root)); err != nil {
 		return fmt.Errorf("the new root does not follow: %w", err)
 	}
-	return o.commit(t, now)
+	return o.sign(t, now)
 }
 
 // union is signers without repetition.
-func union(a, b []crypto.Signer) []crypto.Signer {
+func union(a, b []signer) []signer {
 	out := slices.Clone(a)
 	for _, s := range b {
-		pub, _ := s.Public().(ed25519.PublicKey)
-		if !slices.ContainsFunc(out, func(o crypto.Signer) bool { return pub.Equal(o.Public()) }) {
+		if !slices.ContainsFunc(out, func(o signer) bool { return bytes.Equal(o.key.Public, s.key.Public) }) {
 			out = append(out, s)
 		}
 	}
