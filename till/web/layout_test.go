@@ -27,6 +27,7 @@ type shown struct {
 	changed  chan struct{}
 	came     chan struct{}
 	drop     bool   // answers to commands are lost
+	gone     bool   // the program has ended: it answers nothing
 	page     string // that the node says it serves
 	loads    int    // of the page
 	streams  int    // of events since the last of them
@@ -59,7 +60,14 @@ func show(t *testing.T, state map[string]any) *shown {
 		}
 		page.ServeHTTP(w, r)
 	})
-	s.Server = httptest.NewServer(mux)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.mu.Lock(); s.gone {
+			s.mu.Unlock()
+			panic(http.ErrAbortHandler)
+		}
+		s.mu.Unlock()
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	return s
 }
@@ -79,6 +87,41 @@ func (s *shown) lose(drop bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop = drop
+}
+
+// restart ends the program, or starts it again.
+func (s *shown) restart(gone bool) {
+	s.mu.Lock()
+	s.gone = gone
+	s.mu.Unlock()
+	if gone {
+		s.CloseClientConnections()
+	}
+}
+
+// serve says which page the program has, and ends the streams so that it is heard.
+func (s *shown) serve(page string) {
+	s.mu.Lock()
+	s.page = page
+	s.mu.Unlock()
+	s.CloseClientConnections()
+}
+
+// loaded waits until the page was loaded so many times and listens.
+func (s *shown) loaded(t *testing.T, times int) {
+	t.Helper()
+	have := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.loads >= times && s.streams > 0
+	}
+	for deadline := time.After(20 * time.Second); !have(); {
+		select {
+		case <-s.came:
+		case <-deadline:
+			t.Fatalf("the page was not loaded %d times", times)
+		}
+	}
 }
 
 func (s *shown) sent() []command {

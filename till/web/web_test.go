@@ -215,8 +215,8 @@ func cutForm(key string) (stem, form string, ok bool) {
 	if i < 0 || !slices.Contains([]string{"one", "few", "many", "other"}, key[i+1:]) {
 		return key, "", false
 	}
-	// "reason.other" and "tender.other" are words, not forms.
-	return key[:i], key[i+1:], !slices.Contains([]string{"reason", "tender"}, key[:i])
+	// "reason.other", "tender.other" and "software.waits.other" are words, not forms.
+	return key[:i], key[i+1:], !slices.Contains([]string{"reason", "tender", "software.waits"}, key[:i])
 }
 
 func stems(words map[string]string) []string {

@@ -7,7 +7,10 @@ import { Approve, LostAnswer } from './parts/approval.js';
 import { Banners, Training, Unreachable, useTop } from './parts/banners.js';
 import { Icon } from './parts/icons.js';
 import { Keys, Menu } from './parts/menu.js';
+import { Restarting, Stale } from './parts/restarting.js';
 import { TopBar } from './parts/topbar.js';
+import { UpdateSheet } from './parts/update.js';
+import { restarting } from './software.js';
 import { applyTheme } from './theme.js';
 import { Context, useTill } from './till.js';
 import { Articles } from './views/articles.js';
@@ -21,6 +24,7 @@ import { Sell } from './views/sell.js';
 import { Settings } from './views/settings.js';
 import { Setup } from './views/setup.js';
 import { Locked, SignIn } from './views/signin.js';
+import { SoftwareView } from './views/software.js';
 import { choose, chosen, load, native } from './words.js';
 
 /** @typedef {import('./contract.js').Approval} Approval */
@@ -29,7 +33,7 @@ import { choose, chosen, load, native } from './words.js';
 /** @typedef {{what: string, fault: import('./contract.js').Fault, answer: (approval: Approval|null) => void}} Step */
 
 /** @type {Record<string, any>} */
-const views = { return: Return, receipts: Receipts, drawer: Drawer, reports: Reports, journal: Journal, people: People, articles: Articles, settings: Settings };
+const views = { return: Return, receipts: Receipts, drawer: Drawer, reports: Reports, journal: Journal, people: People, articles: Articles, software: SoftwareView, settings: Settings };
 
 const node = new Node();
 
@@ -120,6 +124,7 @@ function Page({ t, language, state, setWish }) {
 
   const till = { node, state, t, language, setLanguage, f, run, ask: node.ask.bind(node), say, go, view, may, finished, setFinished, sheet, openSheet };
   const away = node.reached !== 'yes';
+  const still = away || node.stale(); // nothing can be entered
   const open = state.setup === 'done' && state.session !== null && !state.session?.locked;
   const out = state.setup === 'needed' ? html`<${Setup} />` : !state.session ? html`<${SignIn} />` : html`<${Locked} />`;
   useEffect(() => {
@@ -133,14 +138,16 @@ function Page({ t, language, state, setWish }) {
   return html`
     <${Context.Provider} value=${till}>
       <div class="frame ${state.training ? 'in-training' : ''} ${away ? 'away' : ''}">
-        ${away && html`<${Unreachable} />`}
+        ${away && (restarting(state.software) || state.software?.trial ? html`<${Restarting} />` : html`<${Unreachable} />`)}
+        ${!away && node.stale() && html`<${Stale} />`}
         ${state.training && html`<${Training} />`}
-        <div class="page" inert=${away}>${open ? html`<${Inside} till=${till} />` : out}</div>
+        <div class="page" inert=${still}>${open ? html`<${Inside} till=${till} />` : out}</div>
         ${saying && html`<${Said} saying=${saying} onClose=${() => say(null)} />`}
-        ${open && !away && sheet === 'menu' && html`<${Menu} />`}
-        ${open && !away && sheet === 'keys' && html`<${Keys} />`}
-        ${step && !away && html`<${Approve} what=${step.what} fault=${step.fault} onAnswer=${step.answer} />`}
-        ${node.lost && !away && html`<${LostAnswer} />`}
+        ${open && !still && sheet === 'menu' && html`<${Menu} />`}
+        ${open && !still && sheet === 'update' && html`<${UpdateSheet} />`}
+        ${open && !still && sheet === 'keys' && html`<${Keys} />`}
+        ${step && !still && html`<${Approve} what=${step.what} fault=${step.fault} onAnswer=${step.answer} />`}
+        ${node.lost && !still && html`<${LostAnswer} />`}
       </div>
     <//>`;
 }

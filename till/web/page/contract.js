@@ -34,11 +34,22 @@
  * @typedef {{index: number, number: number, total: number, change: number, code: string, printed: "yes"|"no"|"unknown"|"pending", dispensed?: "yes"|"no"|"pending"}} LastReceipt
  * @typedef {{intent: number, amount: number, state: "paying"|"take"|"reading"|"unreached"|"unknown", decide: boolean}} Dispense
  * @typedef {{
+ *   identity: string, counter: number, digest: string, legal: boolean, consent: string, stage: string, bytes: number, total: number,
+ *   deadline?: string, overdue: boolean, urgent: boolean, waiting: ""|"consent"|"spend"|"sale"|"day"|"data"|"authorisation"|"clock"|"other",
+ *   detail: string, spend: number, mayDecide: boolean, agreed: boolean,
+ * }} Update
+ * @typedef {{identity: string, from: string, outcome: "kept"|"fallen-back"|"rejected"|"blocked", time: string, detail: string}} Outcome
+ * @typedef {{by: string, reason: string, deadline: string, action: "warn"|"block", blocks: boolean}} Withdrawal
+ * @typedef {{
+ *   identity: string, version: string, counter: number, slot: string, trial: boolean, update: Update|null, last: Outcome|null,
+ *   withdrawn: Withdrawal[], freshness: {warn: string, stopSelling: boolean}, managed: boolean,
+ * }} Software
+ * @typedef {{
  *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null|undefined,
  *   suspended: Suspended[], drawer: {session: "open"|"closed", since: string|null, physicallyOpen: boolean, counted: boolean},
  *   day: {zNumber: number, receipts: number}, devices: Device[], notices: Notice[], lastReceipt: LastReceipt|null, dispense?: Dispense|null,
  *   journal: {size: number, signed: number, verified: number, verifying: boolean, searched?: number, signer: "ok"|"down", origin: string},
- *   clock: {now: string, unsure: boolean},
+ *   clock: {now: string, unsure: boolean}, software?: Software|null,
  * }} State
  *
  * @typedef {{sku: string, name: string, group: string, unit: string, unitPrice: number, open: boolean, letter: string, code: string}} Article
@@ -56,6 +67,8 @@
  * }} Proof
  * @typedef {{number: number, at: string, text: string, figures: {label: string, amount: number}[]}} Report
  * @typedef {{id: string, name: string, role: string, active: boolean}} Person
+ * @typedef {{index: number, time: string, stage: string, outcome: string, identity: string, counter: number, who: string, detail: string}} SoftwareEvent
+ * @typedef {{index: number, since: string, certificate: string, signers: string[]}} Running
  * @typedef {{holds: boolean, words: string, hint: string, facts: Fact[]}} Checked
  */
 export {};

@@ -49,6 +49,8 @@ export function formats(language, shop) {
   const price = new Intl.NumberFormat(locale, { style: 'currency', currency, minimumFractionDigits: exponent, maximumFractionDigits: 6 });
   const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
   const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
+  const soon = new Intl.DateTimeFormat(locale, { weekday: 'short', hour: '2-digit', minute: '2-digit' });
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
   return {
     exponent,
@@ -68,7 +70,29 @@ export function formats(language, shop) {
     clock: (time) => said(time, clock),
     /** @param {string|null} time */
     moment: (time) => said(time, moment),
+    /** @param {string|null} time */
+    day: (time) => said(time, day),
+    /** @param {string|null} time within the next days: weekday and clock */
+    soon: (time) => said(time, soon),
+    /** @param {number} count */
+    bytes: (count) => inBytes(count, locale),
+    /** @param {number} seconds roughly, as people say it */
+    span: (seconds) => span(seconds, locale),
+    /** @param {number} part @param {number} whole */
+    share: (part, whole) => new Intl.NumberFormat(locale, { style: 'percent' }).format(whole > 0 ? part / whole : 0),
   };
+}
+
+/** @param {number} count @param {string} locale */
+function inBytes(count, locale) {
+  const [unit, size] = count >= 1e9 ? ['gigabyte', 1e9] : count >= 1e6 ? ['megabyte', 1e6] : ['kilobyte', 1e3];
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: String(unit), maximumFractionDigits: 1 }).format(count / Number(size));
+}
+
+/** @param {number} seconds @param {string} locale */
+function span(seconds, locale) {
+  const [unit, size] = seconds >= 129_600 ? ['day', 86_400] : seconds >= 5_400 ? ['hour', 3_600] : seconds >= 90 ? ['minute', 60] : ['second', 1];
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: String(unit), unitDisplay: 'long', maximumFractionDigits: 0 }).format(Math.max(1, Math.round(seconds / Number(size))));
 }
 
 /** @param {string|null} time @param {Intl.DateTimeFormat} format */

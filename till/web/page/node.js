@@ -42,14 +42,34 @@ export function newID() {
   return `${time.slice(0, 8)}-${time.slice(8)}-${tail.slice(0, 4)}-${tail.slice(4, 8)}-${tail.slice(8)}`;
 }
 
+/** The page that this is: SHA-256 over its files, in hex, as the program that served it says. */
+const own = () => document.querySelector('meta[name="plomb-page"]')?.getAttribute('content') ?? '';
+
+/** Whether a lost command may be handed to the page that comes: not one that holds a PIN. @param {Command} lost */
+const mayHand = (lost) => !('pin' in lost.args);
+
+/**
+ * Hands a lost command on. An approval's PIN is left out: if the command was done,
+ * its id brings the answer; if not, the node asks again.
+ * @param {Command} lost
+ */
+const hand = ({ id, do: what, args }) => sessionStorage.setItem('lost', JSON.stringify({ id, do: what, args }));
+
+/** @returns {Command|null} what the page before handed on */
+function taken() {
+  const lost = sessionStorage.getItem('lost');
+  sessionStorage.removeItem('lost');
+  return lost ? JSON.parse(lost) : null;
+}
+
 export class Node {
   constructor() {
     /** @type {State|null} */
     this.state = null;
     /** @type {"connecting"|"yes"|"no"} whether the node can be reached */
     this.reached = 'connecting';
-    /** @type {Command|null} the one command whose answer is not known */
-    this.lost = null;
+    /** @type {Command|null} the one command whose answer is not known, also by the page before this one */
+    this.lost = taken();
     /** commands on their way */
     this.busy = 0;
     /** @type {Set<() => void>} */
@@ -65,6 +85,7 @@ export class Node {
     this.streams = 0;
     /** @type {string} the page that the node serves now, if it is another than this one */
     this.newer = '';
+    addEventListener('pagehide', () => this.lost && mayHand(this.lost) && hand(this.lost));
   }
 
   /** @param {() => void} listener @returns {() => void} */
@@ -125,20 +146,25 @@ export class Node {
 
   /** Another program may serve another page: then this one is stale. @param {string} served */
   compare(served) {
-    const own = document.querySelector('meta[name="plomb-page"]')?.getAttribute('content') ?? '';
-    this.newer = served && own && served !== own ? served : '';
+    this.newer = served && own() && served !== own() ? served : '';
+    if (!this.newer) sessionStorage.removeItem('renewed');
     this.renew();
   }
 
   /**
-   * Loads the page anew once nothing is on its way and no answer is missing. What is
-   * on the screen is the node's, so nothing is lost. A page that comes back stale
-   * all the same is left as it is.
+   * Loads the page anew once nothing is on its way. What is on the screen is the
+   * node's, and a command whose answer is missing is handed to the next page, so
+   * nothing is lost. A page that comes back stale all the same sends nothing.
    */
   renew() {
-    if (!this.newer || this.lost || this.busy > 0 || sessionStorage.getItem('renewed') === this.newer) return;
+    if (!this.newer || this.busy > 0 || this.stale() || (this.lost && !mayHand(this.lost))) return;
     sessionStorage.setItem('renewed', this.newer);
     location.reload();
+  }
+
+  /** The program serves another page, and loading anew brought this one again. */
+  stale() {
+    return this.newer !== '' && sessionStorage.getItem('renewed') === this.newer;
   }
 
   /** @param {{event: string, data: string}} event @param {boolean} fresh whether this stream brought no state yet */
@@ -174,7 +200,7 @@ export class Node {
 
   /** @param {Command} command */
   async send(command) {
-    if (this.reached !== 'yes') throw new Lost('not sent');
+    if (this.reached !== 'yes' || (this.newer && this.lost?.id !== command.id)) throw new Lost('not sent');
     if (this.lost && this.lost.id !== command.id) throw new Lost('not sent');
     this.busy++;
     this.tell();
@@ -196,6 +222,7 @@ export class Node {
   kept(command, problem) {
     if (problem instanceof Refusal) {
       if (this.lost?.id === command.id) this.lost = null;
+      if (problem.fault.code === 'page-stale') this.again(); // the stream's head says which page it is now
       return;
     }
     this.lost = command;
@@ -224,7 +251,7 @@ export class Node {
   async post(path, body) {
     const answer = await fetch(path, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
+      headers: { 'Content-Type': 'application/json', 'Plomb-Page': own() },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(patience),
     }).catch((problem) => Promise.reject(new Lost(String(problem))));

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef } from '../vendor/htm-preact-standalone.module.js';
 import { useTill } from '../till.js';
 import { Icon } from './icons.js';
+import { UpdateBadge } from './update.js';
 
 /** The journal in one glance: how many entries, and whether they are sealed. */
 export function SealMark() {
@@ -34,6 +35,7 @@ export function TopBar({ query, setQuery, onEnter }) {
           value=${query} onInput=${(/** @type {any} */ e) => setQuery(e.currentTarget.value)} />
         ${query ? html`<button type="button" class="icon-button" aria-label=${t('clear')} onClick=${() => setQuery('')}><${Icon} name="close" /></button>` : html`<kbd>F2</kbd>`}
       </form>
+      <${UpdateBadge} />
       <${SealMark} />
       <time class="clock">${f.clock(state.clock.now)}</time>
       <button type="button" class="who" data-test="menu" aria-haspopup="dialog" onClick=${() => openSheet('menu')}>

@@ -6,7 +6,9 @@ import { Catalogue } from '../parts/catalogue.js';
 import { Change, Paper } from '../parts/finished.js';
 import { Icon } from '../parts/icons.js';
 import { Ask } from '../parts/questions.js';
+import { Stopped } from '../parts/stopped.js';
 import { Tendering } from '../parts/tender.js';
+import { stopped } from '../software.js';
 import { useTill } from '../till.js';
 
 /** @typedef {import('../contract.js').Line} Line */
@@ -82,6 +84,7 @@ export function Sell({ query, setQuery, found }) {
     Escape: () => (setChosen(0), setQuery(''), setFinished(null)),
   });
 
+  const halted = stopped(state.software) !== '' && !filled;
   const done = finished && !filled ? finished : null;
   const open = basket ? f.money(basket.tenders.length ? basket.due : basket.total) : '';
   const last = state.lastReceipt;
@@ -94,7 +97,9 @@ export function Sell({ query, setQuery, found }) {
           ? html`<div class="ticket-paper"><${Paper} number=${done.number} /></div>`
           : filled
             ? html`<${Lines} basket=${basket} selected=${chosen} onSelect=${setChosen} onAct=${act} />`
-            : html`<div class="ticket-empty"><${Icon} name="scan" /><p>${t('basket.empty')}</p><small>${t('basket.empty.hint')}</small></div>`}
+            : halted
+              ? html`<div class="ticket-empty halted"><${Icon} name="stop" /><p>${t('stopped.title')}</p></div>`
+              : html`<div class="ticket-empty"><${Icon} name="scan" /><p>${t('basket.empty')}</p><small>${t('basket.empty.hint')}</small></div>`}
         ${!done && html`
         <footer class="ticket-foot">
           ${filled && html`<${Sums} basket=${basket} />`}
@@ -115,7 +120,7 @@ export function Sell({ query, setQuery, found }) {
       <div class="right">
         ${done && html`<${Change} total=${done.total} change=${done.change} number=${done.number} training=${state.training} returned=${done.returned === true}
           printed=${last?.number === done.number ? last.printed : 'pending'} dispensed=${last?.number === done.number ? last.dispensed : undefined} onDone=${() => setFinished(null)} />`}
-        <${Catalogue} query=${query} onPick=${pick} onFound=${(/** @type {Article[]} */ list) => (found.current = list)} />
+        ${halted ? html`<${Stopped} />` : html`<${Catalogue} query=${query} onPick=${pick} onFound=${(/** @type {Article[]} */ list) => (found.current = list)} />`}
       </div>
       <nav class="tabs" aria-label=${t('tabs')}>
         <button type="button" aria-pressed=${tab === 'articles'} onClick=${() => setTab('articles')}>${t('articles')}</button>

@@ -1,0 +1,43 @@
+/** Nothing new is sold: why, and what to do. Stands where the articles would be. */
+import { html } from '../vendor/htm-preact-standalone.module.js';
+import { party, stopped } from '../software.js';
+import { useTill } from '../till.js';
+import { Icon } from './icons.js';
+
+/** Asks the repositories what is released, and says that it did. */
+export function useCheck() {
+  const { run, say, t } = useTill();
+  return async () => {
+    if (await run('software-check')) say({ level: 'info', text: t('software.checked'), hint: t('software.checked.hint') });
+  };
+}
+
+/** Why, in one sentence and what is known besides. @param {import('../contract.js').Software} software @param {import('../words.js').Words} t @param {import('../format.js').Formats} f */
+export function reason(software, t, f) {
+  const why = stopped(software);
+  const [w] = software.withdrawn.filter((x) => x.blocks);
+  if (why === 'withdrawn') return { text: t('stopped.withdrawn', { by: party(w.by, t), time: f.moment(w.deadline) }), detail: w.reason };
+  return { text: t(`stopped.${why}`), detail: software.freshness.warn };
+}
+
+export function Stopped() {
+  const { state, t, f, may, go, openSheet } = useTill();
+  const check = useCheck();
+  const { software } = state;
+  if (!software) return null;
+  const { text, detail } = reason(software, t, f);
+  return html`
+    <section class="stopped" role="alert" data-test="stopped">
+      <header><${Icon} name="stop" /><h2>${t('stopped.title')}</h2></header>
+      <p class="stopped-why">${text}</p>
+      ${detail && html`<p class="stopped-detail">${detail}</p>`}
+      <h3>${t('stopped.do')}</h3>
+      <ol class="stopped-steps">
+        ${software.update
+          ? html`<li>${t('stopped.do.update')} <button type="button" class="button big primary" data-test="stopped-update" onClick=${() => openSheet('update')}><${Icon} name="update" />${t('software.look')}</button></li>`
+          : html`<li>${t('stopped.do.check')} ${may('software-check') && html`<button type="button" class="button big primary" data-test="stopped-check" onClick=${check}><${Icon} name="update" />${t('do.software-check')}</button>`}</li>`}
+        <li>${t('stopped.do.help')} ${may('software-check') && html`<button type="button" class="button" data-test="stopped-software" onClick=${() => go('software')}><${Icon} name="chip" />${t('view.software')}</button>`}</li>
+      </ol>
+      <small>${t('stopped.rest')}</small>
+    </section>`;
+}
