@@ -31,16 +31,20 @@ type SoftwareRow struct {
 	From     string    `json:"from,omitzero"`    // of a change: what ran
 	Slot     string    `json:"slot,omitzero"`
 	Trial    bool      `json:"trial,omitzero"`
-	Who      string    `json:"who,omitzero"` // name and number of who decided
-	Policy   bool      `json:"policy,omitzero"`
-	Detail   string    `json:"detail,omitzero"`
-	For      string    `json:"for,omitzero"` // of a consent: "install" or "spend"
-	Agreed   bool      `json:"agreed,omitzero"`
-	Until    time.Time `json:"until,omitzero"`
-	Text     string    `json:"text,omitzero"`    // of a consent: as it was shown
-	Consent  *uint64   `json:"consent,omitzero"` // index of the consent that a stage rests on
-	Line     uint64    `json:"line,omitzero"`    // in the launcher's log
-	Again    *uint64   `json:"again,omitzero"`   // index of the entry that said the same before the program's last start
+	// Of a start that the launcher made: the certificate's number, and whose signatures
+	// over the release verified.
+	Certificate string    `json:"certificate,omitzero"`
+	Signers     []string  `json:"signers,omitempty"`
+	Who         string    `json:"who,omitzero"` // name and number of who decided
+	Policy      bool      `json:"policy,omitzero"`
+	Detail      string    `json:"detail,omitzero"`
+	For         string    `json:"for,omitzero"` // of a consent: "install" or "spend"
+	Agreed      bool      `json:"agreed,omitzero"`
+	Until       time.Time `json:"until,omitzero"`
+	Text        string    `json:"text,omitzero"`    // of a consent: as it was shown
+	Consent     *uint64   `json:"consent,omitzero"` // index of the consent that a stage rests on
+	Line        uint64    `json:"line,omitzero"`    // in the launcher's log
+	Again       *uint64   `json:"again,omitzero"`   // index of the entry that said the same before the program's last start
 }
 
 // softwareKinds are the entries that tell of software.
@@ -107,6 +111,7 @@ func (row *SoftwareRow) read(n *Node, e journal.Entry) {
 func (row *SoftwareRow) release(r *fiscal.Release) {
 	if r != nil {
 		row.Identity, row.Counter, row.Digest, row.Slot, row.Trial = r.Identity, r.Counter, r.Manifest, r.Slot, r.Trial
+		row.Certificate, row.Signers = r.Certificate, r.Signers
 	}
 }
 

@@ -195,8 +195,12 @@ func (c *call) newSale() error {
 	return nil
 }
 
-// laterFor is how long an announcement is put off; a deadline is not moved by it.
-const laterFor = 4 * time.Hour
+// How long an announcement is put off where nobody says until when, and at most; a
+// deadline is not moved by it.
+const (
+	laterFor  = 4 * time.Hour
+	laterMost = 14 * 24 * time.Hour
+)
 
 // checkSoftware asks what is released. The answer comes with the state.
 func checkSoftware(c *call) error {
@@ -220,9 +224,18 @@ type decisionArgs struct {
 	For    string `json:"for"` // "install" or "spend"
 }
 
+type laterArgs struct {
+	decisionArgs `json:",inline"`
+	Until        time.Time `json:"until,omitzero"` // when to ask again; zero: after laterFor
+}
+
 // agreeSoftware is a person's consent to the release that is announced.
 func agreeSoftware(c *call) error {
-	b, err := c.decision()
+	in, err := args[decisionArgs](c)
+	if err != nil {
+		return err
+	}
+	b, err := c.decision(in)
 	if err != nil {
 		return err
 	}
@@ -237,24 +250,45 @@ func agreeSoftware(c *call) error {
 
 // laterSoftware puts the question off.
 func laterSoftware(c *call) error {
-	b, err := c.decision()
+	in, err := args[laterArgs](c)
+	if err != nil {
+		return err
+	}
+	b, err := c.decision(in.decisionArgs)
 	if err != nil {
 		return err
 	}
 	if d, ok := c.n.state.Updates.Decision(b.Manifest, b.For); ok && d.Agreed {
 		return refuse(Conflict, "software-agreed")
 	}
-	b.Until = atNow(c.now.Add(laterFor))
+	if b.Until, err = in.until(c.now, b.Deadline); err != nil {
+		return err
+	}
 	c.record(b)
 	return nil
 }
 
-// decision is what a person is shown and decides about.
-func (c *call) decision() (*fiscal.SoftwareConsent, error) {
-	in, err := args[decisionArgs](c)
-	if err != nil {
-		return nil, err
+// until is when to ask again: as wished, but not beyond the deadline.
+func (in laterArgs) until(now, deadline time.Time) (time.Time, error) {
+	wish := in.Until
+	if wish.IsZero() {
+		wish = now.Add(laterFor)
 	}
+	if !wish.After(now) {
+		return wish, refuse(Invalid, "malformed")
+	}
+	last := now.Add(laterMost)
+	if deadline.After(now) && deadline.Before(last) {
+		last = deadline
+	}
+	if wish.After(last) {
+		wish = last
+	}
+	return atNow(wish), nil
+}
+
+// decision is what a person is shown and decides about.
+func (c *call) decision(in decisionArgs) (*fiscal.SoftwareConsent, error) {
 	o := c.n.updating.status.Update
 	switch {
 	case in.For != fiscal.ForInstall && in.For != fiscal.ForSpend:

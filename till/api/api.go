@@ -151,6 +151,10 @@ func (h *handler) answer(route Route) http.HandlerFunc {
 			writeError(w, "", h.node.Words(&till.Refusal{Kind: till.Unauthenticated, Code: "not-signed-in"}))
 			return
 		}
+		if h.stale(route, r) {
+			writeError(w, "", h.node.Words(&till.Refusal{Kind: till.Conflict, Code: "page-stale"}))
+			return
+		}
 		if err := route.serve(h, w, r); err != nil {
 			writeError(w, "", h.node.Words(err))
 		}

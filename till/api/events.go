@@ -28,7 +28,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
 	defer watcher.Leave()
 	w.Header().Set("Content-Type", "text/event-stream")
 	if h.page != "" {
-		w.Header().Set("Plomb-Page", h.page)
+		w.Header().Set(pageHeader, h.page)
 	}
 	if err := s.comment("here"); err != nil {
 		return nil // gone before it began

@@ -25,7 +25,7 @@ const (
 func software(changes object) object {
 	s := object{
 		"identity": running, "version": "v1.3.0", "counter": 13, "slot": "a", "trial": false, "update": nil, "last": nil,
-		"withdrawn": list{}, "freshness": object{"warn": "", "stopSelling": false}, "managed": true,
+		"withdrawn": list{}, "freshness": object{"warn": "", "stopSelling": false}, "managed": true, "asked": nil, "stopped": "",
 	}
 	maps.Copy(s, changes)
 	return s
@@ -50,7 +50,7 @@ func withdrawal(blocks bool) object {
 func softwareState(changes object) object {
 	state := shopState()
 	may := state["session"].(object)["may"].(object)
-	for _, what := range []string{"software-check", "software-agree", "software-later", "software-view"} {
+	for _, what := range []string{"software-check", "software-agree", "software-later", "software.view"} {
 		may[what] = "yes"
 	}
 	state["basket"], state["software"] = typical(), software(changes)
@@ -124,6 +124,12 @@ func TestAnUpdateIsPutOffButNotBeyondItsDeadline(t *testing.T) {
 	if err != nil || c.Do != "software-later" || c.Args["for"] != "install" || time.Until(until) > time.Hour || time.Until(until) < 50*time.Minute {
 		t.Errorf("command %+v, want to be asked again in an hour", c)
 	}
+	s.set(object{"software": software(object{"update": update("certification", "consent", object{"later": "2026-11-20T15:32:00Z"})})})
+	p.GoneTest("banner-update") // until then
+	p.ClickTest("update-badge")
+	p.SeeTest("put-off")
+	p.SeeTest("update-agree") // it can be agreed to before
+	p.Press(kb.Escape)
 	s.set(object{"software": software(object{"update": update("certification", "consent", object{"overdue": true, "urgent": true})})})
 	p.See("It should have been installed by")
 	p.GoneTest("put-update")
@@ -270,7 +276,7 @@ func TestStoppedSellingIsUnmistakableAndSaysWhatToDo(t *testing.T) {
 	p.See("The maker has withdrawn this software: rounds the tax of returns wrongly.")
 	p.See("Selling stops at")
 	picture(t, p, "withdrawn-warns")
-	s.set(object{"software": software(object{"withdrawn": list{withdrawal(true)}})})
+	s.set(object{"software": software(object{"withdrawn": list{withdrawal(true)}, "stopped": "software-blocked"})})
 	p.SeeTest("banner-stopped")
 	p.SeeTest("pay") // the open sale is finished
 	p.GoneTest("stopped")
@@ -288,9 +294,12 @@ func TestStoppedSellingIsUnmistakableAndSaysWhatToDo(t *testing.T) {
 		p.Dark(false)
 	}
 	p.Resize(browsertest.Till)
-	p.ClickTest("stopped-check")
-	p.See("If there is an update, it is announced here.")
-	s.set(object{"software": software(object{"freshness": object{"warn": "what is known of releases ran out on 2026-11-19 10:00:00", "stopSelling": true}, "update": update("certification", "consent", nil)})})
+	p.ClickTest("software-check")
+	s.wait(t, 1)
+	s.set(object{"software": software(object{"withdrawn": list{withdrawal(true)}, "stopped": "software-blocked", "asked": object{"time": "2026-11-20T14:32:00Z", "running": false, "outcome": "failed", "detail": "no route to host"}})})
+	p.See("No answer could be had.")
+	p.See("no route to host")
+	s.set(object{"software": software(object{"freshness": object{"warn": "what is known of releases ran out on 2026-11-19 10:00:00", "stopSelling": true}, "stopped": "software-stale", "update": update("certification", "consent", nil)})})
 	p.See("has not heard for too long")
 	p.ClickTest("stopped-update")
 	p.SeeTest("update-agree")
@@ -302,23 +311,36 @@ func TestStoppedSellingIsUnmistakableAndSaysWhatToDo(t *testing.T) {
 }
 
 func softwareAnswer() object {
-	var history list
-	add := func(identity, stage, outcome, who, detail string) {
-		history = append(history, object{"index": 1203 - len(history), "time": "2026-11-20T14:30:00Z", "identity": identity, "counter": 14, "stage": stage, "outcome": outcome, "who": who, "detail": detail})
+	var rows list
+	add := func(kind, identity string, more object) {
+		r := object{"index": 1203 - len(rows), "time": "2026-11-20T14:30:00Z", "kind": kind, "identity": identity, "counter": 14}
+		maps.Copy(r, more)
+		rows = append(rows, r)
 	}
-	add(coming, "gate", "waiting", "", "a sale is open")
-	add(coming, "consent", "done", "Piotr Nowak", "")
-	for _, stage := range []string{"certification", "compatibility", "authenticity", "transmission"} {
-		add(coming, stage, "done", "", "")
+	stage := func(identity, stage, outcome, detail string) {
+		add("software-stage", identity, object{"stage": stage, "outcome": outcome, "detail": detail})
 	}
-	add(coming, "downloaded", "done", "", "1843200 bytes as differences, 40960 as whole frames")
-	add(coming, "downloaded", "failed", "", "https://updates.example/plomb: the source is too slow")
-	add(coming, "announced", "done", "", "to be installed before 2026-12-04 10:00:00")
-	add("0PLMTIL12-20261020", "fallen-back", "done", "", "self-test devices: no answer in 30s")
-	add("0PLMTIL12-20261020", "trial", "begun", "", "")
-	add("0PLMTIL11-20261001", "authenticity", "rejected", "", "software rejected: signed by maker alone")
-	add("", "asked", "done", "Piotr Nowak", "")
-	return object{"history": history, "more": false, "running": object{"index": 1100, "since": "2026-11-03T21:04:00Z", "certificate": "DE-26-M-0001", "signers": list{"maker", "ptb"}}}
+	start := func(identity, slot string, more object) {
+		r := object{"slot": slot, "version": "v1.3.0", "digest": identity, "certificate": "DE-26-M-0001", "signers": list{"maker", "ptb"}}
+		maps.Copy(r, more)
+		add("software-start", identity, r)
+	}
+	stage(coming, "gate", "waiting", "a sale is open")
+	stage(coming, "consent", "done", "")
+	add("software-consent", coming, object{"agreed": true, "for": "install", "who": "Piotr Nowak (3)", "text": "Reduced rates of tax from 1 January 2027 are in it."})
+	for _, name := range []string{"certification", "compatibility", "authenticity", "transmission"} {
+		stage(coming, name, "done", "")
+	}
+	stage(coming, "downloaded", "done", "1843200 bytes as differences, 40960 as whole frames")
+	stage(coming, "downloaded", "failed", "https://updates.example/plomb: the source is too slow")
+	stage(coming, "announced", "done", "to be installed before 2026-12-04 10:00:00")
+	add("software-stage", "", object{"stage": "asked", "outcome": "done", "who": "Piotr Nowak (3)"})
+	start(running, "a", object{"time": "2026-11-19T06:00:00Z"})
+	stage("0PLMTIL12-20261020", "fallen-back", "done", "self-test devices: no answer in 30s")
+	start("0PLMTIL12-20261020", "b", object{"trial": true})
+	start(running, "a", object{"time": "2026-11-03T21:04:00Z"})
+	stage("0PLMTIL11-20261001", "authenticity", "rejected", "software rejected: signed by maker alone")
+	return object{"entries": rows, "more": false}
 }
 
 // Requirement: DL-02, DL-09, FM-11
@@ -328,7 +350,7 @@ func TestTheSoftwarePageShowsWhatRunsAndProvesItsHistory(t *testing.T) {
 	s.answers["software"] = softwareAnswer()
 	s.mu.Unlock()
 	p := browsertest.Open(t, s.URL+"/#/software", browsertest.Till)
-	for _, words := range []string{running, "Security counter", "DE-26-M-0001", "maker, ptb", "Yes: released, and not withdrawn", "ran before, kept for going back", "Piotr Nowak", "Went back", "refused"} {
+	for _, words := range []string{running, "Security counter", "DE-26-M-0001", "The maker, ptb", "Yes: released, and not withdrawn", "ran before, kept for going back", "Piotr Nowak", "Agreed to the installation", "Started for trial from slot B", "Went back", "refused"} {
 		p.See(words)
 	}
 	sweep(t, p, "software")
@@ -344,7 +366,7 @@ func TestTheSoftwarePageShowsWhatRunsAndProvesItsHistory(t *testing.T) {
 	p.ClickTest("software-look")
 	p.SeeTest("waits-sale")
 	p.Press(kb.Escape)
-	s.set(object{"software": software(object{"withdrawn": list{withdrawal(true)}})})
+	s.set(object{"software": software(object{"withdrawn": list{withdrawal(true)}, "stopped": "software-blocked"})})
 	p.SeeTest("released-bad")
 	picture(t, p, "software-withdrawn")
 	s.set(object{"software": software(object{"identity": "", "slot": "", "counter": 0, "managed": false})})

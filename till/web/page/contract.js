@@ -36,13 +36,15 @@
  * @typedef {{
  *   identity: string, counter: number, digest: string, legal: boolean, consent: string, stage: string, bytes: number, total: number,
  *   deadline?: string, overdue: boolean, urgent: boolean, waiting: ""|"consent"|"spend"|"sale"|"day"|"data"|"authorisation"|"clock"|"other",
- *   detail: string, spend: number, mayDecide: boolean, agreed: boolean,
+ *   detail: string, spend: number, mayDecide: boolean, agreed: boolean, later?: string,
  * }} Update
- * @typedef {{identity: string, from: string, outcome: "kept"|"fallen-back"|"rejected"|"blocked", time: string, detail: string}} Outcome
- * @typedef {{by: string, reason: string, deadline: string, action: "warn"|"block", blocks: boolean}} Withdrawal
+ * @typedef {{identity: string, from: string, outcome: "kept"|"fallen-back"|"rejected"|"blocked", time: string, detail: string, index?: number}} Outcome
+ * @typedef {{by: string, reason: string, deadline?: string, action: "warn"|"block", blocks: boolean}} Withdrawal
+ * @typedef {{time: string, running: boolean, outcome: ""|"none"|"offered"|"failed", detail: string}} Asked
  * @typedef {{
  *   identity: string, version: string, counter: number, slot: string, trial: boolean, update: Update|null, last: Outcome|null,
  *   withdrawn: Withdrawal[], freshness: {warn: string, stopSelling: boolean}, managed: boolean,
+ *   asked: Asked|null, stopped: ""|"software-changing"|"software-blocked"|"software-stale",
  * }} Software
  * @typedef {{
  *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null|undefined,
@@ -67,8 +69,11 @@
  * }} Proof
  * @typedef {{number: number, at: string, text: string, figures: {label: string, amount: number}[]}} Report
  * @typedef {{id: string, name: string, role: string, active: boolean}} Person
- * @typedef {{index: number, time: string, stage: string, outcome: string, identity: string, counter: number, who: string, detail: string}} SoftwareEvent
- * @typedef {{index: number, since: string, certificate: string, signers: string[]}} Running
+ * @typedef {{
+ *   index: number, time: string, kind: "software-start"|"software-change"|"software-stage"|"software-consent", stage?: string, outcome?: string,
+ *   at?: string, identity?: string, digest?: string, version?: string, from?: string, slot?: string, trial?: boolean, certificate?: string,
+ *   signers?: string[], who?: string, policy?: boolean, detail?: string, for?: "install"|"spend", agreed?: boolean, until?: string, text?: string, consent?: number,
+ * }} SoftwareRow
  * @typedef {{holds: boolean, words: string, hint: string, facts: Fact[]}} Checked
  */
 export {};

@@ -22,7 +22,7 @@ const passed = {
 export const station = (software) => (software?.update ? passed[software.update.stage] ?? 0 : software?.trial ? 6 : 0);
 
 /** The pointer is set, or about to be: the till ends by itself and starts again. @param {Software|null|undefined} software */
-export const restarting = (software) => ['verified', 'pointer'].includes(software?.update?.stage ?? '');
+export const restarting = (software) => software?.stopped === 'software-changing' || ['verified', 'pointer'].includes(software?.update?.stage ?? '');
 
 /** What the till fetches, of what there is to fetch; null where it fetches nothing. @param {Software|null|undefined} software */
 export function fetching(software) {
@@ -31,21 +31,23 @@ export function fetching(software) {
   return { bytes: Math.min(update.bytes, update.total), total: update.total };
 }
 
-/** Why nothing new is sold: '' where selling is not stopped. @param {Software|null|undefined} software @returns {""|"withdrawn"|"stale"|"overdue"} */
+/** Why nothing new is sold: '' where selling is not stopped for longer than a restart. @param {Software|null|undefined} software @returns {""|"withdrawn"|"stale"|"overdue"} */
 export function stopped(software) {
-  if (!software) return '';
-  if ((software.withdrawn ?? []).some((w) => w.blocks)) return 'withdrawn';
-  if (!software.freshness?.stopSelling) return '';
+  if (software?.stopped === 'software-blocked') return 'withdrawn';
+  if (software?.stopped !== 'software-stale') return '';
   return software.update?.overdue && !software.update.agreed ? 'overdue' : 'stale';
 }
 
-/** Whether somebody has to decide now, and about what. @param {Software|null|undefined} software @returns {""|"install"|"spend"} */
+/** Whether somebody may decide now, and about what. @param {Software|null|undefined} software @returns {""|"install"|"spend"} */
 export function asked(software) {
   const update = software?.update;
   if (!update) return '';
   if (update.waiting === 'spend') return 'spend';
   return update.agreed || station(software) > 3 ? '' : 'install';
 }
+
+/** Put off, and not yet time to ask again. @param {Software} software @param {string} now */
+export const putOff = ({ update }, now) => Boolean(update?.later && !update.overdue && new Date(update.later) > new Date(now));
 
 /** The parts of an identity (0 or 1, company, model, version, date); null for anything else. @param {string} identity */
 export function parse(identity) {

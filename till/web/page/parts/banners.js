@@ -1,6 +1,6 @@
 /** What the person at the till must know now, and what to do about it. */
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact-standalone.module.js';
-import { asked, away, party, put, restarting, stopped, version } from '../software.js';
+import { asked, away, party, put, putOff, restarting, stopped, version } from '../software.js';
 import { useTill } from '../till.js';
 import { DecideButton } from './dispense.js';
 import { Icon } from './icons.js';
@@ -59,12 +59,13 @@ function ofOutcome(software, now, t) {
   return [{ key: 'outcome', level: good ? 'info' : last.outcome === 'blocked' ? 'error' : 'warn', icon: good ? 'check' : 'undo', text: t(`outcome.${last.outcome}`, names), hint: last.detail && !good ? `${hint} (${last.detail})` : hint, go: 'software', put: id }];
 }
 
-/** The update that is offered, or on its way. @param {Software} software @param {Words} t @param {Formats} f @returns {Warning[]} */
-function ofUpdate(software, t, f) {
+/** The update that is offered, or on its way. @param {Software} software @param {string} now @param {Words} t @param {Formats} f @returns {Warning[]} */
+function ofUpdate(software, now, t, f) {
   const { update } = software;
   if (!update) return [];
   const names = { version: version(update.identity) };
   if (restarting(software)) return [{ key: 'restarting', level: 'info', icon: 'update', text: t('restarting.soon', names), hint: t('restarting.soon.words') }];
+  if (putOff(software, now) && !update.urgent) return [];
   const what = asked(software);
   const waits = !what && ['day', 'authorisation', 'clock'].includes(update.waiting) ? update.waiting : '';
   const id = `update ${update.digest} ${what}${waits}${update.urgent ? ' urgent' : ''}`;
@@ -80,7 +81,7 @@ function ofUpdate(software, t, f) {
 function ofSoftware(state, t, f) {
   const { software } = state;
   if (!software || !state.session) return [];
-  return [...ofRelease(software, t, f), ...ofOutcome(software, state.clock.now, t), ...ofUpdate(software, t, f)];
+  return [...ofRelease(software, t, f), ...ofOutcome(software, state.clock.now, t), ...ofUpdate(software, state.clock.now, t, f)];
 }
 
 /** @param {import('../contract.js').State} state @param {Words} t @param {string} view @param {Formats} f @returns {Warning[]} */

@@ -15,7 +15,7 @@ const places = [
   { view: 'journal', icon: 'journal', need: ['journal.view', 'journal.security'] },
   { view: 'people', icon: 'people', need: ['people.view'] },
   { view: 'articles', icon: 'box', need: ['articles.import'] },
-  { view: 'software', icon: 'chip', need: ['software-check', 'software-agree', 'settings.view'] },
+  { view: 'software', icon: 'chip', need: ['software.view'] },
   { view: 'settings', icon: 'gear', need: ['settings.view'] },
 ];
 

@@ -4,25 +4,26 @@ import { party, stopped } from '../software.js';
 import { useTill } from '../till.js';
 import { Icon } from './icons.js';
 
-/** Asks the repositories what is released, and says that it did. */
-export function useCheck() {
-  const { run, say, t } = useTill();
-  return async () => {
-    if (await run('software-check')) say({ level: 'info', text: t('software.checked'), hint: t('software.checked.hint') });
-  };
+/** Asks what is released; the answer comes with the state. */
+export function CheckButton({ kind = '' }) {
+  const { state, t, run } = useTill();
+  const { asked } = state.software ?? {};
+  return html`
+    <button type="button" class=${`button primary ${kind}`} data-test="software-check" disabled=${asked?.running === true} onClick=${() => run('software-check')}><${Icon} name="update" />${t('do.software-check')}</button>
+    ${asked && html`<p class="asked ${asked.outcome}" role="status" data-test="asked">${asked.running ? t('software.asking') : t(`software.asked.${asked.outcome || 'none'}`)} ${asked.detail && html`<small>${asked.detail}</small>`}</p>`}`;
 }
 
 /** Why, in one sentence and what is known besides. @param {import('../contract.js').Software} software @param {import('../words.js').Words} t @param {import('../format.js').Formats} f */
 export function reason(software, t, f) {
   const why = stopped(software);
-  const [w] = software.withdrawn.filter((x) => x.blocks);
-  if (why === 'withdrawn') return { text: t('stopped.withdrawn', { by: party(w.by, t), time: f.moment(w.deadline) }), detail: w.reason };
+  const w = software.withdrawn.find((x) => x.blocks);
+  if (why === 'withdrawn' && w) return { text: w.deadline ? t('stopped.withdrawn', { by: party(w.by, t), time: f.moment(w.deadline) }) : t('stopped.withdrawn.now', { by: party(w.by, t) }), detail: w.reason };
+  if (why === 'withdrawn') return { text: t('stopped.before'), detail: '' };
   return { text: t(`stopped.${why}`), detail: software.freshness.warn };
 }
 
 export function Stopped() {
   const { state, t, f, may, go, openSheet } = useTill();
-  const check = useCheck();
   const { software } = state;
   if (!software) return null;
   const { text, detail } = reason(software, t, f);
@@ -35,7 +36,7 @@ export function Stopped() {
       <ol class="stopped-steps">
         ${software.update
           ? html`<li>${t('stopped.do.update')} <button type="button" class="button big primary" data-test="stopped-update" onClick=${() => openSheet('update')}><${Icon} name="update" />${t('software.look')}</button></li>`
-          : html`<li>${t('stopped.do.check')} ${may('software-check') && html`<button type="button" class="button big primary" data-test="stopped-check" onClick=${check}><${Icon} name="update" />${t('do.software-check')}</button>`}</li>`}
+          : html`<li>${t('stopped.do.check')} ${may('software-check') && html`<${CheckButton} kind="big" />`}</li>`}
         <li>${t('stopped.do.help')} ${may('software-check') && html`<button type="button" class="button" data-test="stopped-software" onClick=${() => go('software')}><${Icon} name="chip" />${t('view.software')}</button>`}</li>
       </ol>
       <small>${t('stopped.rest')}</small>

@@ -1,6 +1,6 @@
 /** The announcement of an update: a badge, a line, and the sheet where it is decided. */
 import { html, useState } from '../vendor/htm-preact-standalone.module.js';
-import { asked, fetching, moments, station, version } from '../software.js';
+import { asked, fetching, moments, putOff, station, version } from '../software.js';
 import { useTill } from '../till.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
@@ -16,7 +16,7 @@ export function UpdateBadge() {
   const update = software?.update;
   if (!software || !update) return null;
   const part = fetching(software);
-  const calls = update.mayDecide && asked(software) !== '';
+  const calls = update.mayDecide && asked(software) !== '' && !putOff(software, state.clock.now);
   const words = part ? f.share(part.bytes, part.total) : t(calls ? 'software.badge.decide' : 'software.badge');
   return html`
     <button type="button" class="update-badge ${update.urgent || update.overdue ? 'urgent' : calls ? 'calls' : ''}" data-test="update-badge" aria-haspopup="dialog"
@@ -86,7 +86,7 @@ function Waits({ software }) {
 
 /** Now, or later. @param {{software: Software}} props */
 function Decision({ software }) {
-  const { t, f, run, say, openSheet } = useTill();
+  const { t, f, run, say, openSheet, state } = useTill();
   const [later, setLater] = useState(false);
   const [busy, setBusy] = useState(false);
   const { update } = software;
@@ -100,7 +100,7 @@ function Decision({ software }) {
     if (done && what === 'install') say({ level: 'info', text: t('software.waits.agreed'), hint: t('software.waits.agreed.hint') });
   };
   /** @param {Date} at */
-  const putOff = async (at) => {
+  const leave = async (at) => {
     const until = at.toISOString();
     if (!(await run('software-later', { digest: update.digest, for: what, until }))) return;
     openSheet('');
@@ -111,10 +111,11 @@ function Decision({ software }) {
       <h3>${what === 'spend' ? t('software.spend', { bytes: f.bytes(update.spend) }) : t('software.when')}</h3>
       <button type="button" class="button big primary" data-test="update-agree" disabled=${busy} onClick=${agree}><${Icon} name=${what === 'spend' ? 'down' : 'update'} />${t(what === 'spend' ? 'software.spend.yes' : 'software.now')}</button>
       <small>${t(what === 'spend' ? 'software.spend.words' : 'software.now.hint')}</small>
+      ${putOff(software, state.clock.now) && html`<p class="put-off" data-test="put-off"><${Icon} name="clock" /> ${t('software.put.off', { time: f.moment(update.later ?? '') })}</p>`}
       ${update.overdue
         ? html`<small class="urgent">${t('software.later.none')}</small>`
         : later
-          ? html`<${Later} deadline=${update.deadline} onPick=${putOff} />`
+          ? html`<${Later} deadline=${update.deadline} onPick=${leave} />`
           : html`<button type="button" class="button big" data-test="update-later" onClick=${() => setLater(true)}><${Icon} name="clock" />${t('software.later')}</button>`}
     </div>`;
 }

@@ -3,23 +3,22 @@ import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { Icon } from '../parts/icons.js';
 import { Prove } from '../parts/proof.js';
 import { Fetching, Plate, Slots, Track } from '../parts/software.js';
-import { reason, useCheck } from '../parts/stopped.js';
+import { CheckButton, reason } from '../parts/stopped.js';
 import { party, stopped, version } from '../software.js';
 import { useTill } from '../till.js';
 import { useList } from './receipts.js';
 
 /** @typedef {import('../contract.js').Software} Software */
-/** @typedef {import('../contract.js').SoftwareEvent} SoftwareEvent */
-/** @typedef {import('../contract.js').Running} Running */
+/** @typedef {import('../contract.js').SoftwareRow} SoftwareRow */
 
 export function SoftwareView() {
   const { state, t } = useTill();
-  const list = useList('software', { limit: 50 }, (a) => a.history, (/** @type {SoftwareEvent} */ e) => e.index);
+  const list = useList('software', { limit: 60 }, (a) => a.entries, (/** @type {SoftwareRow} */ e) => e.index);
   const { software } = state;
   if (!software) return html`<p class="empty-words">${t('software.unmanaged')}</p>`;
   return html`
     <div class="software">
-      <${Runs} software=${software} running=${list.answer?.running ?? null} />
+      <${Runs} software=${software} starts=${starts(list.all)} />
       <${Released} software=${software} />
       ${software.update && html`<${Coming} software=${software} />`}
       ${software.identity && html`<section class="card"><h2>${t('software.slots')}</h2><p class="soft">${t('software.slots.words')}</p><${Slots} software=${software} /></section>`}
@@ -27,35 +26,43 @@ export function SoftwareView() {
         <h2>${t('software.history')}</h2>
         ${list.problem && html`<p class="empty-words">${list.problem}</p>`}
         ${list.answer && list.all.length === 0 && html`<p class="empty-words">${t('software.history.none')}</p>`}
-        ${groups(list.all).map((g) => html`<${Release} key=${g[0].index} events=${g} />`)}
+        ${groups(list.all).map((g) => html`<${Release} key=${g[0].index} rows=${g} />`)}
         ${list.more && html`<button type="button" class="button" onClick=${list.further}>${t('more')}</button>`}
       </section>
     </div>`;
 }
 
-/** Events in a row that are about one release. @param {SoftwareEvent[]} events @returns {SoftwareEvent[][]} */
-function groups(events) {
-  /** @type {SoftwareEvent[][]} */
+/** The starts in a row of what runs now, newest first. @param {SoftwareRow[]} rows */
+function starts(rows) {
+  const all = rows.filter((r) => r.kind === 'software-start');
+  const other = all.findIndex((r) => r.digest !== all[0].digest || r.version !== all[0].version);
+  return other < 0 ? all : all.slice(0, other);
+}
+
+/** Rows that follow each other about one release. @param {SoftwareRow[]} rows @returns {SoftwareRow[][]} */
+function groups(rows) {
+  /** @type {SoftwareRow[][]} */
   const all = [];
-  for (const e of events) {
+  for (const r of rows) {
     const last = all.at(-1);
-    if (last && last[0].identity === e.identity) last.push(e);
-    else all.push([e]);
+    if (last && (last[0].identity ?? '') === (r.identity ?? '')) last.push(r);
+    else all.push([r]);
   }
   return all;
 }
 
-/** @param {{software: Software, running: Running|null}} props */
-function Runs({ software, running }) {
+/** @param {{software: Software, starts: SoftwareRow[]}} props starts: of this version in a row, newest first */
+function Runs({ software, starts }) {
   const { t, f, go, may } = useTill();
-  const check = useCheck();
+  const [last] = starts;
+  const first = starts.at(-1);
   const facts = [
     ['software.program', software.version],
     ['software.counter', software.identity ? f.count(software.counter) : ''],
     ['software.slot', software.slot.toUpperCase()],
-    ['software.since', running?.since ? f.moment(running.since) : ''],
-    ['software.certificate', running?.certificate ?? ''],
-    ['software.signers', (running?.signers ?? []).join(', ')],
+    ['software.since', first ? f.moment(first.time) : ''],
+    ['software.certificate', last?.certificate ?? ''],
+    ['software.signers', (last?.signers ?? []).map((s) => party(s, t)).join(', ')],
   ].filter(([, value]) => value);
   return html`
     <section class="card runs" data-test="software-runs">
@@ -63,27 +70,36 @@ function Runs({ software, running }) {
       ${software.identity ? html`<${Plate} identity=${software.identity} label=${t('software.identity')} kind="next" />` : html`<p class="said">${t('software.unmanaged')}</p>`}
       <dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${t(name)}</dt><dd>${value}</dd></div>`)}</dl>
       <div class="card-acts">
-        ${may('software-check') && software.managed && html`<button type="button" class="button primary" data-test="software-check" onClick=${check}><${Icon} name="update" />${t('do.software-check')}</button>`}
-        ${running && running.index >= 0 && may('journal.view') && html`<button type="button" class="button" onClick=${() => go(`journal/${running.index}`)}><${Icon} name="journal" />${t('software.entry', { index: f.count(running.index) })}</button>`}
+        ${may('software-check') && software.managed && html`<${CheckButton} />`}
+        ${first && may('journal.view') && html`<button type="button" class="button" onClick=${() => go(`journal/${first.index}`)}><${Icon} name="journal" />${t('software.entry', { index: f.count(first.index) })}</button>`}
       </div>
     </section>`;
 }
 
+/** What to say first of a release. @param {Software} software @returns {"bad"|"withdrawn"|"old"|"good"|"unknown"} */
+function judgement(software) {
+  if (stopped(software)) return 'bad';
+  if ((software.withdrawn ?? []).length) return 'withdrawn';
+  if (software.freshness?.warn) return 'old';
+  return software.identity && software.managed ? 'good' : 'unknown';
+}
+
+/** @type {Record<string, string>} */
+const lamps = { bad: 'stop', good: 'seal' };
+
 /** One look: released and fresh, or what is wrong. @param {{software: Software}} props */
 function Released({ software }) {
   const { t, f } = useTill();
-  const stop = stopped(software);
+  const kind = judgement(software);
   const old = software.freshness?.warn ?? '';
-  const withdrawn = software.withdrawn ?? [];
-  const kind = stop ? 'bad' : withdrawn.length || old || !software.identity ? 'warned' : 'good';
-  const said = stop ? reason(software, t, f) : null;
+  const said = kind === 'bad' ? reason(software, t, f) : null;
   return html`
     <section class="card released ${kind}" data-test=${`released-${kind}`}>
-      <header><span class="lamp" aria-hidden="true"><${Icon} name=${stop ? 'stop' : kind === 'good' ? 'seal' : 'warn'} /></span>
-        <div><h2>${t('software.released')}</h2><p><b>${t(said ? 'stopped.title' : withdrawn.length ? 'software.released.withdrawn' : old ? 'software.released.old' : software.identity ? 'software.released.good' : 'software.released.unknown')}</b></p></div></header>
+      <header><span class="lamp" aria-hidden="true"><${Icon} name=${lamps[kind] ?? 'warn'} /></span>
+        <div><h2>${t('software.released')}</h2><p><b>${t(kind === 'bad' ? 'stopped.title' : `software.released.${kind}`)}</b></p></div></header>
       ${said && html`<p>${said.text}</p>`}
       <ul class="plain-list">
-        ${withdrawn.map((w) => html`<li key=${w.by + w.deadline}><b>${party(w.by, t)}</b>: ${w.reason} <small>${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''}</small></li>`)}
+        ${(software.withdrawn ?? []).map((w) => html`<li key=${w.by + w.reason}><b>${party(w.by, t)}</b>: ${w.reason} <small>${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''}</small></li>`)}
         ${old && html`<li>${old}</li>`}
       </ul>
       ${kind === 'good' && html`<p class="soft">${t('software.released.good.words')}</p>`}
@@ -102,34 +118,52 @@ function Coming({ software }) {
     </section>`;
 }
 
-/** @param {{events: SoftwareEvent[]}} props one release's history */
-function Release({ events }) {
+/** @param {{rows: SoftwareRow[]}} props one release's history */
+function Release({ rows }) {
   const { t } = useTill();
-  const { identity } = events[0];
+  const identity = rows[0].identity ?? '';
   return html`
     <section class="release">
       <h3>${identity ? html`${t('software.version', { version: version(identity) })} <code>${identity}</code>` : t('software.history.till')}</h3>
-      <ol class="stages">${events.map((e) => html`<${Stage} key=${e.index} event=${e} />`)}</ol>
+      <ol class="stages">${rows.map((r) => html`<${Stage} key=${r.index} row=${r} />`)}</ol>
     </section>`;
 }
 
 /** @type {Record<string, string>} */
 const marks = { done: 'check', begun: 'forth', waiting: 'clock', failed: 'warn', rejected: 'stop' };
 
-/** @param {{event: SoftwareEvent}} props */
-function Stage({ event }) {
+/** A row in words: what happened, and how it went where that is not plain. @param {SoftwareRow} row @param {import('../words.js').Words} t @param {import('../format.js').Formats} f */
+function words(row, t, f) {
+  switch (row.kind) {
+    case 'software-start':
+      return { text: t(row.trial ? 'software.started.trial' : 'software.started', { slot: (row.slot ?? '').toUpperCase(), version: row.version ?? '' }), outcome: 'done', said: '' };
+    case 'software-change':
+      return { text: t('software.changed'), outcome: 'done', said: [row.from, row.version].filter(Boolean).join(' → ') };
+    case 'software-consent':
+      return row.agreed
+        ? { text: t(row.for === 'spend' ? 'software.agreed.spend' : 'software.agreed.install'), outcome: 'done', said: row.text ?? '' }
+        : { text: t('software.put.off', { time: f.moment(row.until ?? '') }), outcome: 'waiting', said: '' };
+    default: {
+      const name = `software.stage.${row.stage}`;
+      return { text: t(name) === name ? row.stage ?? '' : t(name), outcome: row.outcome ?? 'done', said: row.detail ?? '' };
+    }
+  }
+}
+
+/** @param {{row: SoftwareRow}} props */
+function Stage({ row }) {
   const { t, f, go, may } = useTill();
   const [proving, setProving] = useState(false);
-  const name = `software.stage.${event.stage.replaceAll(' ', '-')}`;
-  const outcome = `software.outcome.${event.outcome}`;
+  const { text, outcome, said } = words(row, t, f);
+  const who = row.who ? t('software.by', { name: row.who }) : row.policy ? t('software.by.policy') : '';
   return html`
-    <li class="stage ${event.outcome}" data-test=${`software-event-${event.index}`}>
-      <span class="stage-mark"><${Icon} name=${marks[event.outcome] ?? 'check'} /></span>
-      <div class="stage-words"><b>${t(name) === name ? event.stage : t(name)}</b>${event.outcome !== 'done' && html` <em>${t(outcome)}</em>`}
-        ${event.detail && html`<small>${event.detail}</small>`}
-        <small>${[f.moment(event.time), event.who && t('software.by', { name: event.who })].filter(Boolean).join(' · ')}</small></div>
-      ${may('journal.view') && html`<button type="button" class="button small quiet-button" onClick=${() => go(`journal/${event.index}`)}>${t('software.entry', { index: f.count(event.index) })}</button>`}
-      ${may('journal.prove') && html`<button type="button" class="icon-button" aria-pressed=${proving} aria-label=${t('prove')} title=${t('prove')} data-test=${`software-prove-${event.index}`} onClick=${() => setProving(!proving)}><${Icon} name="seal" /></button>`}
-      ${proving && html`<div class="stage-proof"><${Prove} index=${event.index} /></div>`}
+    <li class="stage ${outcome}" data-test=${`software-event-${row.index}`}>
+      <span class="stage-mark"><${Icon} name=${marks[outcome] ?? 'check'} /></span>
+      <div class="stage-words"><b>${text}</b>${row.kind === 'software-stage' && outcome !== 'done' && html` <em>${t(`software.outcome.${outcome}`)}</em>`}
+        ${said && html`<small>${said}</small>`}
+        <small>${[f.moment(row.at ?? row.time), who].filter(Boolean).join(' · ')}</small></div>
+      ${may('journal.view') && html`<button type="button" class="button small quiet-button" onClick=${() => go(`journal/${row.index}`)}>${t('software.entry', { index: f.count(row.index) })}</button>`}
+      ${may('journal.prove') && html`<button type="button" class="icon-button" aria-pressed=${proving} aria-label=${t('prove')} title=${t('prove')} data-test=${`software-prove-${row.index}`} onClick=${() => setProving(!proving)}><${Icon} name="seal" /></button>`}
+      ${proving && html`<div class="stage-proof"><${Prove} index=${row.index} /></div>`}
     </li>`;
 }
