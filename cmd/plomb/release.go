@@ -38,6 +38,7 @@ type releaseCommand struct {
 	Inspect       releaseInspect       `cmd:"" help:"Show what a release is and who stands behind it."`
 	Bundle        releaseBundle        `cmd:"" help:"Write a release of a repository into one file, for a stick."`
 	Unbundle      releaseUnbundle      `cmd:"" help:"Unpack such a file into a new folder."`
+	Demo          releaseDemo          `cmd:"" help:"Release the next version of a running till, and one that is bad: with a sample maker and authority."`
 }
 
 // officeFlags open a party's office.

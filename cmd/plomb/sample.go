@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,12 @@ import (
 	"github.com/plomb-pos/plomb/update/release"
 )
 
-// sampleDir is the sample maker, authority and deployer below the till's directory.
-const sampleDir = "sample"
+// sampleDir is the sample maker, authority and deployer below the till's directory,
+// devicePublic the till's public key in it, as plomb release entitle takes it.
+const (
+	sampleDir    = "sample"
+	devicePublic = "device.pub"
+)
 
 // ensureDevice makes the launcher's device, where there is none: this very program is
 // its first release, made by the sample maker and confirmed by the sample authority.
@@ -87,6 +92,13 @@ func makeDevice(ctx context.Context, w *sample.World, r *release.Release, root s
 	}
 	if repository != nil {
 		n.Config.Sources = []string{"http://" + repository.Addr().String(), folder}
+	}
+	if n.Key, err = device.NewKey(); err != nil {
+		return err
+	}
+	public := base64.StdEncoding.AppendEncode(nil, n.Key.Public())
+	if err := durable.Replace(durable.OS{}, filepath.Join(w.Dir, devicePublic), append(public, '\n')); err != nil {
+		return err
 	}
 	if n.Policy, err = w.TrustPolicy(); err != nil {
 		return err
