@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -202,7 +201,11 @@ func (d *demo) release(ctx context.Context, spoiled bool) (*release.Release, err
 	if err == nil {
 		err = w.Deploy(r, public, d.watcher())
 	}
-	return r, errors.Join(err, w.Close())
+	if err := errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	d.show(sample.Step{Step: "waiting", By: "till", What: "it finds the release within seconds; then a supervisor or the administrator agrees there, with no sale open"})
+	return r, nil
 }
 
 // programIn is the file of a release's program.
@@ -248,12 +251,12 @@ func (d *demo) show(s sample.Step) {
 	fmt.Fprintf(d.Out, "%-18s %-14s %s\n", s.By, s.Step, s.What)
 }
 
-// asked waits for Enter; false: nobody is there to press it.
+// asked waits for Enter; false: nobody can press it, or ended the input.
 func (d *demo) asked(s streams, question string) bool {
 	if !isTerminal(s.In) {
 		return false
 	}
 	fmt.Fprint(s.Err, "\n"+question)
 	_, err := bufio.NewReader(s.In).ReadString('\n')
-	return err == nil || errors.Is(err, io.EOF)
+	return err == nil
 }
