@@ -45,6 +45,9 @@ func (c upCommand) launch(ctx context.Context, launcher string, p *ports, words 
 	if err := c.ensureDevice(ctx, p.repository); err != nil {
 		return err
 	}
+	if err := c.installRebuilt(ctx, words); err != nil {
+		return err
+	}
 	fds, err := p.handOn()
 	if err != nil {
 		return err

@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/boot"
 )
 
 // sealedProgram builds plomb with its launcher beside it, as make build does.
@@ -123,4 +126,51 @@ func TestUpDoesNotRunASlotWithAnotherByte(t *testing.T) {
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 4 {
 		t.Errorf("ended with %v, want 4: blocked", err)
 	}
+}
+
+// Whoever builds plomb anew and starts it gets what was built: as the next release,
+// on trial. The program that was released before does not come back by being started.
+//
+// Requirement: FM-11
+func TestARebuiltProgramIsReleasedAndTried(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the programs and starts them")
+	}
+	exe, dir := sealedProgram(t), filepath.Join(t.TempDir(), "shop")
+	up(t, exe, dir).stop()
+	text, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rebuilt := filepath.Join(filepath.Dir(exe), "rebuilt")
+	if err := os.WriteFile(rebuilt, append(text, "another build"...), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []string{rebuilt, exe} {
+		r := up(t, start, dir)
+		name, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", r.tillProcess()))
+		if want := filepath.Join(dir, "device", "slots", "b", "bin", "plomb"); err != nil || name != want {
+			t.Errorf("%s runs %q, %v; want %q", start, name, err, want)
+		}
+		settled(t, dir)
+		r.stop()
+	}
+}
+
+// settled waits until no trial is under way.
+func settled(t *testing.T, dir string) {
+	t.Helper()
+	d, err := boot.Open(durable.OS{}, filepath.Join(dir, "device"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if table, err := d.Table(); err == nil && !table.Trial {
+			return
+		}
+		<-tick.C
+	}
+	t.Error("the trial is not over after 20 s")
 }

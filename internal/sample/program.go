@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/release"
 )
@@ -48,6 +51,34 @@ func prepare(dir string, v Version, identity manifest.Identity, over made) ([]re
 		}
 	}
 	return out, nil
+}
+
+// remember notes which program was released: whoever starts another one finds out.
+func (w *World) remember(program string) error {
+	f, err := os.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c, err := manifest.Measure(f)
+	if err != nil {
+		return err
+	}
+	known, err := os.ReadFile(w.path(programsFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return durable.Replace(durable.OS{}, w.path(programsFile), fmt.Appendf(known, "%s\n", c.SHA256))
+}
+
+// Released reports whether a program, by its SHA-256, was released by the world in dir,
+// under whatever stamp.
+func Released(dir string, program manifest.Digest) (bool, error) {
+	known, err := os.ReadFile(filepath.Join(dir, programsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return bytes.Contains(known, []byte(program.String())), err
 }
 
 // stamped replaces the stamp of a program, or adds one.

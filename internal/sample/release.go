@@ -65,7 +65,10 @@ func (w *World) Release(ctx context.Context, v Version, watch Watcher) (*release
 	if err := w.confirm(r, watch); err != nil {
 		return nil, err
 	}
-	return r, w.publish(ctx, r, watch)
+	if err := w.publish(ctx, r, watch); err != nil {
+		return nil, err
+	}
+	return r, w.remember(v.Program)
 }
 
 // next is the counter of the next release: a folder is there for each, and one that

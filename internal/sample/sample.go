@@ -54,6 +54,7 @@ const (
 	repositoryDir = "repository"
 	partiesFile   = "parties.json"
 	trustFile     = "trust-policy.json"
+	programsFile  = "programs" // SHA-256 of every program that was released, before its stamp
 )
 
 const readme = `sample: never use for a shop

@@ -107,6 +107,15 @@ func TestAProgramIsReleasedByItsPartiesAndItsDevicesTakeIt(t *testing.T) {
 	if p := first.Manifest.Components[0].Packs; len(p) > 0 {
 		t.Errorf("a release that comes with the till has packs: %v", p)
 	}
+	text, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sum, want := range map[manifest.Digest]bool{manifest.Sum(text): true, manifest.Sum(text[1:]): false} {
+		if got, err := sample.Released(w.Dir, sum); got != want || err != nil {
+			t.Errorf("Released = %t, %v, want %t", got, err, want)
+		}
+	}
 	next, _ := makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest()})
 	if got := next.Manifest; got.Counter != 2 || got.Floor != 1 || got.Identity.Version() != "02" || !got.Legal {
 		t.Errorf("the next release is %+v", got)
