@@ -2,7 +2,12 @@ package till
 
 import (
 	"context"
+	"encoding/hex"
 
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
 )
 
@@ -75,4 +80,41 @@ func (n *Node) Retire(ctx context.Context) error {
 		case <-w.Notices:
 		}
 	}
+}
+
+// Head is the journal's, of all that is durable.
+func (n *Node) Head() proof.Checkpoint { return n.journal.Head() }
+
+// Root is that of the journal's first size entries.
+func (n *Node) Root(ctx context.Context, size uint64) (tlog.Hash, error) {
+	return n.journal.Root(ctx, size)
+}
+
+// Matters is how many entries there are up to the last one that is about the shop: what
+// a copy elsewhere has to hold. Steps of an update and words of devices are about the
+// machine, and a copy need not chase them.
+func (n *Node) Matters() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.matters
+}
+
+// aboutMachine reports whether an entry is about the till itself, not about the shop.
+func aboutMachine(b fiscal.Body) bool {
+	switch b.(type) {
+	case *fiscal.SoftwareStage, *fiscal.Export, *fiscal.DeviceState, *fiscal.ClockChange, *fiscal.SignerDown, *fiscal.SignerUp, *fiscal.Snapshot:
+		return true
+	}
+	return false
+}
+
+// RecordCopy journals that a copy of the journal was made and read back whole.
+func (n *Node) RecordCopy(ctx context.Context, c proof.Checkpoint, where string) error {
+	n.mu.Lock()
+	r, err := n.stage([16]byte{}, &fiscal.Export{Format: "copy", Last: c.Size - 1, Hash: hex.EncodeToString(c.Root[:]), Target: oneLine(where)})
+	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.ticket.Wait(ctx)
 }

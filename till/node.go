@@ -58,6 +58,7 @@ type Node struct {
 	mu        sync.Mutex
 	state     *fiscal.State
 	snapshot  uint64 // index of the last snapshot entry
+	matters   uint64 // entries up to the last one that is about the shop
 	basket    *sale.Basket
 	original  *sale.Original // of the basket, when it is a return
 	unsettled []string       // commands whose staged changes could not take effect yet
@@ -125,7 +126,7 @@ func (n *Node) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.key = n.state.Key
+	n.key, n.matters = n.state.Key, n.state.Size
 	n.left = slices.Clone(n.state.Intents)
 	n.papers.floor = n.state.Size
 	n.clock = newClock(n.opts.Now, n.opts.Uptime, n.opts.ClockFloor, time.UnixMilli(n.state.Time))

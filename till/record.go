@@ -33,9 +33,13 @@ func (n *Node) stage(command [16]byte, bodies ...fiscal.Body) (*recorded, error)
 		state: n.state.Clone(), origin: n.journal.Origin(), time: now.wall, uptime: now.uptime, boot: n.opts.Boot,
 		command: command, unsure: now.unsure,
 	}
+	matters := n.matters
 	for i, b := range n.withClock(bodies, now) {
 		if err := s.add(b); err != nil {
 			return nil, fmt.Errorf("entry %d of a group: %w", i, err)
+		}
+		if !aboutMachine(b) {
+			matters = s.state.Size
 		}
 	}
 	if err := n.addSnapshot(s); err != nil {
@@ -46,7 +50,7 @@ func (n *Node) stage(command [16]byte, bodies ...fiscal.Body) (*recorded, error)
 		return nil, because(Unavailable, "stopping", err)
 	}
 	n.clock.wrote(s.time)
-	n.state = s.state
+	n.state, n.matters = s.state, matters
 	n.shown.forget(bodies)
 	for _, b := range bodies {
 		n.papers.staged(b, n.state.Size, n.searched.Load())

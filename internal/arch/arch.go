@@ -63,7 +63,8 @@ var may = map[string][]string{
 	"till/devices/dispensertest": {"xfs4iot/..."},
 	"till/api":                   {"till", "journal", "journal/proof", "money", "fiscal", "staff", "receipt", "receipt/paper", "sale", "catalog", "drawer", "tax"},
 	"till/web":                   nil,
-	"till/software":              {"till", "fiscal", "staff", "update", "update/manifest", "internal/durable"},
+	"till/backup":                {"journal", "journal/proof", "internal/durable"},
+	"till/software":              {"till", "till/backup", "fiscal", "staff", "update", "update/manifest", "internal/durable"},
 	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},

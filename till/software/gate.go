@@ -2,18 +2,21 @@ package software
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/plomb-pos/plomb/till"
+	"github.com/plomb-pos/plomb/till/backup"
 	"github.com/plomb-pos/plomb/update"
 )
 
-// Backup keeps the journal safe elsewhere.
+// Backup keeps the journal safe elsewhere; a backup.Folder does.
 type Backup interface {
-	// Ensure returns nil when all that was durable at the time of the call is safe
+	// Copy returns nil when all that was durable at the time of the call is safe
 	// elsewhere, having been read back whole. It may take long.
-	Ensure(ctx context.Context) error
+	Copy(ctx context.Context) (backup.Copied, error)
 }
 
 // Gate holds an activation back while it would come between a sale, a day, or data that
@@ -22,6 +25,9 @@ type Gate struct {
 	node   *till.Node
 	backup Backup
 	waits  *waits
+
+	mu   sync.Mutex
+	safe uint64 // entries that are in a copy that was read back since the start
 }
 
 // Hold looks at the till. A parked sale counts as an open one: a document is made by
@@ -32,7 +38,7 @@ func (g *Gate) Hold(ctx context.Context) (update.Hold, error) {
 	if h.OpenSale {
 		return h, nil
 	}
-	if err := g.safe(ctx); err != nil {
+	if err := g.keepSafe(ctx); err != nil {
 		if ctx.Err() != nil {
 			return h, err
 		}
@@ -60,10 +66,23 @@ func (g *Gate) look() update.Hold {
 	return h
 }
 
-func (g *Gate) safe(ctx context.Context) error {
+// keepSafe makes a copy unless the last one holds all that is about the shop.
+func (g *Gate) keepSafe(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.safe >= g.node.Matters() {
+		return nil
+	}
 	if g.backup == nil {
-		return fmt.Errorf("no place for backups is configured")
+		return errNoBackup
 	}
 	g.waits.set(till.WaitsForData, "the journal is being copied and read back")
-	return g.backup.Ensure(ctx)
+	c, err := g.backup.Copy(ctx)
+	if err != nil {
+		return err
+	}
+	g.safe = c.Size
+	return g.node.RecordCopy(ctx, c.Checkpoint, c.Where)
 }
+
+var errNoBackup = errors.New("no folder for backups of the journal is configured")
