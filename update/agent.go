@@ -20,7 +20,10 @@ type Config struct {
 	FS    durable.FS
 	Root  string     // of the launcher's device: boot/ and slots/ lie there
 	Slot  slot.Slot  // that this program was started from (PLOMB_SLOT); not for a platform
-	Check slot.Check // signatures and device; its Floors are taken from the table
+	Check slot.Check // signatures and device; its Floors are taken from table and Floor
+	// Checks gives Check anew after Trust was asked, which may have brought a new
+	// policy; nil: it never changes.
+	Checks func() slot.Check
 
 	Trust      Truster
 	Sources    func() []Source // in the order to be asked; may change, as sticks come and go
@@ -30,7 +33,7 @@ type Config struct {
 	Authoriser Authoriser
 	Keys       Keys    // nil: packs are not sealed
 	Backend    Backend // of a platform's agent; nil: this one brings applications into the launcher's slots
-	Floor      Floor   // of a platform; nil: that of the table alone
+	Floor      Floor   // beside the table's; nil: that of the table alone
 
 	Application *manifest.Policy // for a platform's agent: the boot policy of applications, whose keys count for nothing here
 	Other       func() string    // why an update of the other scope holds this one back; nil: none does
@@ -225,6 +228,10 @@ func (a *Agent) find(ctx context.Context) (*Offer, error) {
 			a.asked = time.Time{}
 		}
 	}
+	if a.Checks != nil {
+		a.Check = a.Checks()
+		a.Check.Scope = a.scope()
+	}
 	if err := a.unfound; err != nil {
 		return nil, errors.Join(fmt.Errorf("ask what is released: %w", err), a.refusedTrust(ctx, err))
 	}
@@ -251,7 +258,7 @@ func (a *Agent) begin(ctx context.Context, o *Offer, t slot.Table) (*job, error)
 		return nil, err
 	}
 	for _, d := range []manifest.Digest{digest, o.sum()} {
-		if why, ok := a.stateNow().mayTry(d, a.Now(), a.Policy.Attempts); !ok {
+		if why, ok := a.stateNow().mayTry(d, a.Now(), a.attempts(o)); !ok {
 			return nil, fmt.Errorf("%w: %s", ErrRejected, why)
 		}
 	}
@@ -264,6 +271,32 @@ func (a *Agent) begin(ctx context.Context, o *Offer, t slot.Table) (*job, error)
 	}
 	a.job.offer, a.job.table, a.job.active = o, t, a.slotDir(t.Active)
 	return a.job, a.job.readInstalled()
+}
+
+// attempts is how often an offer may fail (requirement CU-17): nobody wears a device
+// out, neither its deployer nor whoever is between.
+func (a *Agent) attempts(o *Offer) int {
+	if o.Attempts > 0 {
+		return min(o.Attempts, a.Policy.Attempts)
+	}
+	return a.Policy.Attempts
+}
+
+// check is what a release has to pass beside a table.
+func (a *Agent) check(t slot.Table) (slot.Check, error) {
+	c := a.Check
+	c.Floors = t.Floors
+	if a.Floor == nil {
+		return c, nil
+	}
+	floors, err := a.Floor.Floors()
+	if err != nil {
+		return c, fmt.Errorf("read the version floor: %w", err)
+	}
+	for s := range floors {
+		c.Floors[s] = max(c.Floors[s], floors[s])
+	}
+	return c, nil
 }
 
 // sum is over all papers: what is rejected for a note that somebody else changed does

@@ -343,9 +343,11 @@ func (j *job) verify(ctx context.Context) (e Event, err error) {
 }
 
 func (j *job) verifySlot() error {
-	check := j.Check
-	check.Floors = j.table.Floors
-	_, err := check.Verify(j.FS, j.slotDir(j.table.Active.Other()), j.digest)
+	check, err := j.check(j.table)
+	if err != nil {
+		return err
+	}
+	_, err = check.Verify(j.FS, j.slotDir(j.table.Active.Other()), j.digest)
 	return err
 }
 

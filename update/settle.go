@@ -95,17 +95,11 @@ func (t *trial) admit() error {
 		return fmt.Errorf("the papers of the platform that runs cannot be read: %w", ErrRejected)
 	}
 	table := t.file.Table()
-	check := t.Check
-	check.Floors, check.Scope = table.Floors, manifest.Platform
-	if t.Floor != nil {
-		floors, err := t.Floor.Floors()
-		if err != nil {
-			return err
-		}
-		for s := range floors {
-			check.Floors[s] = max(check.Floors[s], floors[s])
-		}
+	check, err := t.check(table)
+	if err != nil {
+		return err
 	}
+	check.Scope = manifest.Platform
 	if !table.Trial { // the power went off between activation and table
 		proposed, err := table.Propose(t.manifest, t.placed.Manifest, t.Policy.Fallback)
 		if err != nil {
@@ -115,7 +109,7 @@ func (t *trial) admit() error {
 			return err
 		}
 	}
-	_, err := check.Verify(t.FS, t.slotDir(table.Active.Other()), t.placed.Manifest)
+	_, err = check.Verify(t.FS, t.slotDir(table.Active.Other()), t.placed.Manifest)
 	return err
 }
 

@@ -169,8 +169,10 @@ func (j *job) fits() error {
 	if err := j.scoped(); err != nil {
 		return err
 	}
-	check := j.Check
-	check.Floors = j.table.Floors
+	check, err := j.check(j.table)
+	if err != nil {
+		return err
+	}
 	if err := check.Fits(j.manifest); err != nil {
 		return err
 	}

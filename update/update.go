@@ -124,6 +124,7 @@ type Offer struct {
 	Proof    []byte    // that it was logged; nil where none is asked for
 	Urgent   bool      // asks for bandwidth, and for consent with more weight
 	Deadline time.Time // when it has to be installed; zero: as Policy.Postpone says
+	Attempts int       // how often it may fail here, at most Policy.Attempts; 0: so often
 }
 
 // Truster decides what is released for this device. The agent asks it from one

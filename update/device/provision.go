@@ -196,7 +196,7 @@ func (p *provision) trust(ctx context.Context) (*trust.Trust, error) {
 	if err := p.FS.Mkdir(root); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	t, err := trust.Open(trust.Config{Policy: p.policy, Anchors: p.Roots, Sources: []trust.Source{p.from}, FS: p.FS, Dir: root + "/trust", Now: p.Now, Built: p.Built})
+	t, err := trust.Open(trust.Config{Policy: p.policy, Anchors: p.Roots, Sources: []trust.Source{p.from}, FS: p.FS, Dir: root + "/" + trustDir, Now: p.Now, Built: p.Built})
 	if err != nil {
 		return nil, err
 	}
@@ -248,8 +248,14 @@ func (p *provision) content(ctx context.Context, m *manifest.Manifest, digest ma
 	if err != nil {
 		return nil, fmt.Errorf("entitlement of device %s for %s: %w", p.Key.ID(), m.Identity, err)
 	}
-	e, err := openEntitlement(p.Config.Deployer, signed, digest, p.Key.ID(), p.Now())
+	e, err := openEntitlement(p.Config.Deployer, signed, digest, p.Key.ID())
 	if err != nil {
+		return nil, err
+	}
+	if p.Now().After(e.NotAfter) {
+		return nil, ErrRanOut
+	}
+	if err := durable.Replace(p.FS, filepath.ToSlash(p.Root)+"/"+trustDir+"/"+entitlementFile(digest), signed); err != nil {
 		return nil, err
 	}
 	return e.Open(p.Key.private)

@@ -176,14 +176,9 @@ func (o *Office) log(ctx context.Context, p *Repository, r *Release, witnesses [
 	return proofText, r.putFiles(p, proofText)
 }
 
-// release puts manifest and boot policy into the maker's tree.
+// release puts the manifest into the maker's tree.
 func (o *Office) release(r *Release, proofText []byte, now time.Time) error {
-	boot, policy, err := r.Parties.BootPolicy()
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{trust.ReleaseTarget(r.Digest()): r.encoded, fmt.Sprintf("policy/%d", policy.Serial): boot}
-	if err := o.add(now, files); err != nil {
+	if err := o.add(now, map[string][]byte{trust.ReleaseTarget(r.Digest()): r.encoded}); err != nil {
 		return err
 	}
 	if r.did(Published) {
@@ -373,6 +368,31 @@ func (o *Office) withdraw(w *trust.Withdrawal, text []byte, now time.Time) error
 		return err
 	}
 	return o.enter(Entry{At: now, Step: "withdrawn", Subject: w.Release.String(), Digests: []digestName{{"withdrawal", manifest.Sum(text)}}, Remark: w.Reason})
+}
+
+// SignPolicy puts a trust policy that is to follow the one in force into the office's
+// repository, which Push publishes. A device takes it once every party of the policy in
+// force has done so, with the same bytes, and the release that it runs passes it.
+func (o *Office) SignPolicy(text []byte, now time.Time) error {
+	if o.Card.Party == Deployer {
+		return fmt.Errorf("sign a trust policy: %s %s: %w", o.Card.Party, o.Card.Name, ErrParty)
+	}
+	p, err := trust.ParsePolicy(text)
+	if err != nil {
+		return fmt.Errorf("sign a trust policy: %w", err)
+	}
+	err = o.do(fmt.Sprintf("sign trust policy %d, %s", p.Serial, manifest.Sum(text)), now, nil, func(now time.Time) error {
+		return o.whole(func() error {
+			if err := o.add(now, map[string][]byte{trust.PolicyTarget(p.Serial): text}); err != nil {
+				return err
+			}
+			return o.enter(Entry{At: now, Step: "policy", Subject: fmt.Sprint(p.Serial), Digests: []digestName{{"policy", manifest.Sum(text)}}})
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("sign a trust policy: %w", err)
+	}
+	return nil
 }
 
 // Campaign signs the deployer's decision; its serial is the next of the office, so a

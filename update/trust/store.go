@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/update/manifest"
 )
 
 // A copy of a role's file: magic, generation, version, length of the data, all
@@ -47,6 +49,42 @@ func OpenStore(fsys durable.FS, dir string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	return &Store{fsys: fsys, dir: dir}, nil
+}
+
+// anchorRole is the store's name for the first root that it was begun with.
+const anchorRole = "anchor"
+
+// begunWith clears a store that was begun with another first root: a new policy may
+// give a party a new repository, and what was seen of the old one says nothing of it.
+// Cut in between, it is done again.
+func (s *Store) begunWith(root manifest.Digest) error {
+	kept := s.load(anchorRole)
+	if len(kept) > 0 && string(kept[0].data) == root.String() {
+		return nil
+	}
+	if len(kept) > 0 {
+		if err := s.clear(); err != nil {
+			return err
+		}
+	}
+	return s.put(anchorRole, 0, []byte(root.String()))
+}
+
+// clear forgets everything but which root the store was begun with.
+func (s *Store) clear() error {
+	names, err := s.fsys.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("clear store: %w", err)
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, anchorRole+".") {
+			continue
+		}
+		if err := s.fsys.Remove(path.Join(s.dir, n)); err != nil {
+			return fmt.Errorf("clear store: %w", err)
+		}
+	}
+	return s.fsys.SyncDir(s.dir)
 }
 
 func (s *Store) name(role string, i int) string {

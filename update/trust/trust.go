@@ -140,6 +140,9 @@ func (t *Trust) client(c Config, r Repository) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := store.begunWith(r.Root); err != nil {
+		return nil, err
+	}
 	return newClient(r, t.policy.Folder(r), anchor, t.mirrors, store, t.clock.now, t.limits, c.Seen[r.Name])
 }
 
@@ -154,6 +157,9 @@ func (t *Trust) Refresh(ctx context.Context) error {
 	all.Wait()
 	return errors.Join(append(errs, t.disjoint())...)
 }
+
+// Policy is the one in force.
+func (t *Trust) Policy() *Policy { return t.policy }
 
 // Releases are the manifests that the maker's repository names at top level, in the
 // order of their digests.
