@@ -46,8 +46,9 @@ type commands struct {
 	Release releaseCommand `cmd:"" help:"Build, approve, publish and withdraw software."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
-	BenchVerify  benchVerify  `cmd:"" name:"bench-verify" hidden:""`
-	BenchXFSHost benchXFSHost `cmd:"" name:"bench-xfs-host" hidden:""`
+	BenchVerify  benchVerify     `cmd:"" name:"bench-verify" hidden:""`
+	BenchInstall benchInstallOne `cmd:"" name:"bench-install" hidden:""`
+	BenchXFSHost benchXFSHost    `cmd:"" name:"bench-xfs-host" hidden:""`
 }
 
 // streams are a command's ways in and out: data on Out, words on Err.
