@@ -16,19 +16,6 @@ import (
 	"github.com/plomb-pos/plomb/update/boot"
 )
 
-// sealedProgram builds plomb with its launcher beside it, as make build does.
-func sealedProgram(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, folder := range map[string]string{"plomb": ".", "plomb-boot": "../plomb-boot"} {
-		build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, name), folder)
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
-		}
-	}
-	return filepath.Join(dir, "plomb")
-}
-
 // With plomb-boot beside it, plomb up runs from a slot that the launcher verified: the
 // process that was started is the launcher, and killing it ends everything.
 //

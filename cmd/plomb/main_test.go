@@ -24,7 +24,23 @@ import (
 var programs = map[string]func(){"plomb": main}
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, programs)
+	testscript.Main(cleaned{m}, programs)
+}
+
+// binDir names, in the environment, the folder in which the tests build programs.
+const binDir = "PLOMB_TEST_BIN"
+
+// cleaned runs the tests and removes what they built.
+type cleaned struct{ *testing.M }
+
+func (c cleaned) Run() int {
+	dir, err := os.MkdirTemp("", "plomb-test")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv(binDir, dir)
+	return c.M.Run()
 }
 
 // TestScripts runs testdata/script/*.txtar. $TILL is the directory of a till that

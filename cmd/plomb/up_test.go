@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,15 +20,37 @@ import (
 	"github.com/google/uuid"
 )
 
-// program builds plomb once for a test and returns its path.
-func program(t *testing.T) string {
-	t.Helper()
-	exe := filepath.Join(t.TempDir(), "plomb")
-	build := exec.Command("go", "build", "-o", exe, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+// bin builds plomb and plomb-boot once for all tests, in a folder that TestMain
+// removes.
+var bin = sync.OnceValues(func() (string, error) {
+	dir := os.Getenv("PLOMB_TEST_BIN")
+	for name, folder := range map[string]string{"plomb": ".", "plomb-boot": "../plomb-boot"} {
+		if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, name), folder).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
 	}
-	return exe
+	return dir, nil
+})
+
+// program is plomb in a folder of its own, without its launcher.
+func program(t *testing.T) string { return laidOut(t, "plomb") }
+
+// sealedProgram is plomb with its launcher beside it, as make build lays them out.
+func sealedProgram(t *testing.T) string { return laidOut(t, "plomb", "plomb-boot") }
+
+func laidOut(t *testing.T, names ...string) string {
+	t.Helper()
+	from, err := bin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range names {
+		if err := os.Link(filepath.Join(from, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, names[0])
 }
 
 // running is a `plomb up` in a process of its own.
