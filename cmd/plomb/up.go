@@ -39,7 +39,11 @@ the till, each as a part of its own, and prints the addresses. Ctrl-C ends all.
   plomb up --printer tcp:10.0.0.7:9100   a real receipt printer instead of the simulated one
 
 Killing the till process while it runs is safe: it is started again and the
-open sale is still there. So is pulling the plug.`
+open sale is still there. So is pulling the plug.
+
+With plomb-boot beside this program the till runs from a slot that the launcher
+has verified, and updates itself: plomb release demo, in another terminal, shows
+an update from the build to the till.`
 }
 
 // addresses is what up prints with --json.
@@ -207,6 +211,9 @@ func (c upCommand) announce(s streams, ready string, d runningDevices) error {
 		return json.NewEncoder(s.Out).Encode(a)
 	}
 	fmt.Fprintf(s.Out, "\n  till       %s\n  devices    %s   (paper, scanner, display: look and touch)\n  XFS4IoT    %s\n  directory  %s\n", a.Till, a.Control, a.Devices, a.Dir)
+	if os.Getenv(envSlot) != "" && there(filepath.Join(c.Dir, sampleDir)) {
+		fmt.Fprintf(s.Out, "  update     plomb release demo --dir %s   (in another terminal: the next version of this till, and a bad one)\n", a.Dir)
+	}
 	if a.Setup != "" {
 		fmt.Fprintf(s.Out, "\n  first run: open the till and enter the code  %s\n", a.Setup)
 	}
