@@ -151,7 +151,7 @@ func (c importArticles) connect(ctx context.Context, s streams) (*tillAPI, func(
 	}
 	serving, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- serve(serving, node, l, nil, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- serve(serving, node, l, nil, nil, slog.New(slog.DiscardHandler)) }()
 	api, err := newTillAPI("http://" + l.Addr().String())
 	return api, func() error { stop(); return <-done }, err
 }

@@ -43,6 +43,7 @@ type commands struct {
 	Policy  policyCommand  `cmd:"" help:"Show whose signatures are to be trusted."`
 	Replay  replayCommand  `cmd:"" help:"Ring up a real retail data set at a till of its own."`
 	Bench   benchCommand   `cmd:"" help:"Measure plomb against the limits of this machine."`
+	Update  updateCommand  `cmd:"" help:"Look after the software of a till: status, check, install from a stick."`
 	Release releaseCommand `cmd:"" help:"Build, approve, publish and withdraw software."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

@@ -32,6 +32,7 @@ type tillCommand struct {
 	ListenFd int    `name:"listen-fd" hidden:"" help:"Inherited listener, instead of --listen."`
 	Signer   string `type:"path" help:"Unix socket of the signer; without it the till's process holds the signing key itself."`
 	Devices  string `help:"Address of the devices' XFS4IoT services (ws://host:port); without it the till sells and prints nothing."`
+	Backup   string `type:"path" help:"Folder, best on another disk, where the journal is copied before software is installed; without it none is."`
 	Child    bool   `hidden:"" help:"End when standard input ends."`
 	acceptFlags
 }
@@ -89,7 +90,14 @@ func (c tillCommand) Run(ctx context.Context, s streams) error {
 	if err := json.NewEncoder(s.Out).Encode(ready); err != nil {
 		return errors.Join(err, node.Close(ctx))
 	}
-	return serve(ctx, node, l, t, log)
+	ctx, replace := context.WithCancelCause(ctx)
+	defer replace(nil)
+	u := c.openUpdates(ctx, node, func() { replace(errReplaced) }, log)
+	err = serve(ctx, node, l, t, u, log)
+	if context.Cause(ctx) == errReplaced {
+		return replaced{errors.Join(errReplaced, err)}
+	}
+	return err
 }
 
 // open opens the till; its directory must hold one.
@@ -151,9 +159,9 @@ func (c tillCommand) listen() (net.Listener, error) {
 	return l, nil
 }
 
-// serve runs the node, its screen and the tunnel to its devices, if there is one,
-// until ctx ends or the node stops.
-func serve(ctx context.Context, node *till.Node, l net.Listener, t *tunnel, log *slog.Logger) error {
+// serve runs the node, its screen, its update and the tunnel to its devices, if there
+// are any, until ctx ends or the node stops.
+func serve(ctx context.Context, node *till.Node, l net.Listener, t *tunnel, u *updates, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if t != nil {
 		t.run(ctx, group, node, log)
@@ -164,6 +172,9 @@ func serve(ctx context.Context, node *till.Node, l net.Listener, t *tunnel, log 
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	if u != nil {
+		u.run(ctx, group)
 	}
 	group.Go(func() error { return node.Run(ctx) })
 	group.Go(func() error {

@@ -146,7 +146,7 @@ func (c upCommand) runParts(ctx context.Context, s streams, p *ports, run string
 		stopRest()
 		return group.Wait()
 	}
-	till, tillReady, err := c.child(s.Err, "till", "--dir", c.Dir, "--listen-fd", "3", "--signer", socket, "--devices", devices.service)
+	till, tillReady, err := c.child(s.Err, "till", "--dir", c.Dir, "--listen-fd", "3", "--signer", socket, "--devices", devices.service, "--backup", filepath.Join(c.Dir, backupDir))
 	if err != nil {
 		return err
 	}
@@ -199,6 +199,10 @@ func first(ctx context.Context, ready chan string) (string, error) {
 		return "", ctx.Err()
 	}
 }
+
+// backupDir is where a till that is tried out copies its journal before an update; a
+// real one has a folder on another disk.
+const backupDir = "backup"
 
 // announce prints the addresses and, before the shop is set up, the one-time code.
 func (c upCommand) announce(s streams, ready string, d runningDevices) error {

@@ -17,8 +17,9 @@ import (
 
 // finder decides what an agent is offered: an update.Truster and update.Keys.
 type finder struct {
-	d    *Device
-	slot slot.Slot
+	d      *Device
+	slot   slot.Slot
+	asking bool // nothing is begun by it
 
 	mu    sync.Mutex // guards old and found
 	old   map[manifest.Digest]counted
@@ -34,6 +35,8 @@ type counted struct {
 // Find asks the repositories: what is released, what was withdrawn, whether the policy
 // changed, what the deployer decided. Without an answer it offers what is known.
 func (f *finder) Find(ctx context.Context) (*update.Offer, error) {
+	f.d.finding.Lock()
+	defer f.d.finding.Unlock()
 	errs := []error{refusal(f.d.trusting().Refresh(ctx))}
 	errs = append(errs, refusal(f.d.renew(ctx)))
 	table, err := f.d.boot.Table()
@@ -70,7 +73,7 @@ func (f *finder) offer(ctx context.Context, table slot.Table) (*update.Offer, er
 		return nil, errors.Join(errs...)
 	}
 	offer := &update.Offer{Manifest: best.Encoded, Note: best.Note, Proof: best.Proof}
-	if err := orders.give(f.d, best.Digest, offer); err != nil {
+	if err := orders.give(f, best.Digest, offer); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()

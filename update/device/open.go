@@ -32,6 +32,18 @@ type Options struct {
 	From []string
 }
 
+// built is the latest time that the software here cannot have been made after: of this
+// program, or when a release that lies here was signed.
+func (d *Device) built() time.Time {
+	at := d.options.Built
+	for _, s := range []slot.Slot{slot.A, slot.B} {
+		if m, _, err := d.Manifest(s); err == nil && m.Issued.After(at) {
+			at = m.Issued
+		}
+	}
+	return at
+}
+
 // Device is a device that was opened. Its methods may be called concurrently.
 type Device struct {
 	Config Config
@@ -40,6 +52,7 @@ type Device struct {
 	options Options
 	boot    *boot.Device
 	sources *sources
+	finding sync.Mutex // one question to the repositories at a time
 
 	mu    sync.Mutex // guards trust and boot.Rules
 	trust *trust.Trust
@@ -109,7 +122,7 @@ func (d *Device) openTrust() (*trust.Trust, error) {
 	}
 	return trust.Open(trust.Config{
 		Policy: p, Anchors: anchors, Coming: d.sources.small, FS: d.options.FS, Dir: d.boot.Path(trustDir),
-		Now: d.options.Now, Built: d.options.Built, Seen: d.options.Seen,
+		Now: d.options.Now, Built: d.built(), Seen: d.options.Seen,
 	})
 }
 
@@ -127,6 +140,19 @@ func (d *Device) trusting() *trust.Trust {
 
 // Facts are what the device is.
 func (d *Device) Facts() boot.Facts { return d.boot.Facts }
+
+// Manifest is that of the release in a slot, as it lies there.
+func (d *Device) Manifest(s slot.Slot) (*manifest.Manifest, manifest.Digest, error) {
+	text, err := durable.ReadFile(d.options.FS, d.boot.Path("slots", s.String(), slot.ManifestFile), manifest.MaxBytes)
+	if err != nil {
+		return nil, manifest.Digest{}, fmt.Errorf("read the release in slot %s: %w", s, err)
+	}
+	m, err := manifest.Parse(text)
+	return m, manifest.Sum(text), err
+}
+
+// Ring is the launcher's log.
+func (d *Device) Ring() string { return d.boot.Path("boot", boot.RingFile) }
 
 // Serial is that of the trust policy in force.
 func (d *Device) Serial() uint64 { return d.trusting().Policy().Serial }
@@ -156,7 +182,7 @@ func (d *Device) Agent(t Till) (*update.Agent, error) {
 		FS: d.options.FS, Root: d.boot.Root, Slot: t.Slot, Check: d.check(), Checks: d.check,
 		Trust: f, Sources: d.sources.packs, Recorder: t.Recorder, Gate: t.Gate, Asker: t.Asker, Authoriser: t.Authoriser, End: t.End,
 		Floor: floor{d.boot.Floor}, Policy: d.Policy(), Journal: t.Journal, Peers: t.Peers, Load: t.Load, Metered: t.Metered,
-		Free: d.free(), Now: d.options.Now, Built: d.options.Built,
+		Free: d.free(), Now: d.options.Now, Built: d.built(),
 	}
 	if d.Config.Deployer != nil {
 		c.Keys = f

@@ -145,16 +145,18 @@ func wavePlace(device, release manifest.Digest) int {
 // give puts what the deployer decided into an offer, after it is durable that it was
 // begun: from then on the end of the campaign does not take it away any more. A nil o
 // changes nothing.
-func (o *orders) give(d *Device, release manifest.Digest, offer *update.Offer) error {
+func (o *orders) give(f *finder, release manifest.Digest, offer *update.Offer) error {
 	if o == nil {
 		return nil
 	}
-	text, err := json.Marshal(release)
-	if err == nil {
-		err = keep(d.options.FS, d.path(begunFile), text)
-	}
-	if err != nil {
-		return fmt.Errorf("keep what was begun: %w", err)
+	if !f.asking {
+		text, err := json.Marshal(release)
+		if err == nil {
+			err = keep(f.d.options.FS, f.d.path(begunFile), text)
+		}
+		if err != nil {
+			return fmt.Errorf("keep what was begun: %w", err)
+		}
 	}
 	offer.Attempts = o.Attempts
 	if offer.Urgent = o.Urgency == manifest.Urgent; offer.Urgent {

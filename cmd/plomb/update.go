@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/plomb-pos/plomb/update/device"
+)
+
+type updateCommand struct {
+	Status     updateStatus     `cmd:"" help:"Show what runs, what is known and what is on its way."`
+	Check      updateCheck      `cmd:"" help:"Ask what is released, and install nothing."`
+	Now        updateNow        `cmd:"" help:"Have the till make a pass now, as far as it comes."`
+	Install    updateInstall    `cmd:"" help:"Install from a stick, on a till that does not run."`
+	Freshness  updateFreshness  `cmd:"" help:"Show until when what the till knows is good."`
+	ForgetTime updateForgetTime `cmd:"" name:"forget-time" help:"Say that the clock is right now, after it had stood ahead."`
+}
+
+// Help tells what a till does by itself.
+func (updateCommand) Help() string {
+	return `A till that plomb-boot started keeps its software up to date by itself: it asks its
+repositories, fetches what maker and authorities released and its deployer gave it,
+announces it on the screen, and installs it when somebody agreed and no sale is open.
+These commands look at that, and help where there is no network:
+
+  plomb update status --device /srv/till1/device
+  plomb update check  --device /srv/till1/device
+  plomb update install --dir /srv/till1 --from /media/stick     (the till stands still)
+
+What was done, when and by whom: plomb journal software.`
+}
+
+// deviceFlags say which device.
+type deviceFlags struct {
+	Device string `required:"" type:"existingdir" help:"The device's folder, as plomb-boot has it (plomb up: device/ in the till's directory)."`
+	JSON   bool   `name:"json" help:"One JSON object on standard output."`
+}
+
+// open opens a device whose till does not run.
+func (f deviceFlags) open(from ...string) (*device.Device, error) {
+	d, err := device.Open(device.Options{Root: f.Device, From: from})
+	if errors.Is(err, device.ErrConfig) || errors.Is(err, os.ErrNotExist) {
+		return nil, hint{err, "is this a device's folder? plomb up --dir NEW makes one in NEW/device"}
+	}
+	return d, err
+}
+
+type updateStatus struct{ deviceFlags }
+
+// Help says where the answer comes from.
+func (updateStatus) Help() string {
+	return `Asks the till that runs on the device; where none runs, reads the device's disk. Nothing
+is fetched and nothing verified anew: plomb-boot status verifies both slots.`
+}
+
+func (c updateStatus) Run(ctx context.Context, s streams) error {
+	out, err := c.look(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeLine(s.Out, out)
+	}
+	return printStatus(s.Out, out)
+}
+
+// look is the till's answer, or what the disk says.
+func (f deviceFlags) look(ctx context.Context) (out device.Status, err error) {
+	if err = askTill(ctx, f.Device, "GET", "/status", nil, &out); !errors.Is(err, errNoTill) {
+		return out, err
+	}
+	d, err := f.open()
+	if err != nil {
+		return out, err
+	}
+	first, err := d.Status(0)
+	if err != nil {
+		return out, err
+	}
+	return d.Status(first.Table.Active)
+}
+
+func printStatus(w io.Writer, s device.Status) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(what, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
+	row("device", "%s", s.Device)
+	row("is", "model %s in %s %s", s.Facts.Model, s.Facts.Jurisdiction, s.Facts.Hardware)
+	for _, x := range s.Slots {
+		row("slot "+x.Slot, "%s", inSlot(x, s.Table.Trial))
+	}
+	row("takes", "%s, by trust policy %d", map[device.Take]string{device.Released: "what is released", device.Campaign: "what the deployer's campaign gives it"}[s.Take], s.Policy)
+	if c := s.Campaign; c != nil {
+		row("campaign", "%d, release %.16s, %s, until %s", c.Serial, c.Release, c.Urgency, c.Until.Format(time.RFC3339))
+	}
+	row("sources", "%s", orNothing(strings.Join(s.Sources, ", ")))
+	row("known until", "%s", s.Metadata.Format(time.RFC3339))
+	if u := s.Update; u != nil {
+		row("on its way", "%s, %s, %d of %d bytes", u.Identity, u.Stage, u.Bytes, u.Total)
+	}
+	for _, x := range s.Withdrawn {
+		row("withdrawn", "by %s: %s (%s from %s)", x.By, x.Reason, x.Action, x.Deadline.Format(time.RFC3339))
+	}
+	if s.Warning != "" {
+		row("warning", "%s", s.Warning)
+	}
+	row("till", "%s", map[bool]string{true: "runs", false: "does not run: this is what its disk says"}[s.Running])
+	return t.Flush()
+}
+
+func inSlot(x device.SlotStatus, trial bool) string {
+	if x.Identity == "" {
+		return "holds no version"
+	}
+	state := ""
+	switch {
+	case x.Active:
+		state = ", active"
+	case trial:
+		state = ", on trial"
+	}
+	return fmt.Sprintf("%s, counter %d%s", x.Identity, x.Counter, state)
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "none is there now"
+	}
+	return s
+}
+
+type updateCheck struct{ deviceFlags }
+
+// Help says what it leaves alone.
+func (updateCheck) Help() string {
+	return `Asks every repository of the device, with every check that comes before a download, and
+says what the till would be offered. It fetches no packs, installs nothing and begins no
+campaign. That nothing is new is no error; what was found and refused is said.`
+}
+
+func (c updateCheck) Run(ctx context.Context, s streams) error {
+	var out device.Found
+	err := askTill(ctx, c.Device, "POST", "/check", nil, &out)
+	if errors.Is(err, errNoTill) {
+		out, err = c.checkDisk(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeLine(s.Out, out)
+	}
+	return printFound(s.Out, out)
+}
+
+func (f deviceFlags) checkDisk(ctx context.Context, from ...string) (device.Found, error) {
+	d, err := f.open(from...)
+	if err != nil {
+		return device.Found{}, err
+	}
+	status, err := d.Status(0)
+	if err != nil {
+		return device.Found{}, err
+	}
+	return d.Check(ctx, status.Table.Active)
+}
+
+func printFound(w io.Writer, f device.Found) (err error) {
+	switch {
+	case f.Identity != "":
+		_, err = fmt.Fprintf(w, "%s, counter %d, issued %s, manifest %s\n", f.Identity, f.Counter, f.Issued.Format(time.RFC3339), f.Manifest)
+	case f.Refused != "":
+		_, err = fmt.Fprintf(w, "nothing to install; refused:\n%s\n", f.Refused)
+	default:
+		_, err = fmt.Fprintln(w, "nothing is new")
+	}
+	return err
+}
+
+type updateNow struct{ deviceFlags }
+
+// Help says what it does not override.
+func (updateNow) Help() string {
+	return `Has the till that runs make a pass at once: ask, fetch, check, and install where nothing
+holds that back. Consent, open sales, unclosed days and copies of the journal hold it back
+as ever; what it waits for is said.`
+}
+
+func (c updateNow) Run(ctx context.Context, s streams) error {
+	var out passed
+	if err := askTill(ctx, c.Device, "POST", "/now", nil, &out); err != nil {
+		if errors.Is(err, errNoTill) {
+			return hint{err, "start it, or install from a stick while it stands still: plomb update install --help"}
+		}
+		return err
+	}
+	if c.JSON {
+		return writeLine(s.Out, out)
+	}
+	return out.print(s.Out)
+}
+
+func (p passed) print(w io.Writer) (err error) {
+	switch {
+	case p.Failed != "":
+		return errors.New(p.Failed)
+	case p.Restart:
+		_, err = fmt.Fprintf(w, "%s is installed; the launcher tries it now\n", p.Identity)
+	case p.Waiting != "":
+		_, err = fmt.Fprintf(w, "%s: at %s: %s\n", p.Identity, p.Stage, p.Waiting)
+	case p.Identity == "":
+		_, err = fmt.Fprintln(w, "nothing is new")
+	default:
+		_, err = fmt.Fprintf(w, "%s: at %s\n", p.Identity, p.Stage)
+	}
+	return err
+}
+
+type updateFreshness struct{ deviceFlags }
+
+// Help says what happens then.
+func (updateFreshness) Help() string {
+	return `What a till knows of releases and withdrawals is good for days. Before it runs out the till
+warns; after it, nothing is installed, and, where the trust policy says so, nothing sold.
+Any source with newer metadata mends it: the network, or a stick. Exit code 1: it ran out.`
+}
+
+// freshnessAnswer is what is printed.
+type freshnessAnswer struct {
+	Metadata time.Time `json:"metadata"`
+	Right    time.Time `json:"right,omitzero"`
+	Expired  bool      `json:"expired"`
+	Warning  string    `json:"warning,omitempty"`
+	Stops    bool      `json:"stops,omitzero"`
+}
+
+func (c updateFreshness) Run(ctx context.Context, s streams) error {
+	st, err := c.look(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	a := freshnessAnswer{st.Metadata, st.Right, now.After(st.Metadata) || !st.Right.IsZero() && now.After(st.Right), st.Warning, st.Stops}
+	if c.JSON {
+		err = writeLine(s.Out, a)
+	} else {
+		err = a.print(s.Out)
+	}
+	if err == nil && a.Expired {
+		return errors.New("what is known ran out: bring newer metadata, over the network or on a stick")
+	}
+	return err
+}
+
+func (a freshnessAnswer) print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "metadata are good until %s\n", a.Metadata.Format(time.RFC3339))
+	if err == nil && !a.Right.IsZero() {
+		_, err = fmt.Fprintf(w, "what runs may run until %s\n", a.Right.Format(time.RFC3339))
+	}
+	if err == nil && a.Warning != "" {
+		_, err = fmt.Fprintln(w, a.Warning)
+	}
+	return err
+}
+
+type updateForgetTime struct {
+	Device string `required:"" type:"existingdir" help:"The device's folder, as plomb-boot has it."`
+	Person string `required:"" help:"Who says so; goes into the journal."`
+}
+
+// Help says what it is for.
+func (updateForgetTime) Help() string {
+	return `A till remembers the latest time that it has seen, so that a clock set back makes nothing
+young again. When the clock had stood ahead by mistake, updates stop until it is forgotten.
+The till has to run: it journals who said so.`
+}
+
+func (c updateForgetTime) Run(ctx context.Context, s streams) error {
+	var out struct{}
+	err := askTill(ctx, c.Device, "POST", "/forget-time", told{c.Person}, &out)
+	if errors.Is(err, errNoTill) {
+		return hint{err, "start it first: what is said goes into its journal"}
+	}
+	return err
+}
+
+// underTill is the device of a till made by plomb up.
+func underTill(dir string) string { return filepath.Join(dir, deviceDir) }

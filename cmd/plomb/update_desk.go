@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/plomb-pos/plomb/update"
+	"github.com/plomb-pos/plomb/update/device"
+	"github.com/plomb-pos/plomb/update/manifest"
+)
+
+// passed is how far a pass of the agent came.
+type passed struct {
+	Identity manifest.Identity `json:"identity,omitempty"`
+	Stage    update.Stage      `json:"stage,omitempty"`
+	Waiting  string            `json:"waiting,omitempty"` // for what
+	Restart  bool              `json:"restart,omitempty"` // the next version is about to be tried
+	Failed   string            `json:"failed,omitempty"`
+}
+
+// told is who says that the clock is right.
+type told struct {
+	Person string `json:"person"`
+}
+
+// serveDesk answers plomb update on the device's own socket until ctx ends.
+func (u *updates) serveDesk(ctx context.Context) error {
+	root, _, _, err := launchedFrom()
+	if err != nil {
+		return err
+	}
+	name := deskAddress(root)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(name, 0o600); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	s := &http.Server{Handler: u.desk(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx }}
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (u *updates) desk() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", answering(func(*http.Request) (any, error) { return u.status() }))
+	mux.HandleFunc("POST /check", answering(func(r *http.Request) (any, error) { return u.device.Check(r.Context(), u.slot) }))
+	mux.HandleFunc("POST /now", answering(func(r *http.Request) (any, error) { return u.pass(r.Context()), nil }))
+	mux.HandleFunc("POST /forget-time", answering(u.forgetTime))
+	return mux
+}
+
+// answering is a handler that answers in JSON, or with an error in words.
+func answering(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		out, err := f(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(out) // who asked may be gone
+	}
+}
+
+// status is the device's, with what only the running agent knows.
+func (u *updates) status() (device.Status, error) {
+	s, err := u.device.Status(u.slot)
+	if err != nil {
+		return s, err
+	}
+	f := u.agent.Freshness()
+	s.Running, s.Warning, s.Stops = true, f.Warn, f.StopSelling
+	if p, ok := u.agent.Progress(); ok {
+		s.Update = &device.Progress{Identity: p.Identity, Stage: p.Stage, Bytes: p.Bytes, Total: p.Total, Deadline: p.Deadline, Urgent: p.Urgent}
+	}
+	return s, nil
+}
+
+// pass makes a pass of the agent; what it says is no error of the question.
+func (u *updates) pass(ctx context.Context) (p passed) {
+	r, err := u.agent.Update(ctx)
+	p = passed{Identity: r.Identity, Stage: r.Stage, Waiting: r.Waiting, Restart: r.Restart}
+	if err != nil {
+		p.Failed = err.Error()
+	}
+	return p
+}
+
+func (u *updates) forgetTime(r *http.Request) (any, error) {
+	var t told
+	if err := json.NewDecoder(io.LimitReader(r.Body, 4<<10)).Decode(&t); err != nil {
+		return nil, err
+	}
+	if t.Person == "" {
+		return nil, errors.New("nobody says that the clock is right")
+	}
+	return struct{}{}, u.agent.ForgetTime(r.Context(), t.Person)
+}
+
+// errNoTill says that no till runs on a device.
+var errNoTill = errors.New("no till runs on this device")
+
+// askTill asks the till that runs on a device; errNoTill when none does.
+func askTill(ctx context.Context, root, method, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://till"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", deskAddress(root))
+	}}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return errNoTill
+	}
+	if err != nil {
+		return fmt.Errorf("ask the till: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // the status says enough
+		return fmt.Errorf("the till says: %s", bytes.TrimSpace(text))
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("understand the till: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/till"
+	"github.com/plomb-pos/plomb/till/devices"
+	"github.com/plomb-pos/plomb/till/software"
+	"github.com/plomb-pos/plomb/update"
+	"github.com/plomb-pos/plomb/update/boot"
+	"github.com/plomb-pos/plomb/update/device"
+	"github.com/plomb-pos/plomb/update/slot"
+)
+
+type updateInstall struct {
+	Dir    string `required:"" type:"existingdir" help:"Till's directory; the till must not run."`
+	Device string `type:"existingdir" help:"The device's folder (device/ in the till's directory)."`
+	From   string `required:"" type:"path" help:"Repository or stick: a folder with a repository, or with bundles (*.plomb)."`
+	Backup string `type:"path" help:"Folder where the journal is copied before."`
+	Person string `help:"Who agrees to the installation; goes into the journal."`
+	DryRun bool   `help:"Say what would be installed, and do nothing."`
+	JSON   bool   `name:"json" help:"One JSON object on standard output."`
+}
+
+// Help says that nothing is left out.
+func (updateInstall) Help() string {
+	return `For a till without a network: takes the newest release from a stick through exactly the
+checks that an update from a server passes, records each stage in the till's journal, and
+names it as the version that plomb-boot tries at the next start.
+
+  plomb update install --dir /srv/till1 --from /media/stick --dry-run
+  plomb update install --dir /srv/till1 --from /media/stick --backup /media/copies --person sup1`
+}
+
+func (c updateInstall) Run(ctx context.Context, s streams) error {
+	from, err := filepath.Abs(c.From)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.Device == "" {
+		c.Device = underTill(c.Dir)
+	}
+	lock, err := durable.OS{}.Lock(filepath.Join(c.Device, "boot", boot.LockFile))
+	if err != nil {
+		return hint{fmt.Errorf("the till runs: %w", err), "stop it first; a till that runs finds a stick by itself where its configuration names the folder"}
+	}
+	defer lock.Close()
+	if c.DryRun {
+		out, err := deviceFlags{Device: c.Device}.checkDisk(ctx, from)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return writeLine(s.Out, out)
+		}
+		return printFound(s.Out, out)
+	}
+	if c.Person == "" || c.Backup == "" {
+		return usageError{errors.New("an installation needs --person, who agrees, and --backup, where the journal is copied before")}
+	}
+	return c.install(ctx, s, from)
+}
+
+// install opens till and device, and makes one pass.
+func (c updateInstall) install(ctx context.Context, s streams, from string) (err error) {
+	log := slog.New(slog.NewTextHandler(s.Err, nil))
+	t := tillCommand{Dir: c.Dir, Backup: c.Backup}
+	node, err := t.open(ctx, "", devices.Link{}, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, node.Close(ctx)) }()
+	p, err := c.pass(ctx, t, node, from)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeLine(s.Out, p)
+	}
+	if p.Restart {
+		_, err = fmt.Fprintf(s.Out, "%s is installed; plomb-boot tries it at the next start\n", p.Identity)
+		return err
+	}
+	return p.print(s.Out)
+}
+
+func (c updateInstall) pass(ctx context.Context, t tillCommand, node *till.Node, from string) (p passed, err error) {
+	d, err := deviceFlags{Device: c.Device}.open(from)
+	if err != nil {
+		return p, err
+	}
+	status, err := d.Status(slot.A)
+	if err != nil {
+		return p, err
+	}
+	keeper, err := t.backups(node)
+	if err != nil {
+		return p, err
+	}
+	parts := software.New(node, software.Config{Policy: d.Policy(), Backup: keeper, FS: durable.OS{}, Ring: d.Ring()})
+	if err := parts.Look(ctx); err != nil {
+		return p, err
+	}
+	agent, err := d.Agent(device.Till{
+		Slot: status.Table.Active, Recorder: parts.Recorder, Gate: parts.Gate, Asker: present(c.Person), Authoriser: present(c.Person), End: func() {},
+	})
+	if err != nil {
+		return p, err
+	}
+	return (&updates{agent: agent}).pass(ctx), nil
+}
+
+// present is the person who started an installation by hand and so agrees to it.
+type present string
+
+// Consent implements update.Asker.
+func (p present) Consent(context.Context, update.Request) (update.Answer, error) {
+	return update.Answer{Agreed: true, Person: string(p)}, nil
+}
+
+// Spend implements update.Asker: nothing is spent on a stick.
+func (p present) Spend(context.Context, update.Request) (update.Answer, error) {
+	return update.Answer{Agreed: true, Person: string(p)}, nil
+}
+
+// Authorise implements update.Authoriser.
+func (p present) Authorise(context.Context, update.Request) (string, error) { return string(p), nil }
