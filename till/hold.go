@@ -38,13 +38,13 @@ func (n *Node) selling() bool {
 	return n.basket != nil && !n.basket.Empty() || n.paying != nil || n.paysNow
 }
 
-// ClosesDayBefore reports whether a country's practice is that the day is closed before
-// a till's program is replaced: where the till is a fiscal cash register that an
-// authority has approved as a whole (Poland, Italy, Hungary, Slovakia, Czechia before
-// 2023, China) its daily report comes first. Elsewhere the deployer decides.
+// ClosesDayBefore reports whether the day has to be closed before a till's program is
+// replaced in a country, whatever the deployer's policy says: where a till is a fiscal
+// register with a memory of its own (China, Hungary, Italy, Poland), its daily report
+// comes before any work on it. Elsewhere the policy decides.
 func ClosesDayBefore(c money.Country) bool {
 	switch c {
-	case "CN", "HU", "IT", "PL", "SK":
+	case "CN", "HU", "IT", "PL":
 		return true
 	}
 	return false

@@ -3,6 +3,7 @@ package till_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/journal"
+	"github.com/plomb-pos/plomb/seal"
 	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till"
 	"github.com/plomb-pos/plomb/till/tilltest"
@@ -335,4 +339,47 @@ func TestTheTillThatEndsForItsNewSoftwareFinishesTheOpenSale(t *testing.T) {
 		t.Fatal(err)
 	}
 	anna.Refuse("software-changing", "basket.add", "sku", "BRD-01")
+}
+
+// A process of the version before, such as one that did not end, holds the journal: the
+// next one cannot write beside it, and the other way round.
+//
+// Requirement: CU-15
+func TestTwoProgramsNeverWriteOneJournal(t *testing.T) {
+	shop, _ := managed(t)
+	shop.As(staff.Operator).Do("drawer.open")
+	box, err := seal.Open(durable.OS{}, filepath.Join(shop.Dir, "seal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := till.Options{Dir: shop.Dir, Keys: box.JournalKeys(), Software: "plomb 2.0.0", DatabaseKey: func(name string) ([]byte, error) {
+		key, err := box.DatabaseKey(name)
+		return key[:], err
+	}}
+	if n, err := till.Open(t.Context(), o); !errors.Is(err, journal.ErrLocked) {
+		t.Errorf("beside a program that runs: %v, %v", n, err)
+	}
+	shop.As(staff.Operator).Sell("BRD-01") // the first goes on undisturbed
+	shop.Close()
+	next, err := till.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close(context.Background())
+	if err := shop.Node.RecordStage(t.Context(), fiscal.SoftwareStage{Stage: fiscal.StageLauncher, Outcome: fiscal.OutcomeDone, At: time.Now()}); err == nil {
+		t.Error("the program that ended can still write")
+	}
+}
+
+// Requirement: DL-09
+func TestTheSignatureOfAConsentVerifiesWithTheJournal(t *testing.T) {
+	shop, _ := managed(t)
+	boss := shop.As(staff.Supervisor)
+	boss.Until(func(s till.State) bool { return s.Software.Update != nil })
+	boss.Approved(staff.Supervisor, "software-agree", "digest", digest, "for", "install")
+	shop.Restart() // verifies the whole journal behind
+	shop.As(staff.Supervisor).Until(func(s till.State) bool { return !s.Journal.Verifying && s.Journal.Verified > 0 })
+	if h := shop.Node.Health(); h.Journal != "whole" {
+		t.Errorf("%+v", h)
+	}
 }

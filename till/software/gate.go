@@ -24,6 +24,7 @@ type Backup interface {
 type Gate struct {
 	node   *till.Node
 	backup Backup
+	policy update.Policy
 	waits  *waits
 
 	mu   sync.Mutex
@@ -34,9 +35,9 @@ type Gate struct {
 // one version of the software from beginning to end. The journal is copied only when
 // nothing else holds back, and a sale that began meanwhile does.
 func (g *Gate) Hold(ctx context.Context) (update.Hold, error) {
-	h := g.look()
-	if h.OpenSale {
-		return h, nil
+	h, day := g.look()
+	if h.OpenSale || day {
+		return h, g.closed(day)
 	}
 	if err := g.keepSafe(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -47,23 +48,35 @@ func (g *Gate) Hold(ctx context.Context) (update.Hold, error) {
 		return h, nil
 	}
 	g.waits.passed(till.WaitsForData)
-	return g.look(), nil
+	h, day = g.look()
+	return h, g.closed(day)
 }
 
-// look says what the till is doing. That the day is open is said in any case; whether
-// it holds back is the policy's.
-func (g *Gate) look() update.Hold {
+// closed refuses an open day where the country's profile does and the agent's own
+// policy does not.
+func (g *Gate) closed(day bool) error {
+	if day && !g.policy.ClosedDay {
+		return fmt.Errorf("%w: the day is not closed", update.ErrWaiting)
+	}
+	return nil
+}
+
+// look says what the till is doing, and whether an open day holds back.
+func (g *Gate) look() (h update.Hold, day bool) {
 	w := g.node.Work()
-	h := update.Hold{OpenSale: w.Sale || len(w.Parked) > 0, OpenDay: w.Day}
+	h = update.Hold{OpenSale: w.Sale || len(w.Parked) > 0, OpenDay: w.Day}
+	day = w.Day && (g.policy.ClosedDay || till.ClosesDayBefore(g.node.Country()))
 	switch {
 	case w.Sale:
 		g.waits.set(till.WaitsForSale, "a sale is open")
 	case len(w.Parked) > 0:
 		g.waits.set(till.WaitsForSale, fmt.Sprintf("%d sales are parked: %s", len(w.Parked), strings.Join(w.Parked, ", ")))
+	case day:
+		g.waits.set(till.WaitsForDay, "the day is not closed")
 	default:
-		g.waits.passed(till.WaitsForSale)
+		g.waits.passed(till.WaitsForSale, till.WaitsForDay)
 	}
-	return h
+	return h, day
 }
 
 // keepSafe makes a copy unless the last one holds all that is about the shop.

@@ -70,7 +70,7 @@ type Parts struct {
 func New(n *till.Node, c Config) *Parts {
 	w := new(waits)
 	return &Parts{
-		Recorder: &Recorder{n, w}, Gate: &Gate{node: n, backup: c.Backup, waits: w}, Asker: &Asker{n, w},
+		Recorder: &Recorder{n, w}, Gate: &Gate{node: n, backup: c.Backup, policy: c.Policy, waits: w}, Asker: &Asker{n, w},
 		Authoriser: &Authoriser{n, c.Policy, w}, Updater: &Updater{waits: w, withdrawn: c.Withdrawn}, node: n, config: c,
 	}
 }

@@ -78,13 +78,13 @@ func (a *agent) Freshness() update.Fresh {
 	return a.fresh
 }
 
-func open(t *testing.T, c software.Config) *shop {
+func open(t *testing.T, c software.Config, options ...tilltest.Option) *shop {
 	t.Helper()
 	s := &shop{t: t, config: c, agent: &agent{}}
-	s.Shop = tilltest.New(t, tilltest.WithoutDevices(), tilltest.With(func(o *till.Options) {
+	s.Shop = tilltest.New(t, append(options, tilltest.WithoutDevices(), tilltest.With(func(o *till.Options) {
 		o.Software = "plomb 1.0.0"
 		o.Release = &fiscal.Release{Identity: "0PLMTIL01-20261101", Scope: "application", Counter: 1, Manifest: strings.Repeat("1", 64), Slot: "a"}
-	}))
+	}))...)
 	s.join()
 	return s
 }
@@ -374,6 +374,42 @@ func TestTheGateHoldsBackForASaleADayAndAJournalThatIsNowhereElse(t *testing.T) 
 	r, err := journal.Verify(t.Context(), filepath.Join(f.To, s.Node.Name(), "e1"), journal.VerifyOptions{Keys: box.JournalKeys()})
 	if err != nil || !r.Consistent() || r.Size < s.Node.Matters() {
 		t.Errorf("the copy has %+v, %v", r, err)
+	}
+}
+
+// Requirement: DL-02
+func TestAnOpenDayHoldsBackWhereCountryOrPolicySaySo(t *testing.T) {
+	for name, row := range map[string]struct {
+		country, currency string
+		policy            update.Policy
+		refused, waits    bool
+	}{
+		"neither":     {"DE", "EUR", update.Policy{}, false, false},
+		"the policy":  {"DE", "EUR", update.Policy{ClosedDay: true}, false, true},
+		"the country": {"PL", "PLN", update.Policy{}, true, true},
+		"both":        {"PL", "PLN", update.Policy{ClosedDay: true}, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, software.Config{}, tilltest.WithoutSetup())
+			if status, body := s.Client().Post("/api/setup", map[string]any{
+				"code": s.Node.SetupCode(), "shop": map[string]any{"name": "Kiosk", "country": row.country, "currency": row.currency, "language": "en"},
+				"administrator": map[string]any{"id": "1", "name": "Ada", "pin": tilltest.PIN},
+				"people":        []any{map[string]any{"id": "3", "name": "Ben", "role": "supervisor", "pin": tilltest.PIN}},
+			}); status != 200 {
+				t.Fatalf("setup: %d %s", status, body)
+			}
+			s.config.Policy = row.policy
+			s.folder()
+			s.As(staff.Supervisor).Do("drawer.open")
+			h, err := s.Gate.Hold(t.Context())
+			if errors.Is(err, update.ErrWaiting) != row.refused || err != nil && !row.refused || !h.OpenDay {
+				t.Errorf("%+v, %v", h, err)
+			}
+			s.agent.progress = &update.Progress{Identity: release.Identity, Manifest: release, Digest: digest}
+			if w := s.Updater.Status().Update.Waiting; (w == till.WaitsForDay) != row.waits {
+				t.Errorf("it waits for %q", w)
+			}
+		})
 	}
 }
 
