@@ -381,10 +381,22 @@ func (p *Page) wait(what, expression string, out any) {
 	if out == nil {
 		out = new(any)
 	}
+	poll := chromedp.PollFunction(`() => {`+finders+` return (`+expression+`) || false }`, out,
+		chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(Patience))
 	p.do(what, chromedp.ActionFunc(func(ctx context.Context) error {
-		return chromedp.PollFunction(`() => {`+finders+` return (`+expression+`) || false }`, out,
-			chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(Patience)).Do(ctx)
+		for {
+			if err := poll.Do(ctx); !leftBehind(err) || ctx.Err() != nil {
+				return err
+			}
+		}
 	}))
+}
+
+// leftBehind reports whether the page that was looked at loaded itself anew: then the
+// one that came is looked at. These are Chromium's words.
+func leftBehind(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "Cannot find context") || strings.Contains(err.Error(), "target navigated") ||
+		strings.Contains(err.Error(), "context was destroyed"))
 }
 
 // finders are the functions that find elements as people do: by what is seen.

@@ -38,7 +38,8 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
 	var err error
 	for err == nil {
 		select {
-		case <-r.Context().Done():
+		case <-r.Context().Done(): // the reader has gone, or the program ends: its last word says why
+			_ = s.state(h.node.State(token(r)))
 			return nil
 		case <-beat.C:
 			err = s.comment("here")

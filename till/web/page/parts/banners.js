@@ -54,7 +54,7 @@ function ofOutcome(software, now, t) {
   if (!last || away(id)) return [];
   const good = last.outcome === 'kept';
   if (new Date(now).valueOf() - new Date(last.time).valueOf() > (good ? news.good : news.bad)) return [];
-  const names = { version: version(last.identity), from: version(last.from) };
+  const names = { version: version(last.identity), from: version(last.from || software.identity) };
   const hint = t(`outcome.${last.outcome}.words`, names);
   return [{ key: 'outcome', level: good ? 'info' : last.outcome === 'blocked' ? 'error' : 'warn', icon: good ? 'check' : 'undo', text: t(`outcome.${last.outcome}`, names), hint: last.detail && !good ? `${hint} (${last.detail})` : hint, go: 'software', put: id }];
 }
