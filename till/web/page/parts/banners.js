@@ -109,7 +109,7 @@ export function Banners() {
         <div key=${w.key} class="banner ${w.level} ${w.key}" data-test=${`banner-${w.key}`} role=${w.level === 'error' ? 'alert' : 'status'}>
           <${Icon} name=${w.icon} /><p><b>${w.text}</b> <span>${w.hint}</span></p>
           ${w.key === 'dispense' && html`<${DecideButton} />`}
-          ${w.sheet && html`<button type="button" class="button small" data-test="banner-look" onClick=${() => openSheet('update')}>${t('software.look')}</button>`}
+          ${w.sheet && html`<button type="button" class="button small" data-test="banner-look" aria-label=${t('software.look')} onClick=${() => openSheet('update')}>${t('software.look.short')}</button>`}
           ${w.go && html`<button type="button" class="button small" data-test=${`go-${w.go}`} onClick=${() => go(w.go ?? '')}>${t(`view.${w.go}`)}</button>`}
           ${w.put && html`<button type="button" class="icon-button" aria-label=${t('software.put')} title=${t('software.put')} data-test=${`put-${w.key}`} onClick=${() => (put(w.put ?? ''), turn((n) => n + 1))}><${Icon} name="close" /></button>`}
         </div>`)}

@@ -95,9 +95,8 @@ function Decision({ software }) {
   if (!update.mayDecide) return html`<p class="said" data-test="update-not-yours"><${Icon} name="people" /> ${t('software.not.yours')}</p>`;
   const agree = async () => {
     setBusy(true);
-    const done = await run('software-agree', { digest: update.digest, for: what });
+    await run('software-agree', { digest: update.digest, for: what });
     setBusy(false);
-    if (done && what === 'install') say({ level: 'info', text: t('software.waits.agreed'), hint: t('software.waits.agreed.hint') });
   };
   /** @param {Date} at */
   const leave = async (at) => {
