@@ -3,6 +3,7 @@ package keeper
 import (
 	"crypto/sha256"
 	"encoding/asn1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,10 +67,11 @@ var (
 	out = tpm2.AESEncryption(128, tpm2.EncryptOut)
 )
 
-// authorisation is what the chip asks for before it uses a key.
+// authorisation is what the chip asks for before it uses a key: text, since a TPM drops
+// zeros at the end of an authorisation value.
 func authorisation(name, passphrase string) []byte {
 	sum := sha256.Sum256([]byte("plomb tpm key/1\n" + name + "\n" + passphrase))
-	return sum[:]
+	return []byte(hex.EncodeToString(sum[:16]))
 }
 
 // own are the attributes of what stays in this chip and obeys its lockout.

@@ -88,16 +88,28 @@ func lastLine(f durable.File) (end int64, line []byte, err error) {
 	if n, err := f.ReadAt(tail, from); n < len(tail) {
 		return 0, nil, err
 	}
-	whole := bytes.LastIndexByte(tail, '\n')
-	if whole < 0 {
-		return from, nil, f.Truncate(from)
-	}
-	end = from + int64(whole) + 1
+	tail = wholeLines(tail)
+	end = from + int64(len(tail))
 	if end < size {
 		err = f.Truncate(end)
 	}
-	start := bytes.LastIndexByte(tail[:whole], '\n') + 1
-	return end, tail[start:whole], err
+	tail = bytes.TrimSuffix(tail, []byte("\n"))
+	return end, tail[bytes.LastIndexByte(tail, '\n')+1:], err
+}
+
+// wholeLines cuts off what a crash left of a line that nobody was told of: without its
+// end, or with zeros where a sector was not written.
+func wholeLines(tail []byte) []byte {
+	for {
+		tail = tail[:bytes.LastIndexByte(tail, '\n')+1]
+		line := bytes.TrimSuffix(tail, []byte("\n"))
+		line = line[bytes.LastIndexByte(line, '\n')+1:]
+		var a Access
+		if len(tail) == 0 || json.Unmarshal(line, &a) == nil {
+			return tail
+		}
+		tail = tail[:len(tail)-1]
+	}
 }
 
 // ReadAccess reads the access log of an office, a holder or a release. An error that

@@ -279,6 +279,14 @@ func (o *Office) Add(answer *Answer) (missing []string, err error) {
 	return missing, durable.Replace(o.disk, o.path(answersFile), append(text, '\n'))
 }
 
+// AnswerInit takes an answer for an office whose ceremony waits for signatures: there
+// is no card yet to open it by.
+func AnswerInit(dir string, answer *Answer) error {
+	o := newOffice(durable.OS{}, dir, nil, 0)
+	_, err := o.Add(answer)
+	return err
+}
+
 // signElsewhere takes a signature from the answers, or asks for it.
 func (o *Office) signElsewhere(k Key, message []byte) ([]byte, error) {
 	if o.act == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path"
 	"path/filepath"
 	"strings"
@@ -184,6 +183,10 @@ func (o *Office) release(r *Release, proofText []byte, now time.Time) error {
 	if r.did(Published) {
 		return nil
 	}
+	proofText, err := o.once("log.proof", func() ([]byte, error) { return proofText, nil })
+	if err != nil {
+		return err
+	}
 	return r.enter(o, Entry{Step: string(Published), Subject: string(r.Manifest.Identity), Digests: r.about(digestName{"log.proof", manifest.Sum(proofText)})}, now)
 }
 
@@ -244,39 +247,6 @@ func (r *Release) logEntries() [][]byte {
 	return out
 }
 
-// withdrawals are the log's entries of all withdrawals in the repository's trees.
-func (p *Repository) withdrawals(o *Office) (out [][]byte, err error) {
-	dirs := []string{p.treeDir(Maker, o.Card.Name)}
-	bodies, err := p.fsys.ReadDir(p.path(string(Authority)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, b := range bodies {
-		dirs = append(dirs, p.treeDir(Authority, b))
-	}
-	for _, dir := range dirs {
-		t, err := readTree(p.fsys, p.path(dir))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", dir, err)
-		}
-		for _, name := range t.names("withdrawn") {
-			text, err := t.target(p.fsys, p.path("targets"), name)
-			if err != nil {
-				return nil, err
-			}
-			w, err := trust.ParseWithdrawal(text)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, releaselog.Entry(releaselog.Withdrawn(w.Party), w.Release))
-		}
-	}
-	return out, nil
-}
-
 // putLog copies the log, the checkpoint last.
 func (p *Repository) putLog(l *releaseLog) error {
 	if err := p.putFolder(l.fsys, l.dir+"/tile", "log/tile"); err != nil {
@@ -333,66 +303,6 @@ func (r *Release) putFiles(p *Repository, proofText []byte) error {
 		return err
 	}
 	return p.put("proofs/"+id, proofText)
-}
-
-// Withdraw takes a release back, by maker or authority: an explicit statement in the
-// party's own repository, which Push publishes and the next Publish logs.
-func (o *Office) Withdraw(release manifest.Digest, reason string, deadline time.Time, action trust.Action, now time.Time) error {
-	if o.Card.Party == Deployer {
-		return fmt.Errorf("withdraw: a deployer ends its campaign: %w", ErrParty)
-	}
-	w := &trust.Withdrawal{Format: trust.WithdrawalFormat, Release: release, Party: o.Card.Name, Reason: reason,
-		Deadline: deadline.UTC().Truncate(time.Second), Action: action}
-	text, err := w.Encode()
-	if err != nil {
-		return fmt.Errorf("withdraw: %w", err)
-	}
-	err = o.do(fmt.Sprintf("withdraw %s: %s, %s from %s", release, reason, action, w.Deadline.Format(time.RFC3339)), now, nil, func(now time.Time) error {
-		return o.whole(func() error { return o.withdraw(w, text, now) })
-	})
-	if err != nil {
-		return fmt.Errorf("withdraw: %w", err)
-	}
-	return nil
-}
-
-func (o *Office) withdraw(w *trust.Withdrawal, text []byte, now time.Time) error {
-	t, err := readTree(o.fsys, o.path("metadata"))
-	if err != nil {
-		return err
-	}
-	if t.targets.Signed.Targets[trust.ReleaseTarget(w.Release)] == nil {
-		return fmt.Errorf("%s is not in the repository of %s: %w", w.Release, o.Card.Name, fs.ErrNotExist)
-	}
-	if err := o.add(now, map[string][]byte{trust.WithdrawalTarget(w.Release): text}); err != nil {
-		return err
-	}
-	return o.enter(Entry{At: now, Step: "withdrawn", Subject: w.Release.String(), Digests: []digestName{{"withdrawal", manifest.Sum(text)}}, Remark: w.Reason})
-}
-
-// SignPolicy puts a trust policy that is to follow the one in force into the office's
-// repository, which Push publishes. A device takes it once every party of the policy in
-// force has done so, with the same bytes, and the release that it runs passes it.
-func (o *Office) SignPolicy(text []byte, now time.Time) error {
-	if o.Card.Party == Deployer {
-		return fmt.Errorf("sign a trust policy: %s %s: %w", o.Card.Party, o.Card.Name, ErrParty)
-	}
-	p, err := trust.ParsePolicy(text)
-	if err != nil {
-		return fmt.Errorf("sign a trust policy: %w", err)
-	}
-	err = o.do(fmt.Sprintf("sign trust policy %d, %s", p.Serial, manifest.Sum(text)), now, nil, func(now time.Time) error {
-		return o.whole(func() error {
-			if err := o.add(now, map[string][]byte{trust.PolicyTarget(p.Serial): text}); err != nil {
-				return err
-			}
-			return o.enter(Entry{At: now, Step: "policy", Subject: fmt.Sprint(p.Serial), Digests: []digestName{{"policy", manifest.Sum(text)}}})
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("sign a trust policy: %w", err)
-	}
-	return nil
 }
 
 // Campaign signs the deployer's decision; its serial is the next of the office, so a

@@ -230,6 +230,9 @@ func checkTUF(t *testing.T, dir, target string, want manifest.Digest) {
 	must(t, err)
 	targets, err := set.UpdateTargets(read(version(snap.Signed.Meta["targets.json"].Version) + ".targets.json"))
 	must(t, err)
+	if target == "" {
+		return
+	}
 	f := targets.Signed.Targets[target]
 	if f == nil || !bytes.Equal(f.Hashes["sha256"], want[:]) {
 		t.Errorf("%s: %v", target, f)

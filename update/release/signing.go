@@ -121,7 +121,10 @@ func noteVerifier(name string, key crypto.PublicKey) (note.Verifier, error) {
 }
 
 // tufSigner lets a key sign TUF metadata.
-type tufSigner struct{ signer }
+type tufSigner struct {
+	signer
+	why *error // that it could not
+}
 
 func (s tufSigner) PublicKey(...signature.PublicKeyOption) (crypto.PublicKey, error) {
 	return s.public(), nil
@@ -132,5 +135,7 @@ func (s tufSigner) SignMessage(message io.Reader, _ ...signature.SignOption) ([]
 	if err != nil {
 		return nil, err
 	}
-	return s.sign(text)
+	sig, err := s.sign(text)
+	*s.why = err
+	return sig, err
 }

@@ -106,8 +106,9 @@ func (o *Office) writeRoot(root *metadata.Metadata[metadata.RootType], signers [
 func sealMetadata[T metadata.Roles](m *metadata.Metadata[T], signers []signer) ([]byte, error) {
 	m.ClearSignatures()
 	for _, s := range signers {
-		if _, err := m.Sign(tufSigner{s}); err != nil {
-			return nil, fmt.Errorf("sign metadata: %w", err)
+		var why error // go-tuf does not pass it on
+		if _, err := m.Sign(tufSigner{s, &why}); err != nil {
+			return nil, fmt.Errorf("sign metadata: %w", errors.Join(why, err))
 		}
 	}
 	return m.ToBytes(false)
