@@ -4,6 +4,11 @@
 //
 //	plomb-verify --policy shop.policy --keys 2026.keys /mnt/till1
 //
+// It also checks a repository of releases: that everything released is in the public
+// log, which only grew and was cosigned.
+//
+//	plomb-verify release --policy releases.policy /srv/repository
+//
 // It prints what it has checked and what is wrong and where; with --json, one
 // object. The exit code says it in short: 0 whole, 1 tampered, 2 cannot read,
 // 3 consistent, but nobody vouches for the origin.
@@ -16,6 +21,7 @@
 // are no tampering.
 //
 // It is small on purpose: the standard library, golang.org/x/mod, the journal,
+// update/manifest and update/releaselog, which are pure,
 // package fiscal (which is pure: it neither reads nor writes anything) with the
 // words of the trade it is written in, and what these need. A test lists all of
 // it.
@@ -35,13 +41,20 @@ import (
 const usage = `plomb-verify checks what a till has recorded. It needs no network and no till.
 
 usage: plomb-verify [flags] DIR-or-FILE...
+       plomb-verify release [flags] REPOSITORY...
 
 DIR   a till's directory (with journal/e1, e2, ... in it), a journal directory
       (with e1, e2, ... in it), or one epoch's directory (with JOURNAL in it)
 FILE  an inclusion proof (.tlog-proof), a signed checkpoint, or a file with the
       text of a receipt's QR code
 
-flags, before DIR or FILE:
+REPOSITORY  a folder with releases, as plomb release publish writes it. It is
+            shown that nothing was released unlogged: every release, approval and
+            withdrawal in it is an entry of its log, the entries give the root that
+            the log signed and the witnesses cosigned, every proof that devices get
+            verifies, and the log begins as every --checkpoint says.
+
+flags, before DIR, FILE or REPOSITORY:
   --policy FILE      who may sign: a c2sp.org/tlog-policy file. It must come from
                      somewhere else than the journal, for example the authority.
                      Without it nobody vouches for the origin (exit code 3).
@@ -75,6 +88,8 @@ examples:
       plomb-verify --policy shop.policy --receipt 'PLOMB1:2%0...' /mnt/till1
   Is this proof good, and have enough witnesses cosigned?
       plomb-verify --policy shop.policy sale-4711.tlog-proof
+  Was any till software released that nobody could see?
+      plomb-verify release --policy releases.policy --checkpoint last-year /srv/repository
 `
 
 // garbage is how many bytes of it may lie about for 100 in use, which are nearly
@@ -94,6 +109,7 @@ type config struct {
 	policy, keys          string
 	checkpoints, receipts texts
 	json                  bool
+	release               bool // targets are repositories of releases
 	targets               []string
 }
 
@@ -113,11 +129,14 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	f.Var(&c.checkpoints, "checkpoint", "")
 	f.Var(&c.receipts, "receipt", "")
 	f.BoolVar(&c.json, "json", false, "")
+	if len(args) > 0 && args[0] == "release" {
+		c.release, args = true, args[1:]
+	}
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
 	c.targets = f.Args()
-	if len(c.targets)+len(c.receipts) == 0 {
+	if len(c.targets)+len(c.receipts) == 0 || c.release && len(c.targets) == 0 {
 		f.Usage()
 		return nil, fmt.Errorf("nothing to check")
 	}

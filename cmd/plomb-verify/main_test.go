@@ -139,6 +139,8 @@ func TestTheVerifierDependsOnLittle(t *testing.T) {
 		"github.com/plomb-pos/plomb/sale",
 		"github.com/plomb-pos/plomb/staff",
 		"github.com/plomb-pos/plomb/tax",
+		"github.com/plomb-pos/plomb/update/manifest",   // repositories of releases
+		"github.com/plomb-pos/plomb/update/releaselog", // entries of their log
 		"golang.org/x/mod/sumdb/note",
 		"golang.org/x/mod/sumdb/tlog",
 		"golang.org/x/sys/unix",          // locks and fdatasync of internal/durable

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/plomb-pos/plomb/journal/proof"
@@ -200,6 +201,9 @@ func (it *item) print(w io.Writer) error {
 	if e := it.Entry; e != nil {
 		p.line("  entry %d of kind %d, %s, numbers %v", e.Index, e.Kind, e.Time, e.Numbers)
 	}
+	if it.Kind == kindReleases && len(it.Witnesses) > 0 {
+		p.line("  cosigned by %s", strings.Join(it.Witnesses, ", "))
+	}
 	if it.Kind == kindJournal {
 		p.line("  checked: the tree, the contents of %d entries, %d signatures", it.Contents, it.Signatures)
 	}
@@ -207,12 +211,20 @@ func (it *item) print(w io.Writer) error {
 		p.line("  note: %s", s)
 	}
 	for _, f := range it.Findings {
-		p.line("  entry %d: %s: %s%s", f.Index, f.What, f.Detail, f.place())
+		p.line("  %s: %s: %s%s", f.where(it), f.What, f.Detail, f.place())
 	}
 	if it.More > 0 {
 		p.line("  and %d findings more", it.More)
 	}
 	return p.err
+}
+
+// where is the entry, or the file where there is no entry.
+func (f *finding) where(it *item) string {
+	if f.Path != it.Path {
+		return f.Path
+	}
+	return fmt.Sprintf("entry %d", f.Index)
 }
 
 func (f *finding) place() string {

@@ -50,6 +50,15 @@ func newSession(c *config, stderr io.Writer) (*session, error) {
 	return s, nil
 }
 
+// repositories checks repositories of releases.
+func (s *session) repositories(r *result, dirs []string) *result {
+	for _, dir := range dirs {
+		r.add(s.releases(dir))
+	}
+	r.unmatched(s.points)
+	return r
+}
+
 // check checks everything on the command line: first what was seen elsewhere,
 // since journals are held against it.
 func (s *session) check(ctx context.Context, c *config) *result {
@@ -61,6 +70,9 @@ func (s *session) check(ctx context.Context, c *config) *result {
 		r.add(s.file(name, kindCheckpoint))
 	}
 	journals := 0
+	if c.release {
+		return s.repositories(r, c.targets)
+	}
 	for _, name := range c.targets {
 		info, err := os.Stat(name)
 		switch {
