@@ -75,7 +75,7 @@ var may = map[string][]string{
 	"internal/durable":          nil,
 	"internal/redo":             {"internal/durable"},
 	"internal/powercut":         {"internal/durable"},
-	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal"},
+	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal", "journal/proof", "internal/durable", "internal/notify", "update", "update/boot", "update/counter", "update/frame", "update/manifest", "update/slot"},
 	"internal/raucrig":          nil,
 	"internal/replay":           {"..."},
 	"internal/releasetest":      {"update/manifest", "update/release", "update/trust"},

@@ -16,11 +16,7 @@ for tool in qemu-system-x86_64 cpio mkfs.ext4; do
   command -v "$tool" >/dev/null || { echo "powercut: $tool is missing: apt install qemu-system-x86 cpio e2fsprogs" >&2; exit 2; }
 done
 
-mkdir -p "$cache"
-if ! ls "$cache"/kernel/boot/vmlinuz-* >/dev/null 2>&1; then
-  package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ { print $2; exit }')
-  (cd "$cache" && apt-get download -qq "$package" 2>/dev/null && dpkg-deb -x "$package"_*.deb kernel)
-fi
+tools/powercut/kernel.sh
 
 CGO_ENABLED=0 go build -o "$work/init" ./internal/powercut/rig/guest
 CGO_ENABLED=0 go build -o "$work/replay" ./internal/powercut/rig/replay

@@ -16,33 +16,19 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
 
+	"github.com/plomb-pos/plomb/internal/powercut/rig/blocklog"
 	"github.com/plomb-pos/plomb/internal/powercut/rig/disk"
 	"github.com/plomb-pos/plomb/journal"
 )
-
-// Flags of an entry in the log; format of dm-log-writes, which blklogwrites follows.
-const (
-	flagFlush   = 1
-	flagDiscard = 4
-)
-
-// logged is one write of the guest; its data are in the log at offset.
-type logged struct {
-	sector, count uint64
-	flags         uint64
-	offset        int64
-}
 
 func main() {
 	points := flag.Int("points", 200, "how many moments to try; 0: every flush")
@@ -69,19 +55,19 @@ func run(first, log string, points int, seed uint64, control bool) (failed int, 
 		return 0, err
 	}
 	defer f.Close()
-	writes, err := readLog(f)
+	writes, err := blocklog.Read(f)
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w", log, err)
 	}
 	rng := rand.New(rand.NewPCG(seed, seed))
 	moments := choose(rng, writes, points)
-	fmt.Printf("%d writes logged, %d moments, seed %d\n", len(writes), len(moments), seed)
+	fmt.Printf("%d writes logged, %d moments, seed %d\n", writes.Len(), len(moments), seed)
 	work, err := os.MkdirTemp("", "plomb-rig")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(work)
-	r := rig{log: f, first: first, writes: writes, work: work, rng: rng, control: control}
+	r := rig{first: first, writes: writes, work: work, rng: rng, control: control}
 	for i, m := range moments {
 		held, promised, err := r.cut(m)
 		if err != nil {
@@ -97,49 +83,18 @@ func run(first, log string, points int, seed uint64, control bool) (failed int, 
 	return failed, nil
 }
 
-// readLog lists the entries of a dm-log-writes image.
-func readLog(r io.ReaderAt) ([]logged, error) {
-	super := make([]byte, 28)
-	if _, err := r.ReadAt(super, 0); err != nil {
-		return nil, err
-	}
-	count := binary.LittleEndian.Uint64(super[16:])
-	size := int64(binary.LittleEndian.Uint32(super[24:]))
-	if size < disk.Sector || size > 4096 {
-		return nil, fmt.Errorf("sector size %d", size)
-	}
-	list := make([]logged, 0, count)
-	for at := size; uint64(len(list)) < count; {
-		var head [32]byte
-		if _, err := r.ReadAt(head[:], at); err != nil {
-			return nil, err
-		}
-		w := logged{
-			sector: binary.LittleEndian.Uint64(head[0:]) * uint64(size) / disk.Sector,
-			count:  binary.LittleEndian.Uint64(head[8:]) * uint64(size) / disk.Sector,
-			flags:  binary.LittleEndian.Uint64(head[16:]), offset: at + size,
-		}
-		list = append(list, w)
-		at += size
-		if w.flags&flagDiscard == 0 {
-			at += int64(w.count) * disk.Sector
-		}
-	}
-	return list, nil
-}
-
 // choose picks moments: a number of writes that had been issued when the power went.
-func choose(rng *rand.Rand, writes []logged, points int) []int {
+func choose(rng *rand.Rand, writes *blocklog.Log, points int) []int {
 	if points > 0 {
 		list := make([]int, points)
 		for i := range list {
-			list[i] = rng.IntN(len(writes) + 1)
+			list[i] = rng.IntN(writes.Len() + 1)
 		}
 		return list
 	}
 	var list []int
-	for i, w := range writes {
-		if w.flags&flagFlush != 0 {
+	for i := range writes.Len() {
+		if writes.Flush(i) {
 			list = append(list, i, i+1)
 		}
 	}
@@ -147,9 +102,8 @@ func choose(rng *rand.Rand, writes []logged, points int) []int {
 }
 
 type rig struct {
-	log    *os.File
 	first  string // the disk before the first write
-	writes []logged
+	writes *blocklog.Log
 	work   string
 	rng    *rand.Rand
 
@@ -179,28 +133,10 @@ func (r *rig) cut(moment int) (held, promised uint64, err error) {
 // build copies the first disk and applies all writes before the last flush that had
 // completed at the moment, and a random half of those after it.
 func (r *rig) build(image string, moment int) error {
-	if out, err := exec.Command("cp", "--sparse=always", r.first, image).CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	f, err := os.OpenFile(image, os.O_RDWR, 0)
-	if err != nil {
+	if err := blocklog.Copy(r.first, image); err != nil {
 		return err
 	}
-	defer f.Close()
-	flushed := 0
-	for i := range moment {
-		if r.writes[i].flags&flagFlush != 0 {
-			flushed = i
-		}
-	}
-	for i := range moment {
-		if r.kept(i < flushed) {
-			if err := r.apply(f, r.writes[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return r.writes.Build(image, moment, r.kept)
 }
 
 // kept decides whether the disk kept a write.
@@ -209,18 +145,6 @@ func (r *rig) kept(flushed bool) bool {
 		return !r.control || r.rng.IntN(20) > 0
 	}
 	return r.rng.IntN(2) == 0
-}
-
-func (r *rig) apply(f *os.File, w logged) error {
-	if w.flags&flagDiscard != 0 || w.count == 0 {
-		return nil
-	}
-	data := make([]byte, w.count*disk.Sector)
-	if _, err := r.log.ReadAt(data, w.offset); err != nil {
-		return err
-	}
-	_, err := f.WriteAt(data, int64(w.sector)*disk.Sector)
-	return err
 }
 
 func readPromise(image string) (uint64, error) {

@@ -1,0 +1,331 @@
+package machine_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/plomb-pos/plomb/internal/powercut/rig/machine"
+	"github.com/plomb-pos/plomb/internal/powercut/rig/maker"
+	"github.com/plomb-pos/plomb/internal/powercut/rig/moment"
+	"github.com/plomb-pos/plomb/internal/powercut/rig/witness"
+)
+
+var (
+	rounds = flag.Int("rounds", 0, "how often the power is cut; 0: make powercut-update does it")
+	seed   = flag.Uint64("seed", rand.Uint64(), "of what is chosen at random")
+)
+
+// kit is what all machines of a test run are made of.
+type kit struct {
+	kernel, initrd string
+	till           []byte
+	tillFile       string
+}
+
+func newKit(t *testing.T) *kit {
+	t.Helper()
+	if *rounds == 0 {
+		t.Skip("run by make powercut-update")
+	}
+	cache, err := os.UserCacheDir()
+	must(t, err)
+	kernels, err := filepath.Glob(filepath.Join(cache, "plomb-powercut", "kernel", "boot", "vmlinuz-*"))
+	if err != nil || len(kernels) == 0 {
+		t.Fatalf("no kernel: run tools/powercut/kernel.sh (%v)", err)
+	}
+	dir := t.TempDir()
+	k := &kit{kernel: kernels[0], initrd: filepath.Join(dir, "initrd"), tillFile: filepath.Join(dir, "till")}
+	for out, pkg := range map[string]string{"init": "../station", "plomb-boot": "../../../../cmd/plomb-boot", "till": "../till"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, out), pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", pkg, err, text)
+		}
+	}
+	k.till, err = os.ReadFile(k.tillFile)
+	must(t, err)
+	cmd := exec.Command("sh", "-c", "printf 'init\\nplomb-boot\\n' | cpio -o -H newc --quiet > initrd")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("initrd: %v\n%s", err, out)
+	}
+	return k
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rig is one machine that updates itself.
+type rig struct {
+	*testing.T
+	*machine.Machine
+	maker    *maker.Maker
+	judge    *witness.Judge
+	plan     *moment.Plan
+	mutant   string
+	releases []*maker.Release
+	updates  int
+	lost     int // writes that were not flushed
+	lossy    int // rounds that lost some
+	cpu      time.Duration
+}
+
+func newRig(t *testing.T, k *kit, seed uint64, mutant string, only ...moment.Stage) *rig {
+	t.Helper()
+	r := &rig{T: t, plan: moment.NewPlan(seed, only...), mutant: mutant}
+	var err error
+	r.maker, err = maker.New(k.till)
+	must(t, err)
+	first, err := r.maker.Release(1, maker.Good, nil)
+	must(t, err)
+	r.releases, r.judge = []*maker.Release{first}, witness.NewJudge(first)
+	content := t.TempDir()
+	must(t, r.maker.Device(filepath.Join(content, "device"), first))
+	if out, err := exec.Command(k.tillFile, "create", "--journal", filepath.Join(content, "journal")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r.Machine, err = machine.New(k.kernel, k.initrd, t.TempDir(), content)
+	must(t, err)
+	return r
+}
+
+// offer puts the releases into the machine that it has not kept yet: two at least, and
+// a bad one where a failing trial is aimed at.
+func (r *rig) offer(aim moment.Stage) {
+	r.Helper()
+	kept := r.judge.Kept().Counter
+	ahead := slices.DeleteFunc(slices.Clone(r.releases), func(x *maker.Release) bool { return x.Counter <= kept })
+	wantsBad := aim == moment.Failing || aim == moment.FallBack
+	hasBad := slices.ContainsFunc(ahead, func(x *maker.Release) bool { return x.Behaviour != maker.Good })
+	if wantsBad && !hasBad {
+		ahead = append(ahead, r.release([]maker.Behaviour{maker.Crash, maker.Unhealthy}[r.plan.Chance(2)]))
+	}
+	for len(ahead) < 3 {
+		ahead = append(ahead, r.release(maker.Good))
+	}
+	dir := r.TempDir()
+	for _, x := range ahead {
+		must(r.T, r.maker.Publish(dir, x))
+	}
+	must(r.T, r.Insert(dir))
+	must(r.T, os.RemoveAll(dir))
+}
+
+// release makes the next version, as a difference to the last good one.
+func (r *rig) release(b maker.Behaviour) *maker.Release {
+	r.Helper()
+	before := r.releases[0]
+	for _, x := range r.releases {
+		if x.Behaviour == maker.Good {
+			before = x
+		}
+	}
+	next, err := r.maker.Release(r.releases[len(r.releases)-1].Counter+1, b, before)
+	must(r.T, err)
+	r.releases = append(r.releases, next)
+	r.judge.Released(next)
+	return next
+}
+
+// most is how long a machine may run in one round.
+const most = 2 * time.Minute
+
+// round switches the machine on, judges what it finds on its disk, and cuts the power
+// in some stage.
+func (r *rig) round() error {
+	r.Helper()
+	aim, wait, now := r.plan.Begin(time.Now())
+	r.offer(aim)
+	run, err := r.Start(fmt.Sprintf("rig.from=%d rig.mutant=%s", r.judge.Seen(), r.mutant), "")
+	must(r.T, err)
+	defer time.AfterFunc(most, run.Cut).Stop()
+	if now {
+		time.AfterFunc(wait, run.Cut)
+	}
+	verdict := r.follow(run)
+	run.Cut()
+	if words := run.Wait(); words != "" {
+		r.Logf("qemu: %s", words)
+	}
+	r.cpu += run.CPU()
+	stage := r.plan.Struck()
+	if verdict != nil {
+		return fmt.Errorf("%w (then in stage %s)", verdict, stage)
+	}
+	lost := 0
+	if r.plan.Chance(2) == 0 {
+		lost, err = r.Lose(r.plan.Rand())
+		must(r.T, err)
+		r.lost += lost
+		r.lossy += min(lost, 1)
+	}
+	r.Logf("cut in stage %s, %s aimed at; %d writes lost that were not flushed; %s is kept", stage, aim, lost, r.judge.Kept().Identity)
+	return nil
+}
+
+// follow reads the console until the power is cut.
+func (r *rig) follow(run *machine.Run) error {
+	for {
+		line, err := run.Line()
+		if err != nil {
+			return nil
+		}
+		if err := r.line(line); err != nil {
+			return err
+		}
+		if wait, ok := r.plan.Line(line, time.Now()); ok {
+			time.AfterFunc(wait, run.Cut)
+		}
+	}
+}
+
+// line takes what a line of the console says.
+func (r *rig) line(line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	switch {
+	case word == "LOOK":
+		var s witness.Sight
+		if err := json.Unmarshal([]byte(rest), &s); err != nil {
+			return fmt.Errorf("what the machine sees: %w", err)
+		}
+		before := r.judge.Kept()
+		defer func() {
+			if r.judge.Kept() != before {
+				r.updates++
+			}
+		}()
+		return r.judge.Saw(&s)
+	case word == "ACK":
+		var index uint64
+		var tag string
+		if _, err := fmt.Sscanf(rest, "%d %s", &index, &tag); err != nil {
+			return err
+		}
+		r.judge.Acknowledged(index, tag)
+	case word == "PASS", word == "STATION", word == "till:" && !strings.Contains(line, "this version"), strings.Contains(line, "Kernel panic"), strings.Contains(line, "may start"):
+		return fmt.Errorf("the machine said %q", line)
+	}
+	return nil
+}
+
+// last switches the machine on once more and judges what is there.
+func (r *rig) last() error {
+	r.offer(moment.Selling)
+	run, err := r.Start(fmt.Sprintf("rig.from=%d", r.judge.Seen()), "")
+	must(r.T, err)
+	defer run.Wait()
+	defer run.Cut()
+	defer time.AfterFunc(most, run.Cut).Stop()
+	for {
+		line, err := run.Line()
+		if err != nil {
+			return fmt.Errorf("it did not come up: %w", err)
+		}
+		if err := r.line(line); err != nil || line == "READY" {
+			return err
+		}
+	}
+}
+
+// Requirement: CU-03
+// Requirement: CU-04
+// Requirement: CU-12
+// Requirement: DL-09
+// Requirement: DL-18
+func TestAMachineWhosePowerIsCutDuringUpdatesStartsOneVersionWholeAndSaysWhy(t *testing.T) {
+	k := newKit(t)
+	t.Logf("seed %d, %d rounds on two machines", *seed, *rounds)
+	total := moment.NewPlan(0)
+	t.Run("machines", func(t *testing.T) {
+		for i := range uint64(2) {
+			r := newRig(t, k, *seed+i, "")
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				r.T = t
+				r.cuts((*rounds + int(i)) / 2)
+				t.Cleanup(func() { total.Add(r.plan) })
+			})
+		}
+	})
+	t.Logf("%v", total)
+	if missed := total.Missed(); len(missed) > 0 && *rounds >= 60 {
+		t.Errorf("never hit: %q", missed)
+	}
+}
+
+// cuts cuts the power n times.
+func (r *rig) cuts(n int) {
+	r.Helper()
+	begin := time.Now()
+	for i := range n {
+		if err := r.round(); err != nil {
+			r.Fatalf("found in round %d: %v", i, err)
+		}
+	}
+	if err := r.last(); err != nil {
+		r.Fatalf("at last: %v", err)
+	}
+	r.Logf("%v; %d versions kept, %d made, %d entries; %d unflushed writes lost in %d rounds; %.1f s a round, of which QEMU computed %.1f", r.plan, r.updates, len(r.releases), r.judge.Seen(), r.lost, r.lossy, time.Since(begin).Seconds()/float64(n+1), r.cpu.Seconds()/float64(n))
+}
+
+// A rig that cannot fail shows nothing: tills that break a rule are found out.
+func TestTheRigFindsTillsThatBreakARule(t *testing.T) {
+	k := newKit(t)
+	for mutant, stages := range map[string][]moment.Stage{
+		"unsynced-slot":  {moment.Restart, moment.Trial},
+		"early-pointer":  {moment.Install, moment.Reading},
+		"unsynced-entry": {moment.Selling, moment.Download},
+	} {
+		r := newRig(t, k, *seed, mutant, stages...)
+		t.Run(mutant, func(t *testing.T) {
+			t.Parallel()
+			r.T = t
+			for i := range 10 {
+				if err := r.round(); err != nil {
+					t.Logf("found in round %d: %v", i, err)
+					return
+				}
+			}
+			t.Errorf("not found in 10 rounds: %v", r.plan)
+		})
+	}
+}
+
+// Requirement: CU-12
+func TestAMachineWhoseClockStandsAt1970SellsAndInstallsNothing(t *testing.T) {
+	r := newRig(t, newKit(t), *seed, "")
+	r.offer(moment.Selling)
+	run, err := r.Start("rig.from=0", "1970-01-01T00:00:00")
+	must(t, err)
+	defer run.Wait()
+	defer run.Cut()
+	defer time.AfterFunc(most, run.Cut).Stop()
+	sold := 0
+	for sold < 100 {
+		line, err := run.Line()
+		if err != nil {
+			t.Fatalf("after %d entries: %v", sold, err)
+		}
+		must(t, r.line(line))
+		if strings.HasPrefix(line, "ACK") {
+			sold++
+		}
+		if stage, ok := strings.CutPrefix(line, "STAGE "); ok && !strings.HasPrefix(stage, "announced/waiting") {
+			t.Fatalf("with a clock at 1970: %s", line)
+		}
+	}
+}
