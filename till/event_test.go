@@ -20,6 +20,9 @@ func TestEveryCommandHasItsEvent(t *testing.T) {
 	shop := tilltest.New(t)
 	boss, ada := shop.As(staff.Supervisor), shop.As(staff.Administrator)
 	boss.Until(func(s till.State) bool { return device(s, "printer") == "ready" })
+	release := offered
+	shop.Node.SetUpdater(&updater{status: till.UpdateStatus{Update: &release}})
+	boss.Until(func(s till.State) bool { return s.Software.Update != nil })
 	waiting := func() any { return boss.State().Suspended[0].ID }
 	steps := []struct {
 		do    string
@@ -69,6 +72,9 @@ func TestEveryCommandHasItsEvent(t *testing.T) {
 		{"tax.change", ada, staff.Responsible, []any{"builtIn", true}, "tax-change"},
 		{"articles.import", ada, "", []any{"csv", string(sample.File) + "NEW-1,,,New,,,,1.00,reduced,piece,Bakery,,,,\n"}, "article-change"},
 		{"language.set", ada, "", []any{"language", "pl"}, "config-change"},
+		{"software-check", boss, "", nil, "software-stage"},
+		{"software-later", boss, "", []any{"digest", digest, "for", "install"}, "software-consent"},
+		{"software-agree", boss, staff.Supervisor, []any{"digest", digest, "for", "install"}, "software-consent"},
 		{"session.lock", ada, "", nil, "lock"},
 		{"session.unlock", ada, "", []any{"pin", tilltest.PIN}, "unlock"},
 		{"session.signout", ada, "", nil, "logout"},
