@@ -575,7 +575,6 @@ func TestNothingChangesWhatStartsBeforeItIsInTheLog(t *testing.T) {
 	}
 }
 
-// Requirement: DL-18
 func TestStatusSaysInWordsWhatStartsAndWhy(t *testing.T) {
 	b := newBox(t, true, slot.Return)
 	say := func() string {

@@ -142,7 +142,7 @@ func (r *rig) release(b maker.Behaviour) *maker.Release {
 }
 
 // most is how long a machine may run in one round.
-const most = 2 * time.Minute
+const most = 4 * time.Minute
 
 // round switches the machine on, judges what it finds on its disk, and cuts the power
 // in some stage.
@@ -241,11 +241,11 @@ func (r *rig) last() error {
 	}
 }
 
-// Requirement: CU-03
-// Requirement: CU-04
+// Requirement: FM-09
+// Requirement: CU-11
 // Requirement: CU-12
+// Requirement: DL-08
 // Requirement: DL-09
-// Requirement: DL-18
 func TestAMachineWhosePowerIsCutDuringUpdatesStartsOneVersionWholeAndSaysWhy(t *testing.T) {
 	k := newKit(t)
 	t.Logf("seed %d, %d rounds on two machines", *seed, *rounds)

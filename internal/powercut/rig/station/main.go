@@ -52,7 +52,7 @@ func run() error {
 	}
 	fmt.Printf("LOOK %s\n", text)
 	return syscall.Exec("/plomb-boot", []string{
-		"plomb-boot", "run", "--root", device, "--trial-time", "60s", "--",
+		"plomb-boot", "run", "--root", device, "--trial-time", "10m", "--",
 		"sell", "--root", device, "--journal", ledger, "--repository", stick, "--mutant", mutant,
 	}, []string{"TMPDIR=/tmp", "PATH=/"})
 }

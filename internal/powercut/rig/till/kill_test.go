@@ -214,9 +214,10 @@ func (b *blow) last() { _ = b.launcher.Kill() }
 // is to start next is the old version or the new one, whole, the history explains it,
 // and nothing that was acknowledged is lost.
 //
+// Requirement: FM-09
+// Requirement: CU-11
 // Requirement: CU-12
 // Requirement: DL-09
-// Requirement: CU-03
 func TestProcessesThatAreKilledAnywhereLeaveOneVersionWholeAndAHistoryThatExplainsIt(t *testing.T) {
 	n := *rounds
 	if testing.Short() {
