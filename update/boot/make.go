@@ -103,7 +103,12 @@ func (d *Device) lay(n New) error {
 			return err
 		}
 	}
-	return d.FS.SyncDir(d.Path("slots"))
+	for _, dir := range []string{d.Path("slots"), d.Root, path.Dir(d.Root)} {
+		if err := d.FS.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // MakeTable makes a slot table where there is none, and logs it.
