@@ -64,8 +64,13 @@ func open(t *testing.T, flags ...string) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"up", "--dir", filepath.Join(t.TempDir(), "till"), "--listen", "127.0.0.1:0", "--json"}, flags...)
-	cmd := exec.Command(filepath.Join(dir, "plomb"), args...)
+	return start(t, filepath.Join(dir, "plomb"), filepath.Join(t.TempDir(), "till"), flags...)
+}
+
+// start starts this plomb with this directory.
+func start(t *testing.T, exe, dir string, flags ...string) *shop {
+	t.Helper()
+	cmd := exec.Command(exe, append([]string{"up", "--dir", dir, "--listen", "127.0.0.1:0", "--json"}, flags...)...)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,161 @@
+package web_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/plomb-pos/plomb/internal/browsertest"
+)
+
+// underSeal starts `plomb up` with its launcher beside it, so that the till runs from a
+// verified slot and takes updates.
+func underSeal(t *testing.T) (s *shop, exe, dir string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a story starts processes and a browser")
+	}
+	from, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	exe, dir = filepath.Join(folder, "plomb"), filepath.Join(folder, "till")
+	if err := os.Link(filepath.Join(from, "plomb"), exe); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "plomb-boot"), "github.com/plomb-pos/plomb/cmd/plomb-boot").CombinedOutput(); err != nil {
+		t.Fatalf("build plomb-boot: %v\n%s", err, out)
+	}
+	return start(t, exe, dir), exe, dir
+}
+
+// office is `plomb release demo` under way: maker, authority and deployer at work.
+type office struct {
+	t     *testing.T
+	steps chan string // closed when it has ended
+	err   chan error
+}
+
+func work(t *testing.T, exe, dir, which string) *office {
+	t.Helper()
+	cmd := exec.Command(exe, "release", "demo", "--dir", dir, which, "--yes", "--json")
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	o := &office{t: t, steps: make(chan string, 1000), err: make(chan error, 1)}
+	go func() {
+		o.read(out)
+		o.err <- cmd.Wait()
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return o
+}
+
+func (o *office) read(out io.Reader) {
+	defer close(o.steps)
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var s struct{ Step, What string }
+		if json.Unmarshal(lines.Bytes(), &s) == nil {
+			o.t.Logf("%s: %s", s.Step, s.What)
+			o.steps <- s.Step
+		}
+	}
+}
+
+// wait returns when a step was taken. A release and its download take longer than a
+// browser waits.
+func (o *office) wait(step string) {
+	o.t.Helper()
+	for deadline := time.After(3 * time.Minute); ; {
+		select {
+		case s, more := <-o.steps:
+			if s == step {
+				return
+			}
+			if !more {
+				o.t.Fatalf("the release ended before %s: %v", step, <-o.err)
+			}
+		case <-deadline:
+			o.t.Fatalf("no %s", step)
+		}
+	}
+}
+
+// remember keeps what the page shows only for a moment.
+const remember = `(window.seen = new Set(), window.look = new MutationObserver(() => {
+	for (const e of document.querySelectorAll('[data-test]')) window.seen.add(e.dataset.test);
+}), window.look.observe(document.body, { childList: true, subtree: true }), 0)`
+
+// Nothing is played here: three parties release the next version of the program that
+// runs, the till fetches it and asks, an open sale holds it back, the launcher starts
+// the new version; then a version that cannot start, and the screen says what became of
+// it.
+//
+// Requirement: DL-02, DL-07, DL-20, CU-02, CU-12
+func TestStoryTheTillUpdatesItselfAndABadVersionFallsBack(t *testing.T) {
+	s, exe, dir := underSeal(t)
+	s.furnish(t)
+	p := s.enter(t, browsertest.Till, "3")
+	p.Allow("ERR_")
+	p.Allow("403")
+	beginDrawer(p)
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+
+	o := work(t, exe, dir, "--good")
+	o.wait("consent")
+	p.SeeTest("banner-update")
+	picture(t, p, "real-announced")
+	p.ClickTest("update-badge")
+	p.See("0PLMDEM02")
+	p.SeeTest("consent-text")
+	picture(t, p, "real-sheet")
+	p.ClickTest("update-agree")
+	typePIN(p)
+	p.SeeTest("waits-sale")
+	picture(t, p, "real-waits")
+	p.ClickTest("waits-go-sell")
+	p.Eval(remember, nil)
+	p.ClickTest("cash-exact")
+	o.wait("kept")
+	p.SeeTest("banner-outcome")
+	p.See("Version 2 is installed.")
+	p.Until(`window.seen.has('restarting') && !window.seen.has('unreachable')`)
+	p.ClickTest("put-outcome")
+	p.ClickTest("menu")
+	p.ClickTest("menu-software")
+	p.See("Agreed to the installation")
+	p.SeeTest("released-good")
+	sweep(t, p, "real-software")
+	p.ClickTest("back")
+	p.ClickTest("article-BRD-02")
+	p.SeeTest("line-1")
+	p.ClickTest("cash-exact")
+	p.SeeTest("finished")
+
+	o = work(t, exe, dir, "--bad")
+	o.wait("consent")
+	p.SeeTest("banner-update")
+	p.ClickTest("update-badge")
+	p.ClickTest("update-agree")
+	typePIN(p)
+	o.wait("fallen back")
+	p.See("Version 3 did not work.")
+	p.See("runs version 2")
+	picture(t, p, "real-fell-back")
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.ClickTest("cash-exact")
+	p.SeeTest("finished")
+}
