@@ -169,11 +169,15 @@ func (d *demo) bad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t, err := d.device.Table()
+	if err != nil {
+		return err
+	}
 	w, err := sample.Open(filepath.Join(d.Dir, sampleDir))
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.Withdraw(r.Digest(), "it does not start", d.watcher()), w.Close())
+	return errors.Join(w.Withdraw(r.Digest(), t.Manifests[t.Active], "it does not start", d.watcher()), w.Close())
 }
 
 // release makes the next version out of the program that runs, and gives it to the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -83,14 +84,22 @@ func (d *demo) showStages(about manifest.Digest) error {
 	return nil
 }
 
-// outcomeOf shortens what an agent keeps of a stage: outcome, digest, who, why.
+// outcomeOf puts what an agent keeps of a stage into words: it is outcome, digest,
+// person and detail, of which the last two may be empty.
 func outcomeOf(said string) string {
-	var outcome, digest string
-	if n, _ := fmt.Sscan(said, &outcome, &digest); n < 2 {
+	parts := strings.SplitN(said, " ", 4)
+	if len(parts) < 4 {
 		return said
 	}
-	rest := said[min(len(said), len(outcome)+1+len(digest)+1):]
-	return outcome + " " + rest
+	words := parts[3]
+	if parts[0] != string(update.Done) {
+		words = strings.TrimPrefix(words, parts[0]+": ")
+		words = parts[0] + ": " + words
+	}
+	if parts[2] != "" {
+		words = strings.TrimSpace("by " + parts[2] + " " + words)
+	}
+	return words
 }
 
 // showLauncher shows the launcher's lines since the last look.

@@ -252,22 +252,34 @@ func (w *World) Deploy(r *release.Release, device []byte, watch Watcher) error {
 		return err
 	}
 	watch.step("entitled", w.Deployer, "content key sealed to device %.16s", id)
+	return w.campaign(repo, r.Digest(), "all tills, from now on", watch)
+}
+
+// campaign tells every till which release is meant for it.
+func (w *World) campaign(repo *release.Repository, d manifest.Digest, what string, watch Watcher) error {
+	now := time.Now()
 	from := now.UTC().Truncate(time.Second)
-	campaign := manifest.Campaign{Cohort: "*", Release: r.Digest(), From: from, Until: from.AddDate(0, 0, 14), Urgency: manifest.Normal, Attempts: 3}
-	if signed, err = w.Deployer.Campaign(campaign, now); err != nil {
+	signed, err := w.Deployer.Campaign(manifest.Campaign{
+		Cohort: "*", Release: d, From: from, Until: from.AddDate(0, 0, 14), Urgency: manifest.Normal, Attempts: 3,
+	}, now)
+	if err != nil {
 		return err
 	}
 	if err := repo.Put("campaign.json", signed); err != nil {
 		return err
 	}
-	watch.step("campaign", w.Deployer, "all tills, from now on")
+	watch.step("campaign", w.Deployer, "%s", what)
 	return nil
 }
 
-// Withdraw takes a release back, by its maker, and publishes that.
-func (w *World) Withdraw(d manifest.Digest, reason string, watch Watcher) error {
+// Withdraw takes a release back: its deployer goes back to another one, and its maker
+// says why.
+func (w *World) Withdraw(d, instead manifest.Digest, reason string, watch Watcher) error {
 	repo, err := release.OpenRepository(w.Repository())
 	if err != nil {
+		return err
+	}
+	if err := w.campaign(repo, instead, "all tills back to the version before", watch); err != nil {
 		return err
 	}
 	now := time.Now()

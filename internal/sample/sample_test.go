@@ -139,7 +139,7 @@ func TestASpoiledVersionIsReleasedLikeAnyOtherAndDoesNotStart(t *testing.T) {
 	if out, err := runs(t, w, "0002"); err == nil {
 		t.Errorf("it ran, and said %q", out)
 	}
-	if err := w.Withdraw(bad.Digest(), "it does not start", sample.Watcher{}); err != nil {
+	if err := w.Withdraw(bad.Digest(), first.Digest(), "it does not start", sample.Watcher{}); err != nil {
 		t.Fatal(err)
 	}
 	if d := decide(t, w, bad.Digest()); d.Allowed() || len(d.Withdrawn) != 1 {
