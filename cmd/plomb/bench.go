@@ -17,6 +17,7 @@ type benchCommand struct {
 	Sale    benchSale    `cmd:"" help:"Sales over HTTP against durable appends, and what a long history costs a till."`
 	XFS     benchXFS     `cmd:"" name:"xfs" help:"The device protocol against a raw echo of the same bytes, and against the JSON library alone."`
 	Install benchInstall `cmd:"" help:"An image of 256 MiB from disk to pointer, against rauc install; verification at start against SHA-256."`
+	Update  benchUpdate  `cmd:"" help:"Deltas against other tools, and sales while an update downloads and installs."`
 	Till    benchTill    `cmd:"" help:"Make a till with a long history, to look at or to measure."`
 }
 

@@ -85,6 +85,7 @@ var may = map[string][]string{
 	"internal/tokentest":        nil,
 	"internal/notify":           nil,
 	"internal/bench":            {"..."},
+	"internal/mapped":           nil,
 	"internal/sample":           {"update/release", "update/manifest", "update/slot", "update/trust", "internal/durable"},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,

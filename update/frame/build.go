@@ -122,36 +122,40 @@ func isCopy(old, data []byte, pieces []piece) (int, bool) {
 	return p, equal(old[p:], data, len(data)) == len(data)
 }
 
-// smallest tries the forms and sets the entry to the smallest one.
-func (b *builder) smallest(e *Entry, data []byte, pieces []piece) ([]byte, error) {
-	best := data
-	e.Mode = Plain
-	if packed, err := deflate(data, nil); err != nil {
-		return nil, err
-	} else if len(packed) < len(best) {
-		best, e.Mode = packed, Zstd
+// smallest tries the forms and sets the entry to the smallest one. Where the
+// differences are few already, the forms that cannot be smaller are left out: they
+// are what takes the time.
+func (b *builder) smallest(e *Entry, data []byte, pieces []piece) (best []byte, err error) {
+	best, e.Mode = data, Plain
+	try := func(m Mode, w Window, pack func() ([]byte, error)) {
+		if err != nil {
+			return
+		}
+		var packed []byte
+		if packed, err = pack(); err == nil && len(packed) < len(best) {
+			best, e.Mode, e.Window = packed, m, w
+		}
 	}
-	if b.index == nil {
-		return best, nil
+	if b.index != nil {
+		w := windowOf(pieces, len(b.old))
+		window := b.old[w.Offset : w.Offset+uint64(w.Length)]
+		try(Patch, w, func() ([]byte, error) { return encodePatch(b.old, data, pieces, window) })
+		if len(best) > few {
+			try(Dict, w, func() ([]byte, error) { return deflate(data, window) })
+		}
 	}
-	w := windowOf(pieces, len(b.old))
-	window := b.old[w.Offset : w.Offset+uint64(w.Length)]
-	patch, err := encodePatch(b.old, data, pieces, window)
-	if err != nil {
-		return nil, err
+	if len(best) > len(data)/8 {
+		try(Zstd, Window{}, func() ([]byte, error) { return deflate(data, nil) })
 	}
-	if len(patch) < len(best) {
-		best, e.Mode, e.Window = patch, Patch, w
-	}
-	dict, err := deflate(data, window)
-	if err != nil {
-		return nil, err
-	}
-	if len(dict) < len(best) {
-		best, e.Mode, e.Window = dict, Dict, w
-	}
-	return best, nil
+	return best, err
 }
+
+// few is how many bytes of a patch no dictionary makes worthwhile to try.
+const few = 192
+
+// window is how much of old a frame is given as dictionary: less than the format
+// allows, so that a till needs less memory; more makes packs hardly smaller.
+const window = 3 << 19
 
 // windowOf is the part of old around the middle of what the pieces use.
 func windowOf(pieces []piece, size int) Window {
@@ -164,6 +168,6 @@ func windowOf(pieces []piece, size int) Window {
 	if weight > 0 {
 		middle = sum / weight * 1024
 	}
-	begin := max(0, min(middle-MaxWindow/2, size-MaxWindow))
-	return Window{uint64(begin), uint32(min(MaxWindow, size-begin))}
+	begin := max(0, min(middle-window/2, size-window))
+	return Window{uint64(begin), uint32(min(window, size-begin))}
 }

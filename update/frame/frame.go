@@ -241,15 +241,21 @@ func (t *Table) decode(i int, wire []byte, old io.ReaderAt) ([]byte, error) {
 	case Zstd:
 		return inflate(wire, nil, t.Size(i))
 	}
-	window := make([]byte, e.Window.Length)
-	if _, err := old.ReadAt(window, int64(e.Window.Offset)); err != nil {
-		return nil, fmt.Errorf("read the installed component: %w", err)
+	read := func() ([]byte, error) { return readWindow(old, e.Window) }
+	if e.Mode == Patch {
+		return applyPatch(wire, read, old, t.Size(i))
 	}
-	switch e.Mode {
-	case Copy:
-		return window, nil
-	case Patch:
-		return applyPatch(wire, window, old, t.Size(i))
+	window, err := read()
+	if err != nil || e.Mode == Copy {
+		return window, err
 	}
 	return inflate(wire, window, t.Size(i))
+}
+
+func readWindow(old io.ReaderAt, w Window) ([]byte, error) {
+	out := make([]byte, w.Length)
+	if _, err := old.ReadAt(out, int64(w.Offset)); err != nil {
+		return nil, fmt.Errorf("read the installed component: %w", err)
+	}
+	return out, nil
 }

@@ -225,8 +225,9 @@ type packed struct {
 	data []byte
 }
 
-// unpack reads n streams, none longer than most.
-func unpack(wire, window []byte, n int, most int64) ([][]byte, error) {
+// unpack reads n streams, none longer than most. The window is read only where a
+// stream is packed with it, and not kept beside the others.
+func unpack(wire []byte, window func() ([]byte, error), n int, most int64) ([][]byte, error) {
 	streams, err := split(wire, n)
 	if err != nil {
 		return nil, err
@@ -277,7 +278,7 @@ func split(wire []byte, n int) ([]packed, error) {
 	return out, nil
 }
 
-func (p packed) open(window []byte) ([]byte, error) {
+func (p packed) open(read func() ([]byte, error)) ([]byte, error) {
 	switch {
 	case p.how == asIs:
 		return p.data, nil
@@ -285,17 +286,21 @@ func (p packed) open(window []byte) ([]byte, error) {
 		return inflate(p.data, nil, p.raw)
 	case p.how == asBzip:
 		return unbzip(p.data, p.raw)
-	case p.how == asDict && len(window) > 0:
-		return inflate(p.data, window, p.raw)
+	case p.how != asDict:
+		return nil, errPatch
 	}
-	return nil, errPatch
+	window, err := read()
+	if err != nil {
+		return nil, err
+	}
+	return inflate(p.data, window, p.raw)
 }
 
 // maxOrders bounds the stream of orders: no frame needs more.
 const maxOrders = 4 << 20
 
 // applyPatch makes a frame of size bytes.
-func applyPatch(wire, window []byte, old io.ReaderAt, size int64) ([]byte, error) {
+func applyPatch(wire []byte, window func() ([]byte, error), old io.ReaderAt, size int64) ([]byte, error) {
 	streams, err := unpack(wire, window, 3, maxOrders)
 	if err != nil {
 		return nil, err

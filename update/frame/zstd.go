@@ -17,7 +17,7 @@ func deflate(data, dict []byte) ([]byte, error) {
 	if dict == nil {
 		return plainEncoder().EncodeAll(data, nil), nil
 	}
-	e, err := zstd.NewWriter(nil, append(encoderOptions(), zstd.WithEncoderDictRaw(1, dict), zstd.WithWindowSize(window(len(dict)+len(data))))...)
+	e, err := zstd.NewWriter(nil, append(encoderOptions(), zstd.WithEncoderDictRaw(1, dict), zstd.WithWindowSize(reach(len(dict)+len(data))))...)
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
@@ -29,8 +29,8 @@ func encoderOptions() []zstd.EOption {
 	return []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)}
 }
 
-// window is the power of two that holds n bytes.
-func window(n int) int {
+// reach is the power of two that holds n bytes.
+func reach(n int) int {
 	size := zstd.MinWindowSize
 	for size < n {
 		size *= 2
