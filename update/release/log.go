@@ -18,6 +18,7 @@ import (
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/witness"
 )
 
 // Witness cosigns the log of releases after it has seen that the tree only grew
@@ -222,18 +223,33 @@ func (l *releaseLog) cosign(ctx context.Context, witnesses []Witness) error {
 		if err != nil {
 			return fmt.Errorf("ask a witness: %w", err)
 		}
-		if old > cp.Size {
-			return fmt.Errorf("a witness has seen %d entries of %s, and here are %d: %w", old, l.origin, cp.Size, ErrTampered)
+		err = l.ask(ctx, w, cp.Size, old)
+		var conflict *witness.ConflictError
+		if errors.As(err, &conflict) {
+			err = l.ask(ctx, w, cp.Size, conflict.Size) // once: now its size is known
 		}
-		p, err := proof.ProveConsistency(cp.Size, old, l)
 		if err != nil {
-			return fmt.Errorf("ask a witness: %w", err)
-		}
-		if l.note, err = w.Cosign(ctx, l.note, old, p); err != nil {
 			return fmt.Errorf("ask a witness: %w", err)
 		}
 	}
 	return durable.Replace(l.fsys, l.dir+"/checkpoint", l.note)
+}
+
+// ask asks one witness that has seen old entries.
+func (l *releaseLog) ask(ctx context.Context, w Witness, size, old uint64) error {
+	if old > size {
+		return fmt.Errorf("it has seen %d entries of %s, and here are %d: %w", old, l.origin, size, ErrTampered)
+	}
+	p, err := proof.ProveConsistency(size, old, l)
+	if err != nil {
+		return err
+	}
+	signed, err := w.Cosign(ctx, l.note, old, p)
+	if err != nil {
+		return err
+	}
+	l.note = signed
+	return nil
 }
 
 // prove makes the tlog-proof of an entry under the newest checkpoint.
@@ -269,7 +285,7 @@ func (w OfficeWitness) Size(_ context.Context, origin string) (uint64, error) {
 }
 
 func (w OfficeWitness) last(origin string) (proof.Checkpoint, error) {
-	text, err := durable.ReadFile(w.Office.fsys, w.saw(origin), maxMetadata)
+	text, err := durable.ReadFile(w.Office.disk, w.saw(origin), maxMetadata)
 	if errors.Is(err, fs.ErrNotExist) {
 		return proof.Checkpoint{Origin: origin, Root: tlog.Hash(manifest.Sum(nil))}, nil // the empty tree
 	}
@@ -279,33 +295,40 @@ func (w OfficeWitness) last(origin string) (proof.Checkpoint, error) {
 	return proof.ParseCheckpoint(text)
 }
 
-// Cosign implements Witness. What it saw is durable before its signature leaves.
-func (w OfficeWitness) Cosign(_ context.Context, checkpoint []byte, old uint64, consistency tlog.TreeProof) ([]byte, error) {
+// Latest implements witness.Store.
+func (w OfficeWitness) Latest(origin string) (proof.Checkpoint, error) { return w.last(origin) }
+
+// Keep implements witness.Store.
+func (w OfficeWitness) Keep(cp proof.Checkpoint) error {
+	if err := mkdirs(w.Office.disk, w.Office.path("witnessed")); err != nil {
+		return err
+	}
+	return durable.Replace(w.Office.disk, w.saw(cp.Origin), cp.Text())
+}
+
+// Witness is the office as a witness that others ask over HTTP.
+func (w OfficeWitness) Witness() (*witness.Witness, error) {
 	v, err := proof.ParseVerifier(w.LogKey)
 	if err != nil {
 		return nil, err
 	}
-	cp, _, err := proof.OpenNote(checkpoint, note.VerifierList(v))
+	return &witness.Witness{Logs: []*proof.Verifier{v}, Store: w, Cosign: w.sign}, nil
+}
+
+// Cosign implements Witness. What it saw is durable before its signature leaves.
+func (w OfficeWitness) Cosign(ctx context.Context, checkpoint []byte, old uint64, consistency tlog.TreeProof) ([]byte, error) {
+	one, err := w.Witness()
+	if err != nil {
+		return nil, err
+	}
+	line, err := one.Add(ctx, witness.Request{Old: old, Proof: consistency, Checkpoint: checkpoint})
+	if errors.Is(err, witness.ErrProof) {
+		err = fmt.Errorf("%w: %w", ErrTampered, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cosign: %w", err)
 	}
-	before, err := w.last(cp.Origin)
-	if err != nil {
-		return nil, fmt.Errorf("cosign: %w", err)
-	}
-	if before.Size != old {
-		return nil, fmt.Errorf("cosign: saw %d entries last, not %d: %w", before.Size, old, ErrOrder)
-	}
-	if err := proof.CheckConsistency(consistency, cp, before); err != nil {
-		return nil, fmt.Errorf("cosign: %w: %w", ErrTampered, err)
-	}
-	if err := mkdirs(w.Office.fsys, w.Office.path("witnessed")); err != nil {
-		return nil, err
-	}
-	if err := durable.Replace(w.Office.fsys, w.saw(cp.Origin), cp.Text()); err != nil {
-		return nil, err
-	}
-	return w.sign(cp, checkpoint)
+	return slices.Concat(checkpoint, line), nil
 }
 
 func (w OfficeWitness) sign(cp proof.Checkpoint, checkpoint []byte) ([]byte, error) {
@@ -325,5 +348,5 @@ func (w OfficeWitness) sign(cp proof.Checkpoint, checkpoint []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return proof.AddSignature(checkpoint, c.Verifier().Name(), c.Verifier().KeyHash(), sig), nil
+	return proof.AddSignature(checkpoint, c.Verifier().Name(), c.Verifier().KeyHash(), sig)[len(checkpoint):], nil
 }
