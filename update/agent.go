@@ -335,10 +335,16 @@ func (a *Agent) refuse(ctx context.Context, d manifest.Digest, e Event, err erro
 	return a.record(ctx, e)
 }
 
+// errUnrecorded says nothing about a release: it does not count against one.
+var errUnrecorded = errors.New("the journal takes nothing")
+
 // record gives an event its time.
 func (a *Agent) record(ctx context.Context, e Event) error {
 	e.Time = a.Now().UTC()
-	return wrap("record "+string(e.Stage), a.Recorder.Record(ctx, e))
+	if err := a.Recorder.Record(ctx, e); err != nil {
+		return fmt.Errorf("record %s: %w: %w", e.Stage, errUnrecorded, err)
+	}
+	return nil
 }
 
 // recordOnce records an event unless the stage's last one said the same.

@@ -91,7 +91,7 @@ func (j *job) stopped(ctx context.Context, e Event, err error) (Result, error) {
 	result := Result{Identity: j.manifest.Identity, Stage: e.Stage}
 	e.Detail = err.Error()
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || errors.Is(err, errUnrecorded):
 		return result, err
 	case errors.Is(err, ErrWaiting) || errors.Is(err, ErrClock):
 		e.Outcome, result.Waiting = Waiting, err.Error()

@@ -301,10 +301,18 @@ func (f *folder) Copy(ctx context.Context) (backup.Copied, error) {
 	return f.Folder.Copy(ctx)
 }
 
+// folder makes a place for copies of the journal.
 func (s *shop) folder() *folder {
+	s.t.Helper()
 	box, err := seal.Open(durable.OS{}, filepath.Join(s.Dir, "seal"))
 	must(s.t, err)
-	f := &folder{Folder: backup.Folder{Till: s.Dir, Name: s.Node.Name(), To: s.t.TempDir(), Keys: box.JournalKeys(), Journal: s.Node}}
+	return &folder{Folder: backup.Folder{Till: s.Dir, Name: s.Node.Name(), To: s.t.TempDir(), Keys: box.JournalKeys(), Journal: s.Node}}
+}
+
+// copies gives the parts a place for copies.
+func (s *shop) copies() *folder {
+	s.t.Helper()
+	f := s.folder()
 	s.config.Backup = f
 	s.join()
 	return f
@@ -330,7 +338,7 @@ func TestTheGateHoldsBackForASaleADayAndAJournalThatIsNowhereElse(t *testing.T) 
 	if h, w, _ := s.hold(); !h.UnsafeData || h.OpenSale || h.OpenDay || w != till.WaitsForData {
 		t.Errorf("without a folder for copies: %+v, %s", h, w)
 	}
-	f := s.folder()
+	f := s.copies()
 	f.err = fmt.Errorf("no stick")
 	if h, w, why := s.hold(); !h.UnsafeData || w != till.WaitsForData || why != "no stick" {
 		t.Errorf("without a stick: %+v, %s %s", h, w, why)
@@ -399,7 +407,7 @@ func TestAnOpenDayHoldsBackWhereCountryOrPolicySaySo(t *testing.T) {
 				t.Fatalf("setup: %d %s", status, body)
 			}
 			s.config.Policy = row.policy
-			s.folder()
+			s.copies()
 			s.As(staff.Supervisor).Do("drawer.open")
 			h, err := s.Gate.Hold(t.Context())
 			if errors.Is(err, update.ErrWaiting) != row.refused || err != nil && !row.refused || !h.OpenDay {
