@@ -50,10 +50,11 @@ var may = map[string][]string{
 	"update/boot":       {"update/manifest", "update/slot", "update/counter", "update/releaselog", "journal/proof", "internal/durable"},
 	"update/device": {"update", "update/boot", "update/bundle", "update/manifest", "update/slot", "update/counter", "update/releaselog", "update/trust",
 		"internal/durable"},
-	"update/attest":  {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
-	"update/keeper":  {"update/counter", "internal/durable"},
-	"update/witness": {"journal/proof"},
-	"update/release": {"update/keeper", "update/witness", "update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
+	"update/attest":    {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
+	"update/inventory": {"update/manifest"},
+	"update/keeper":    {"update/counter", "internal/durable"},
+	"update/witness":   {"journal/proof"},
+	"update/release":   {"update/keeper", "update/witness", "update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
