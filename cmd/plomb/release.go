@@ -25,6 +25,7 @@ type releaseCommand struct {
 	InitDeployer  releaseInitDeployer  `cmd:"" help:"Hold the key ceremony of a deployer."`
 	Parties       releaseParties       `cmd:"" help:"Write down who takes part, and with which keys."`
 	Hardware      releaseHardware      `cmd:"" help:"Register a hardware version with its reports."`
+	Policy        releasePolicy        `cmd:"" help:"Sign a new trust policy for the devices in the field."`
 	Build         releaseBuild         `cmd:"" help:"Make a release out of built files."`
 	Attach        releaseAttach        `cmd:"" help:"Attach a report."`
 	Register      releaseRegister      `cmd:"" help:"Make the manifest final, and sign it as its maker."`
