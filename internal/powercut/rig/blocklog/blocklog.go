@@ -8,6 +8,9 @@
 //
 // The format is that of the kernel's dm-log-writes. A log whose writer was killed is
 // read as far as it goes.
+//
+// The device in front of the log must not offer writes that are durable by themselves
+// (FUA): QEMU's virtio-blk does not, its nvme does and forgets them.
 package blocklog
 
 import (
@@ -51,6 +54,9 @@ func Read(r io.ReaderAt) (*Log, error) {
 		return nil, err
 	}
 	size := int64(binary.LittleEndian.Uint32(super[24:]))
+	if size == 0 { // killed before it wrote its head
+		size = Sector
+	}
 	if size < Sector || size > 4096 {
 		return nil, fmt.Errorf("sector size %d", size)
 	}
@@ -92,6 +98,16 @@ func (l *Log) Len() int { return len(l.writes) }
 
 // Flush says whether an entry is a flush: what was written before it is durable.
 func (l *Log) Flush(i int) bool { return l.writes[i].flags&flagFlush != 0 }
+
+// Whole is how many entries were surely written whole: all but a last one with data,
+// which its writer may have been killed over. Nobody was told that such a write is done
+// and durable.
+func (l *Log) Whole() int {
+	if n := len(l.writes); n > 0 && l.writes[n-1].count > 0 {
+		return n - 1
+	}
+	return len(l.writes)
+}
 
 // Unflushed is how many of the first n entries no flush has made durable.
 func (l *Log) Unflushed(n int) int {

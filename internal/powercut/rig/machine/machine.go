@@ -29,6 +29,13 @@ import (
 	"github.com/plomb-pos/plomb/internal/powercut/rig/blocklog"
 )
 
+// Modules are those of Debian's kernel that the machine's disks need, in order, below
+// the kernel's folder lib/modules/VERSION/kernel.
+var Modules = []string{
+	"drivers/virtio/virtio_ring.ko", "drivers/virtio/virtio.ko", "drivers/virtio/virtio_pci_legacy_dev.ko",
+	"drivers/virtio/virtio_pci_modern_dev.ko", "drivers/virtio/virtio_pci.ko", "drivers/block/virtio_blk.ko",
+}
+
 // Sizes of the disks, in bytes; the log takes all writes of one run.
 const (
 	diskSize  = 72 << 20
@@ -102,9 +109,9 @@ func (m *Machine) Start(parameters, clock string) (*Run, error) {
 		"-blockdev", "driver=file,node-name=f0,cache.no-flush=on,filename="+m.file("disk"),
 		"-blockdev", "driver=file,node-name=l0,cache.no-flush=on,filename="+m.file("log"),
 		"-blockdev", "driver=blklogwrites,node-name=b0,file=f0,log=l0",
-		"-device", "nvme,drive=b0,serial=disk",
+		"-device", "virtio-blk-pci,drive=b0",
 		"-blockdev", "driver=file,node-name=s0,read-only=on,filename="+m.file("stick"),
-		"-device", "nvme,drive=s0,serial=stick",
+		"-device", "virtio-blk-pci,drive=s0",
 	)}
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -153,8 +160,7 @@ func (m *Machine) Lose(rng *rand.Rand) (lost int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the log of writes: %w", err)
 	}
-	n := max(0, log.Len()-1) // the last may have been written in part
-	err = log.Build(m.file("before"), n, func(flushed bool) bool {
+	err = log.Build(m.file("before"), log.Whole(), func(flushed bool) bool {
 		keep := flushed || rng.IntN(2) == 0
 		if !keep {
 			lost++

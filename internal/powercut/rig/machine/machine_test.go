@@ -39,7 +39,8 @@ func newKit(t *testing.T) *kit {
 	}
 	cache, err := os.UserCacheDir()
 	must(t, err)
-	kernels, err := filepath.Glob(filepath.Join(cache, "plomb-powercut", "kernel", "boot", "vmlinuz-*"))
+	debian := filepath.Join(cache, "plomb-powercut", "kernel")
+	kernels, err := filepath.Glob(filepath.Join(debian, "boot", "vmlinuz-*"))
 	if err != nil || len(kernels) == 0 {
 		t.Fatalf("no kernel: run tools/powercut/kernel.sh (%v)", err)
 	}
@@ -54,12 +55,34 @@ func newKit(t *testing.T) *kit {
 	}
 	k.till, err = os.ReadFile(k.tillFile)
 	must(t, err)
-	cmd := exec.Command("sh", "-c", "printf 'init\\nplomb-boot\\n' | cpio -o -H newc --quiet > initrd")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("initrd: %v\n%s", err, out)
-	}
+	must(t, k.pack(dir, filepath.Join(debian, "lib", "modules", strings.TrimPrefix(filepath.Base(k.kernel), "vmlinuz-"), "kernel")))
 	return k
+}
+
+// pack makes the initrd: the first process, the launcher and the kernel's modules, in
+// the order in which they are loaded.
+func (k *kit) pack(dir, modules string) error {
+	names := "init\nplomb-boot\nmodules\n"
+	if err := os.Mkdir(filepath.Join(dir, "modules"), 0o755); err != nil {
+		return err
+	}
+	for i, m := range machine.Modules {
+		data, err := os.ReadFile(filepath.Join(modules, m))
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("modules/%d-%s", i, filepath.Base(m))
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+		names += name + "\n"
+	}
+	cmd := exec.Command("sh", "-c", "cpio -o -H newc --quiet > initrd")
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(names)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initrd: %w: %s", err, out)
+	}
+	return nil
 }
 
 func must(t *testing.T, err error) {
@@ -294,13 +317,13 @@ func TestTheRigFindsTillsThatBreakARule(t *testing.T) {
 		t.Run(mutant, func(t *testing.T) {
 			t.Parallel()
 			r.T = t
-			for i := range 10 {
+			for i := range 30 {
 				if err := r.round(); err != nil {
 					t.Logf("found in round %d: %v", i, err)
 					return
 				}
 			}
-			t.Errorf("not found in 10 rounds: %v", r.plan)
+			t.Errorf("not found in 30 rounds: %v", r.plan)
 		})
 	}
 }

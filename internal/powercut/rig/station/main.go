@@ -10,14 +10,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"golang.org/x/sys/unix"
 
 	"github.com/plomb-pos/plomb/internal/powercut/rig/witness"
 )
@@ -35,7 +38,7 @@ func main() {
 }
 
 func run() error {
-	if err := mount(); err != nil {
+	if err := errors.Join(load(), mount()); err != nil {
 		return err
 	}
 	from, mutant, err := parameters()
@@ -57,6 +60,25 @@ func run() error {
 	}, []string{"TMPDIR=/tmp", "PATH=/"})
 }
 
+// load loads the kernel's modules, in the order of their names.
+func load() error {
+	names, err := filepath.Glob("/modules/*.ko")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil {
+			return fmt.Errorf("load %s: %w", name, err)
+		}
+		f.Close()
+	}
+	return nil
+}
+
 func mount() error {
 	for _, m := range []struct {
 		what, where, kind string
@@ -65,8 +87,8 @@ func mount() error {
 		{"proc", "/proc", "proc", 0},
 		{"dev", "/dev", "devtmpfs", 0},
 		{"tmp", "/tmp", "tmpfs", 0},
-		{"/dev/nvme0n1", "/disk", "ext4", 0},
-		{"/dev/nvme1n1", stick, "ext4", syscall.MS_RDONLY},
+		{"/dev/vda", "/disk", "ext4", 0},
+		{"/dev/vdb", stick, "ext4", syscall.MS_RDONLY},
 	} {
 		if err := os.MkdirAll(m.where, 0o755); err != nil {
 			return err
