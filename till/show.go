@@ -75,7 +75,7 @@ func (n *Node) publicState() State {
 		},
 		Training: n.state.Training, Suspended: []SuspendedBasket{}, Devices: []DeviceState{}, Notices: []Notice{},
 		Drawer: DrawerState{Session: "closed"}, Journal: JournalState{Signer: n.signerWord()},
-		Software: SoftwareState{Withdrawn: []Withdrawal{}},
+		Software: SoftwareState{Withdrawn: []Withdrawal{}, Stopped: n.changingWord()},
 	}
 }
 

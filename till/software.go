@@ -154,6 +154,15 @@ func (n *Node) softwareStop() *Refusal {
 	return nil
 }
 
+// changingWord tells also those who have not signed in that the till ends to start
+// other software; empty: it does not.
+func (n *Node) changingWord() string {
+	if n.updating.retiring == nil {
+		return ""
+	}
+	return "software-changing"
+}
+
 func (n *Node) blockedNow() bool {
 	if !n.updating.known {
 		return n.wasFailing(fiscal.StageWithdrawn)

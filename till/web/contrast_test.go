@@ -13,7 +13,7 @@ import (
 func TestTextIsReadableInBothThemes(t *testing.T) {
 	pairs := []string{
 		"ink/ground", "ink/sheet", "ink/sunk", "ink/warn-soft", "ink/stop-soft", "ink/go-soft", "ink/info-soft",
-		"soft/ground", "soft/sheet", "soft/sunk", "soft/go-soft", "go-ink/go", "go-text/go-soft", "go-text/sheet", "go-text/sunk",
+		"soft/ground", "soft/sheet", "soft/sunk", "soft/go-soft", "soft/info-soft", "go-ink/go", "go-text/go-soft", "go-text/sheet", "go-text/sunk",
 		"stop/sheet", "stop/stop-soft", "stop-ink/stop", "warn/warn-soft", "warn/sheet", "train/train-soft",
 	}
 	for i := range 8 {

@@ -177,6 +177,12 @@ func TestTheSheetSaysWhatAnUpdateWaitsForAndWhatToDo(t *testing.T) {
 		s.set(object{"software": software(object{"update": update(x.stage, x.waiting, object{"agreed": true, "detail": "the stick was taken out"})})})
 		p.See(x.words)
 	}
+	s.set(object{"basket": nil, "suspended": list{object{"id": "s1", "label": "blue coat", "lines": 2, "total": 528, "at": "2026-11-20T14:20:00Z"}}, "software": software(object{"update": update("consent", "sale", object{"agreed": true})})})
+	p.See("Sales that are put aside are still open: 1.")
+	p.ClickTest("waits-parked-open")
+	p.See("blue coat")
+	p.Press(kb.Escape)
+	p.ClickTest("update-badge")
 	s.set(object{"software": software(object{"update": update("consent", "day", object{"agreed": true})})})
 	p.SeeTest("waits-day")
 	fits(t, p, "waits for the day")
@@ -246,17 +252,37 @@ func TestARestartIntoNewSoftwareIsSaidAsWhatItIs(t *testing.T) {
 	p.GoneTest("banner-outcome")
 }
 
+// Where nobody is signed in the page knows less, and says what it knows.
+//
+// Requirement: DL-02, CU-15
+func TestTheDoorKnowsARestartToo(t *testing.T) {
+	s := show(t, softwareState(object{"identity": "", "version": "", "slot": "", "managed": false, "stopped": "software-changing"}))
+	s.set(object{"session": nil})
+	p := browsertest.Open(t, s.URL, browsertest.Phone)
+	p.Allow("ERR_")
+	p.SeeTest("sign-in")
+	s.restart(true)
+	p.SeeTest("restarting")
+	p.See("The till starts again with new software")
+	fits(t, p, "restarting, nobody signed in")
+	picture(t, p, "restarting-door")
+	s.set(object{"software": software(nil)})
+	s.restart(false)
+	p.SeeTest("sign-in")
+	p.GoneTest("restarting")
+}
+
 func outcome(how, why string) object {
 	return object{"identity": coming, "from": running, "outcome": how, "time": "2026-11-20T14:30:00Z", "detail": why}
 }
 
 // Requirement: DL-02, DL-07
 func TestEveryOutcomeIsSaidWithWhatToDo(t *testing.T) {
-	s := show(t, softwareState(object{"last": outcome("fallen-back", "self-test journal: not healthy")}))
+	s := show(t, softwareState(object{"last": outcome("fallen-back", "fell back: slot b "+running+" (crash)")}))
 	p := browsertest.Open(t, s.URL, browsertest.Till)
 	p.See("Version 14 did not work.")
 	p.See("runs version 13")
-	p.See("self-test journal")
+	p.See("It ended by itself, each time it was started.")
 	picture(t, p, "outcome-fallen-back")
 	for how, words := range map[string]string{"rejected": "Version 14 was refused.", "blocked": "The till was blocked after version 14.", "kept": "Version 14 is installed."} {
 		s.set(object{"software": software(object{"last": outcome(how, "")})})
@@ -294,6 +320,9 @@ func TestStoppedSellingIsUnmistakableAndSaysWhatToDo(t *testing.T) {
 		p.Dark(false)
 	}
 	p.Resize(browsertest.Till)
+	s.set(object{"training": true})
+	p.SeeTest("tiles") // practice goes on
+	s.set(object{"training": false})
 	p.ClickTest("software-check")
 	s.wait(t, 1)
 	s.set(object{"software": software(object{"withdrawn": list{withdrawal(true)}, "stopped": "software-blocked", "asked": object{"time": "2026-11-20T14:32:00Z", "running": false, "outcome": "failed", "detail": "no route to host"}})})
@@ -301,6 +330,7 @@ func TestStoppedSellingIsUnmistakableAndSaysWhatToDo(t *testing.T) {
 	p.See("no route to host")
 	s.set(object{"software": software(object{"freshness": object{"warn": "what is known of releases ran out on 2026-11-19 10:00:00", "stopSelling": true}, "stopped": "software-stale", "update": update("certification", "consent", nil)})})
 	p.See("has not heard for too long")
+	p.See("What it knows ran out on 19 Nov 2026")
 	p.ClickTest("stopped-update")
 	p.SeeTest("update-agree")
 	p.Press(kb.Escape)

@@ -46,6 +46,12 @@ export function asked(software) {
   return update.agreed || station(software) > 3 ? '' : 'install';
 }
 
+/** What the update waits for; sales that are put aside are open too. @param {import('./contract.js').State} state @returns {string} */
+export function waits({ software, basket, suspended }) {
+  const what = software?.update?.waiting ?? '';
+  return what === 'sale' && !basket?.lines.length && suspended.length > 0 ? 'parked' : what;
+}
+
 /** Put off, and not yet time to ask again. @param {Software} software @param {string} now */
 export const putOff = ({ update }, now) => Boolean(update?.later && !update.overdue && new Date(update.later) > new Date(now));
 
@@ -76,6 +82,22 @@ export function moments(now, deadline) {
   ];
   const last = deadline ? new Date(deadline) : null;
   return all.filter((m) => m.at > now && (!last || m.at <= last));
+}
+
+/** The launcher's reasons for a fall-back (package update/slot, Reason), by our keys. @type {Record<string, string>} */
+const reasons = { verification: 'verification', crash: 'crash', 'no sign of health in time': 'silent', 'too many starts without an outcome': 'cuts' };
+
+/** Why a version did not stay, in the shop's language where the launcher's line is known: "fell back: slot b 0PLM… (crash)". @param {string} detail @param {import('./words.js').Words} t */
+export function why(detail, t) {
+  const known = reasons[/\(([^()]+)\)$/.exec(detail)?.[1] ?? ''];
+  return known ? t(`software.why.${known}`) : detail;
+}
+
+/** What runs out, and when (package update, Agent.Freshness), in the shop's language where the sentence is known. @param {string} warn @param {import('./words.js').Words} t @param {import('./format.js').Formats} f */
+export function age(warn, t, f) {
+  const known = /^(what is known of releases|the right to run this software) (runs|ran) out on (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$/.exec(warn);
+  if (!known) return warn;
+  return t(`software.age.${known[1].startsWith('what') ? 'knowledge' : 'right'}.${known[2]}`, { time: f.moment(`${known[3]}T${known[4]}Z`) });
 }
 
 /** Who withdrew, in words: the maker, or a body by its name. @param {string} by @param {import('./words.js').Words} t */

@@ -1,6 +1,6 @@
 /** What the person at the till must know now, and what to do about it. */
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact-standalone.module.js';
-import { asked, away, party, put, putOff, restarting, stopped, version } from '../software.js';
+import { age, asked, away, party, put, putOff, restarting, stopped, version, waits, why } from '../software.js';
 import { useTill } from '../till.js';
 import { DecideButton } from './dispense.js';
 import { Icon } from './icons.js';
@@ -40,7 +40,7 @@ function ofRelease(software, t, f) {
     key: `withdrawn-${i}`, level: 'warn', icon: 'warn', text: t('software.withdrawn', { by: party(w.by, t), reason: w.reason }),
     hint: `${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''} ${t(software.update ? 'stopped.do.update' : 'stopped.do.check')}`, ...help,
   }));
-  if (software.freshness?.warn) list.push({ key: 'stale', level: 'warn', icon: 'clock', text: t('software.released.old'), hint: `${software.freshness.warn}. ${t('software.old.hint')}`, go: 'software' });
+  if (software.freshness?.warn) list.push({ key: 'stale', level: 'warn', icon: 'clock', text: t('software.released.old'), hint: `${age(software.freshness.warn, t, f)} ${t('software.old.hint')}`, go: 'software' });
   return list;
 }
 
@@ -56,24 +56,25 @@ function ofOutcome(software, now, t) {
   if (new Date(now).valueOf() - new Date(last.time).valueOf() > (good ? news.good : news.bad)) return [];
   const names = { version: version(last.identity), from: version(last.from || software.identity) };
   const hint = t(`outcome.${last.outcome}.words`, names);
-  return [{ key: 'outcome', level: good ? 'info' : last.outcome === 'blocked' ? 'error' : 'warn', icon: good ? 'check' : 'undo', text: t(`outcome.${last.outcome}`, names), hint: last.detail && !good ? `${hint} (${last.detail})` : hint, go: 'software', put: id }];
+  return [{ key: 'outcome', level: good ? 'info' : last.outcome === 'blocked' ? 'error' : 'warn', icon: good ? 'check' : 'undo', text: t(`outcome.${last.outcome}`, names), hint: last.detail && !good ? `${hint} ${why(last.detail, t)}` : hint, go: 'software', put: id }];
 }
 
-/** The update that is offered, or on its way. @param {Software} software @param {string} now @param {Words} t @param {Formats} f @returns {Warning[]} */
-function ofUpdate(software, now, t, f) {
-  const { update } = software;
-  if (!update) return [];
+/** The update that is offered, or on its way. @param {import('../contract.js').State} state @param {Words} t @param {Formats} f @returns {Warning[]} */
+function ofUpdate(state, t, f) {
+  const { software } = state;
+  const update = software?.update;
+  if (!software || !update) return [];
   const names = { version: version(update.identity) };
   if (restarting(software)) return [{ key: 'restarting', level: 'info', icon: 'update', text: t('restarting.soon', names), hint: t('restarting.soon.words') }];
-  if (putOff(software, now) && !update.urgent) return [];
+  if (putOff(software, state.clock.now) && !update.urgent) return [];
   const what = asked(software);
-  const waits = !what && ['day', 'authorisation', 'clock'].includes(update.waiting) ? update.waiting : '';
-  const id = `update ${update.digest} ${what}${waits}${update.urgent ? ' urgent' : ''}`;
-  if (!what && !waits) return [];
+  const held = !what && ['day', 'parked', 'authorisation', 'clock'].includes(waits(state)) ? waits(state) : '';
+  const id = `update ${update.digest} ${what}${held}${update.urgent ? ' urgent' : ''}`;
+  if (!what && !held) return [];
   if (!update.overdue && away(id)) return [];
   const strong = update.urgent || update.overdue;
-  const text = what === 'spend' ? t('software.waits.spend', { bytes: f.bytes(update.spend) }) : waits ? t(`software.waits.${waits}`) : t('software.new.ready', names);
-  const hint = waits ? t(`software.waits.${waits}.hint`) : update.overdue && update.deadline ? t('software.overdue', { time: f.moment(update.deadline) }) : t(update.mayDecide ? 'software.new.hint' : 'software.not.yours');
+  const text = what === 'spend' ? t('software.waits.spend', { bytes: f.bytes(update.spend) }) : held ? t(`software.waits.${held}`, { count: state.suspended.length }) : t('software.new.ready', names);
+  const hint = held ? t(`software.waits.${held}.hint`) : update.overdue && update.deadline ? t('software.overdue', { time: f.moment(update.deadline) }) : t(update.mayDecide ? 'software.new.hint' : 'software.not.yours');
   return [{ key: 'update', level: strong ? 'warn' : 'info', icon: 'update', text, hint, sheet: true, put: update.overdue ? undefined : id }];
 }
 
@@ -81,7 +82,7 @@ function ofUpdate(software, now, t, f) {
 function ofSoftware(state, t, f) {
   const { software } = state;
   if (!software || !state.session) return [];
-  return [...ofRelease(software, t, f), ...ofOutcome(software, state.clock.now, t), ...ofUpdate(software, state.clock.now, t, f)];
+  return [...ofRelease(software, t, f), ...ofOutcome(software, state.clock.now, t), ...ofUpdate(state, t, f)];
 }
 
 /** @param {import('../contract.js').State} state @param {Words} t @param {string} view @param {Formats} f @returns {Warning[]} */

@@ -27,15 +27,16 @@ export function Restarting() {
   const seconds = useSeconds();
   const { software } = state;
   if (!software) return null;
-  const next = version(software.update?.identity ?? software.identity);
+  const next = version(software.update?.identity ?? (software.trial ? software.identity : ''));
   const trial = !software.update && software.trial;
+  const title = trial ? 'restarting.trial' : next ? 'restarting.title' : 'restarting.title.plain'; // nobody is signed in: less is known
   return html`
     <div ref=${box} popover="manual" class="restarting" role="alertdialog" aria-labelledby="restarting-title" data-test="restarting">
       <section class="restarting-card">
         <header><span class="turning" aria-hidden="true"><${Icon} name="update" /></span>
-          <h1 id="restarting-title" role="status">${t(trial ? 'restarting.trial' : 'restarting.title', { version: next })}</h1></header>
+          <h1 id="restarting-title" role="status">${t(title, { version: next })}</h1></header>
         <p>${t(trial ? 'restarting.trial.words' : 'restarting.words')}</p>
-        <${Track} software=${trial || !software.update ? software : { ...software, update: { ...software.update, stage: 'pointer' } }} />
+        ${next && html`<${Track} software=${software.update ? { ...software, update: { ...software.update, stage: 'pointer' } } : software} />`}
         <p class="restarting-time" aria-hidden="true">${t('restarting.seconds', { count: seconds })}</p>
         ${seconds > usual && html`<p class="said" role="status" data-test="restarting-long">${t('restarting.long')}</p>`}
       </section>

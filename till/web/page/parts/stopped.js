@@ -1,6 +1,6 @@
 /** Nothing new is sold: why, and what to do. Stands where the articles would be. */
 import { html } from '../vendor/htm-preact-standalone.module.js';
-import { party, stopped } from '../software.js';
+import { age, party, stopped } from '../software.js';
 import { useTill } from '../till.js';
 import { Icon } from './icons.js';
 
@@ -19,7 +19,7 @@ export function reason(software, t, f) {
   const w = software.withdrawn.find((x) => x.blocks);
   if (why === 'withdrawn' && w) return { text: w.deadline ? t('stopped.withdrawn', { by: party(w.by, t), time: f.moment(w.deadline) }) : t('stopped.withdrawn.now', { by: party(w.by, t) }), detail: w.reason };
   if (why === 'withdrawn') return { text: t('stopped.before'), detail: '' };
-  return { text: t(`stopped.${why}`), detail: software.freshness.warn };
+  return { text: t(`stopped.${why}`), detail: why === 'stale' ? age(software.freshness.warn, t, f) : '' };
 }
 
 export function Stopped() {

@@ -1,6 +1,6 @@
 /** The announcement of an update: a badge, a line, and the sheet where it is decided. */
 import { html, useState } from '../vendor/htm-preact-standalone.module.js';
-import { asked, fetching, moments, putOff, station, version } from '../software.js';
+import { asked, fetching, moments, putOff, station, version, waits } from '../software.js';
 import { useTill } from '../till.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
@@ -70,16 +70,17 @@ function Marks({ update }) {
 
 /** What it waits for, and what to do about it. @param {{software: Software}} props */
 function Waits({ software }) {
-  const { t, f, go, openSheet, may } = useTill();
+  const { t, f, go, openSheet, may, state } = useTill();
   const { update } = software;
   if (!update) return null;
-  const what = update.waiting || (station(software) >= 4 ? 'written' : update.agreed ? 'agreed' : '');
+  const what = waits(state) || (station(software) >= 4 ? 'written' : update.agreed ? 'agreed' : '');
   if (!what || what === 'consent') return null;
   const view = what === 'day' && may('report.z') ? 'reports' : what === 'sale' ? 'sell' : '';
   return html`
     <div class="update-waits" role="status" data-test=${`waits-${what}`}>
-      <p><b>${t(`software.waits.${what}`, { bytes: f.bytes(update.spend) })}</b> ${t(`software.waits.${what}.hint`)}</p>
+      <p><b>${t(`software.waits.${what}`, { bytes: f.bytes(update.spend), count: state.suspended.length })}</b> ${t(`software.waits.${what}.hint`)}</p>
       ${what === 'other' && update.detail && html`<small>${update.detail}</small>`}
+      ${what === 'parked' && html`<button type="button" class="button" data-test="waits-parked-open" onClick=${() => (go('sell'), openSheet('suspended'))}><${Icon} name="pause" />${t('suspended')}</button>`}
       ${view && html`<button type="button" class="button" data-test=${`waits-go-${view}`} onClick=${() => (openSheet(''), go(view))}><${Icon} name=${view === 'reports' ? 'report' : 'scan'} />${t(view === 'reports' ? 'view.reports' : 'software.waits.sale.go')}</button>`}
     </div>`;
 }

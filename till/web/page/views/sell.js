@@ -84,7 +84,7 @@ export function Sell({ query, setQuery, found }) {
     Escape: () => (setChosen(0), setQuery(''), setFinished(null)),
   });
 
-  const halted = stopped(state.software) !== '' && !filled;
+  const halted = stopped(state.software) !== '' && !filled && !state.training;
   const done = finished && !filled ? finished : null;
   const open = basket ? f.money(basket.tenders.length ? basket.due : basket.total) : '';
   const last = state.lastReceipt;

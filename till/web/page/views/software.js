@@ -4,7 +4,7 @@ import { Icon } from '../parts/icons.js';
 import { Prove } from '../parts/proof.js';
 import { Fetching, Plate, Slots, Track } from '../parts/software.js';
 import { CheckButton, reason } from '../parts/stopped.js';
-import { party, stopped, version } from '../software.js';
+import { age, party, stopped, version } from '../software.js';
 import { useTill } from '../till.js';
 import { useList } from './receipts.js';
 
@@ -100,7 +100,7 @@ function Released({ software }) {
       ${said && html`<p>${said.text}</p>`}
       <ul class="plain-list">
         ${(software.withdrawn ?? []).map((w) => html`<li key=${w.by + w.reason}><b>${party(w.by, t)}</b>: ${w.reason} <small>${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''}</small></li>`)}
-        ${old && html`<li>${old}</li>`}
+        ${old && html`<li>${age(old, t, f)}</li>`}
       </ul>
       ${kind === 'good' && html`<p class="soft">${t('software.released.good.words')}</p>`}
     </section>`;
