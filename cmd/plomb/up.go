@@ -204,6 +204,15 @@ func first(ctx context.Context, ready chan string) (string, error) {
 // real one has a folder on another disk.
 const backupDir = "backup"
 
+// dirFlag is what a command has to be told to find a till; nothing where it is the one
+// that it takes by itself.
+func dirFlag(dir string) string {
+	if usual, err := filepath.Abs("plomb-data"); err == nil && usual == dir {
+		return ""
+	}
+	return " --dir " + dir
+}
+
 // announce prints the addresses and, before the shop is set up, the one-time code.
 func (c upCommand) announce(s streams, ready string, d runningDevices) error {
 	var t tillReady
@@ -216,7 +225,7 @@ func (c upCommand) announce(s streams, ready string, d runningDevices) error {
 	}
 	fmt.Fprintf(s.Out, "\n  till       %s\n  devices    %s   (paper, scanner, display: look and touch)\n  XFS4IoT    %s\n  directory  %s\n", a.Till, a.Control, a.Devices, a.Dir)
 	if os.Getenv(envSlot) != "" && there(filepath.Join(c.Dir, sampleDir)) {
-		fmt.Fprintf(s.Out, "  update     plomb release demo --dir %s   (in another terminal: the next version of this till, and a bad one)\n", a.Dir)
+		fmt.Fprintf(s.Out, "  update     plomb release demo%s   (in another terminal: the next version of this till, and a bad one)\n", dirFlag(a.Dir))
 	}
 	if a.Setup != "" {
 		fmt.Fprintf(s.Out, "\n  first run: open the till and enter the code  %s\n", a.Setup)
