@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -549,6 +550,80 @@ func TestADeviceThatIsSwitchedOnAgainAndAgainKeepsTheReasonInItsLog(t *testing.T
 	}
 	if log := b.log(); strings.Count(log, "blocked: slot a (verification)") != 1 {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+// unreadable is a disk on which one file cannot be opened.
+type unreadable struct {
+	durable.FS
+	name string
+}
+
+func (u unreadable) Open(name string) (durable.File, error) {
+	if strings.HasSuffix(name, u.name) {
+		return nil, fmt.Errorf("open %s: %w", name, syscall.EIO)
+	}
+	return u.FS.Open(name)
+}
+
+// What cannot be read costs what it holds, and no more.
+//
+// Requirement: CU-12
+func TestAPlaceThatCannotBeReadStopsOnlyWhatNeedsIt(t *testing.T) {
+	for _, x := range []struct {
+		name, starts, says string
+		blocked            bool
+	}{
+		{"boot/ring", "b trial=1; ", "ring: input/output error", false},
+		{"slots/b/bin/till", "a trial=; ", "fell back: slot a 0PLMTIL01-20261122 (verification)", false},
+		{"slots/b/manifest.note", "a trial=; ", "fell back: slot a 0PLMTIL01-20261122 (verification)", false},
+		{"boot/table", "", "blocked: slot a (slot table lost)", true},
+		{"boot/policy.json", "", "", true},
+	} {
+		b := newBox(t, true, slot.Return)
+		d, err := openDevice(durable.OS{}, b.root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.FS = unreadable{durable.OS{}, x.name}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		words := &stopper{stop: stop}
+		l := &launcher{device: d, args: []string{"a=ready,b=ready", b.seen}, rescue: "127.0.0.1:0", trialTime: 10 * time.Second, words: words}
+		if err := l.run(ctx); errors.Is(err, errBlocked) != x.blocked || b.starts() != x.starts || !strings.Contains(words.String(), x.says) {
+			t.Errorf("%s: %v, started %q: %s", x.name, err, b.starts(), words)
+		}
+		stop()
+	}
+}
+
+// stopper ends a launcher once it shows its page.
+type stopper struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("http://")) {
+		s.stop()
+	}
+	return s.Buffer.Write(p)
+}
+
+func TestWithBothSlotsBadNothingStartsAndThePageNamesBoth(t *testing.T) {
+	b := newBox(t, true, slot.Return)
+	b.boot("b=ready")
+	b.flip("a")
+	b.flip("b")
+	if words := b.blocked(); !strings.Contains(words, "blocked: slot b (verification)") || b.starts() != "b trial=1; " {
+		t.Errorf("started %q: %s", b.starts(), words)
+	}
+	d, err := openDevice(durable.OS{}, b.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := d.status()
+	if !s.Blocked || s.Slots["a"].Error == "" || s.Slots["b"].Error == "" {
+		t.Errorf("%+v", s)
 	}
 }
 
