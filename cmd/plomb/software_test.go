@@ -4,18 +4,24 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/till"
+	"github.com/plomb-pos/plomb/till/tilltest"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -117,5 +123,57 @@ func TestTheJournalTellsWhichReleaseRanInWhichSlot(t *testing.T) {
 	out.Reset()
 	if code := run(t.Context(), []string{"journal", "software", "--dir", dir, "--at", middle}, streams{nil, &out, io.Discard}); code != exitDone || bytes.Count(out.Bytes(), []byte("\n")) != 1 || !bytes.Contains(out.Bytes(), []byte("0PLMTIL07-20261122 (application 7, legally relevant, manifest")) {
 		t.Errorf("ended with %d: %s", code, out.String())
+	}
+}
+
+// Requirement: DL-09
+// Requirement: DL-10
+func TestTheHistoryOfSoftwareShowsTheStepsOfUpdates(t *testing.T) {
+	ran, tried := strings.Repeat("1", 64), strings.Repeat("2", 64)
+	shop := tilltest.New(t, tilltest.WithoutDevices(), tilltest.With(func(o *till.Options) {
+		o.Software = "plomb 1.0.0"
+		o.Release = &fiscal.Release{Identity: "0PLMTIL01-20261101", Scope: "application", Counter: 1, Manifest: ran, Slot: "a"}
+	}))
+	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	step := func(stage, manifest string, line uint64) {
+		at = at.Add(time.Second)
+		b := fiscal.SoftwareStage{Stage: stage, Outcome: fiscal.OutcomeDone, At: at, Identity: "0PLMTIL02-20261122", Counter: 2, Manifest: manifest, Line: line}
+		must(t, shop.Node.RecordStage(t.Context(), b))
+	}
+	step(fiscal.StageAnnounced, tried, 0)
+	shop.Restart()
+	step(fiscal.StageAnnounced, tried, 0) // told anew after the start
+	step(fiscal.StagePointer, tried, 0)
+	step(fiscal.StageFallenBack, "", 7)
+	shop.Close()
+	history := func(args ...string) (h softwareHistory, text string) {
+		t.Helper()
+		var out, words bytes.Buffer
+		if code := run(t.Context(), append([]string{"journal", "software", "--dir", shop.Dir}, args...), streams{nil, &out, &words}); code != exitDone {
+			t.Fatalf("ended with %d: %s", code, words.String())
+		}
+		if slices.Contains(args, "--json") {
+			must(t, json.Unmarshal(out.Bytes(), &h))
+		}
+		return h, out.String()
+	}
+	proofs := filepath.Join(t.TempDir(), "proofs")
+	h, _ := history("--json", "--prove", proofs)
+	var got []string
+	for _, s := range h.Steps {
+		got = append(got, fmt.Sprintf("%s %s %s %d", s.Stage, s.Outcome, s.Identity, s.Line))
+	}
+	want := []string{"announced done 0PLMTIL02-20261122 0", "pointer done 0PLMTIL02-20261122 0", "fallen-back done 0PLMTIL02-20261122 7"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if written, err := os.ReadDir(proofs); err != nil || len(written) != len(h.Runs)+len(h.Changes)+len(h.Steps) {
+		t.Errorf("%d proofs, %v", len(written), err)
+	}
+	if h, _ := history("--json", "--at", h.Runs[0].Seen.Format(time.RFC3339Nano)); len(h.Runs) != 1 || h.Runs[0].Release.Manifest != ran || len(h.Steps) != 0 {
+		t.Errorf("what ran then, and how it came to run: %+v", h)
+	}
+	if _, text := history(); !strings.Contains(text, "fallen-back done") {
+		t.Error(text)
 	}
 }
