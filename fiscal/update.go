@@ -186,7 +186,7 @@ type Updates struct {
 	Counter   uint64             `json:"counter,omitzero"`
 	Manifest  string             `json:"manifest,omitzero"`
 	From      string             `json:"from,omitzero"`    // what ran when it was first heard of
-	Stages    []SeenStage        `json:"stages,omitempty"` // the last of each stage, in the order of recording
+	Stages    []SeenStage        `json:"stages,omitempty"` // the last of each stage of this release and the one before, in the order of recording
 	Decisions []SoftwareDecision `json:"decisions,omitempty"`
 	Pointed   *SoftwareRef       `json:"pointed,omitzero"` // that the launcher was last told to try
 	Line      *LauncherLine      `json:"line,omitzero"`    // that was recorded last
@@ -259,12 +259,17 @@ func (u *Updates) begin(b *SoftwareStage, running string) {
 	if b.Line > 0 || b.Manifest == "" || b.Manifest == u.Manifest || b.Stage == StageWithdrawn {
 		return
 	}
+	before := u.Manifest // another scope's update may be under way beside
 	u.Identity, u.Counter, u.Manifest, u.From = b.Identity, b.Counter, b.Manifest, running
-	u.Stages = slices.DeleteFunc(u.Stages, func(x SeenStage) bool { return x.Manifest != "" && x.Stage != StageWithdrawn })
+	u.Stages = slices.DeleteFunc(u.Stages, func(x SeenStage) bool {
+		return x.Manifest != "" && x.Manifest != before && x.Manifest != b.Manifest && x.Stage != StageWithdrawn
+	})
 }
 
 func (u *Updates) see(b *SoftwareStage, index uint64) {
-	u.Stages = slices.DeleteFunc(u.Stages, func(x SeenStage) bool { return x.Stage == b.Stage })
+	u.Stages = slices.DeleteFunc(u.Stages, func(x SeenStage) bool {
+		return x.Stage == b.Stage && (x.Manifest == b.Manifest || b.Stage == StageWithdrawn)
+	})
 	u.Stages = append(u.Stages, SeenStage{Index: index, SoftwareStage: *b})
 	if b.Line > 0 {
 		u.Line = &LauncherLine{Sequence: b.Line, At: b.At}
@@ -302,24 +307,30 @@ func (u *Updates) end(b *SoftwareStage, index uint64) {
 	}
 }
 
-// Seen is the entry of a stage that was recorded last, nil if there is none. It may
-// be asked of nil.
+// Seen is the entry of a stage that was recorded last, of whatever release, nil if
+// there is none. It may be asked of nil.
 func (u *Updates) Seen(stage string) *SeenStage {
+	return u.find(func(x *SeenStage) bool { return x.Stage == stage })
+}
+
+// find is the last stage that fits.
+func (u *Updates) find(fits func(*SeenStage) bool) *SeenStage {
 	if u == nil {
 		return nil
 	}
-	i := slices.IndexFunc(u.Stages, func(x SeenStage) bool { return x.Stage == stage })
-	if i < 0 {
-		return nil
+	for i := len(u.Stages) - 1; i >= 0; i-- {
+		if x := &u.Stages[i]; fits(x) {
+			return x
+		}
 	}
-	return &u.Stages[i]
+	return nil
 }
 
 // Told says whether an event is recorded already: the entry that tells the same, with
 // the same time or another one. Of the launcher's lines none is told twice, and a line
 // is known by its number and time.
 func (u *Updates) Told(b *SoftwareStage) (entry *SeenStage, sameTime bool) {
-	x := u.Seen(b.Stage)
+	x := u.find(func(x *SeenStage) bool { return x.Stage == b.Stage && x.Manifest == b.Manifest })
 	if x == nil || !x.same(b) {
 		return nil, false
 	}

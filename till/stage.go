@@ -30,14 +30,14 @@ func (n *Node) stageStep(b *fiscal.SoftwareStage) (index uint64, err error) {
 	switch {
 	case seen != nil && sameTime:
 		return seen.Index, nil
-	case seen != nil && b.Line == 0 && !n.updating.told[b.Stage] && b.Stage != fiscal.StageAsked:
+	case seen != nil && b.Line == 0 && !n.updating.told[b.Stage+b.Manifest] && b.Stage != fiscal.StageAsked:
 		b.Again = &seen.Index
 	}
 	at := n.state.Size
 	if _, err := n.stage([16]byte{}, b); err != nil {
 		return 0, err
 	}
-	n.updating.told[b.Stage] = true
+	n.updating.told[b.Stage+b.Manifest] = true
 	return at, nil
 }
 

@@ -181,6 +181,30 @@ func TestAStepToldTwiceInOneRunIsTwoAndOneToldAnewAfterAStartNamesTheFirst(t *te
 	}
 }
 
+// Requirement: CU-19
+func TestTwoReleasesOnTheirWayDoNotHideEachOthersSteps(t *testing.T) {
+	n := quiet(t)
+	now, from := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), n.journal.Size()
+	tell := func(stage string, release int) {
+		now = now.Add(time.Minute)
+		must(t, n.RecordStage(t.Context(), fiscal.SoftwareStage{
+			Stage: stage, Outcome: fiscal.OutcomeDone, At: now, Identity: "0PLMTIL02-20261122", Counter: uint64(release), Manifest: fmt.Sprintf("%064x", release),
+		}))
+	}
+	for _, stage := range []string{fiscal.StageAnnounced, fiscal.StageDownloaded, fiscal.StageTransmission} {
+		for _, release := range []int{7, 8} { // a platform and an application
+			tell(stage, release)
+		}
+		n.restart(t)
+		for _, release := range []int{8, 7} {
+			tell(stage, release)
+		}
+	}
+	if got := len(n.history(t, from).Steps); got != 6 {
+		t.Errorf("%d steps, want 6", got)
+	}
+}
+
 func TestALineOfTheLauncherIsWholeInTheJournal(t *testing.T) {
 	n := quiet(t)
 	text := strings.Repeat("ä", 117)

@@ -83,7 +83,7 @@ type updating struct {
 	known    bool            // status is one
 	status   UpdateStatus    // as last asked
 	asked    *CheckState     // what became of the last question by a person
-	told     map[string]bool // stages recorded since the start
+	told     map[string]bool // stages and releases that were recorded since the start
 	retiring chan struct{}   // no new sale; closed when none is open. nil: not asked to
 }
 
