@@ -151,11 +151,11 @@ func (b *builder) smallest(e *Entry, data []byte, pieces []piece) (best []byte, 
 }
 
 // few is how many bytes of a patch no dictionary makes worthwhile to try.
-const few = 192
+const few = 48
 
 // window is how much of old a frame is given as dictionary: less than the format
 // allows, so that a till needs less memory; more makes packs hardly smaller.
-const window = 3 << 19
+const window = 2 << 20
 
 // windowOf is the part of old around the middle of what the pieces use.
 func windowOf(pieces []piece, size int) Window {

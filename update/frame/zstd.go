@@ -75,10 +75,13 @@ func inflate(wire, dict []byte, size int64) ([]byte, error) {
 	return out, nil
 }
 
-// bzip compresses with bzip2; only makers of packs do.
+// bzip compresses with bzip2; only makers of packs do. The level is the size of a
+// block in units of 100,000 bytes, for which whoever reads takes four times the room:
+// no more than the data need.
 func bzip(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := bzip2.NewWriter(&out, &bzip2.WriterConfig{Level: bzip2.BestCompression})
+	level := min(len(data)/100_000+1, bzip2.BestCompression)
+	w, err := bzip2.NewWriter(&out, &bzip2.WriterConfig{Level: level})
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}

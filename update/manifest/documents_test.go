@@ -91,3 +91,32 @@ func FuzzEntitlement(f *testing.F) {
 		}
 	})
 }
+
+func FuzzCampaign(f *testing.F) {
+	text, err := manifest.EncodeDocument(campaign())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var c manifest.Campaign
+		if manifest.ParseDocument(data, &c) != nil {
+			return
+		}
+		again, err := manifest.EncodeDocument(&c)
+		if err != nil || string(again) != string(data) {
+			t.Errorf("%q was read, and written as %q, %v", data, again, err)
+		}
+	})
+}
+
+func FuzzPolicy(f *testing.F) {
+	f.Add([]byte(`{"format":"plomb-boot-policy/1","serial":1,"legal":"maker-only","maker":{"name":"maker","threshold":1,"keys":["maker+0ac4b6d2+AR2zH3Y0ZKkqGHtGS9dvZFtHVTeJNEQEkRCzcT0tUZ3y"]}}`))
+	f.Add([]byte(`{"format":"plomb-boot-policy/1","serial":1,"legal":"every-body","bodies":[{"name":"ptb","threshold":0}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := manifest.ParsePolicy(data)
+		if err == nil && (p.Serial == 0 || p.Maker.Threshold < 1 || len(p.Maker.Keys) < p.Maker.Threshold) {
+			t.Errorf("%q is taken as %+v", data, p)
+		}
+	})
+}
