@@ -7,7 +7,7 @@ FUZZTIME  ?= 10s
 TOOL      := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run test short race bench fuzz lint generate build release platforms powercut tuf-conformance
+.PHONY: help run test short race bench fuzz lint generate build release token platforms powercut tuf-conformance
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ build: ## Build plomb, plomb-boot and plomb-verify into bin/
 	$(BUILD) -o $(BIN)/plomb ./cmd/plomb
 	$(BUILD) -o $(BIN)/plomb-boot ./cmd/plomb-boot
 	$(BUILD) -o $(BIN)/plomb-verify ./cmd/plomb-verify
+
+token: ## Build plomb-token, which speaks to PKCS#11 tokens (the only program with cgo: needs gcc)
+	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -o $(BIN)/plomb-token ./cmd/plomb-token
 
 release: ## Build twice in different places, compare, and write checksums into dist/
 	tools/release.sh

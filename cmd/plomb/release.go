@@ -24,7 +24,7 @@ type releaseCommand struct {
 	InitAuthority releaseInitAuthority `cmd:"" help:"Hold the key ceremony of an approval authority."`
 	InitDeployer  releaseInitDeployer  `cmd:"" help:"Hold the key ceremony of a deployer."`
 	Parties       releaseParties       `cmd:"" help:"Write down who takes part, and with which keys."`
-	Hardware      releaseHardware      `cmd:"" help:"Register a hardware version with its reports."`
+	Hardware      releaseHardware      `cmd:"" help:"Hardware versions and their reports."`
 	Policy        releasePolicy        `cmd:"" help:"Sign a new trust policy for the devices in the field."`
 	Build         releaseBuild         `cmd:"" help:"Make a release out of built files."`
 	Attach        releaseAttach        `cmd:"" help:"Attach a report."`
@@ -35,7 +35,15 @@ type releaseCommand struct {
 	Entitle       releaseEntitle       `cmd:"" help:"Give one device the content key of a release."`
 	Campaign      releaseCampaign      `cmd:"" help:"Decide which devices get a release, and when."`
 	Withdraw      releaseWithdraw      `cmd:"" help:"Take a release back."`
+	Log           releaseLog           `cmd:"" help:"Enter withdrawals into the log, at once."`
+	Witness       releaseWitness       `cmd:"" help:"Cosign the log of releases for others, over HTTP."`
 	Rotate        releaseRotate        `cmd:"" help:"Replace a key."`
+	Recover       releaseRecover       `cmd:"" help:"Say and do what a lost or compromised key asks for."`
+	Key           releaseKey           `cmd:"" help:"Make a key that is kept apart from any office."`
+	Sign          releaseSign          `cmd:"" help:"Sign what an office asks of a key that is kept here."`
+	Answer        releaseAnswer        `cmd:"" help:"Take signatures that were brought back."`
+	Abandon       releaseAbandon       `cmd:"" help:"Give up what waits for signatures."`
+	Access        releaseAccess        `cmd:"" help:"Show who opened keys and touched files."`
 	Inspect       releaseInspect       `cmd:"" help:"Show what a release is and who stands behind it."`
 	Bundle        releaseBundle        `cmd:"" help:"Write a release of a repository into one file, for a stick."`
 	Unbundle      releaseUnbundle      `cmd:"" help:"Unpack such a file into a new folder."`
@@ -110,6 +118,8 @@ type ceremonyFlags struct {
 	PassphraseFile string `type:"path" help:"File with one passphrase for all keys; otherwise each is asked for."`
 	DryRun         bool   `help:"Say which keys would be made, and make none."`
 	WorkFactor     int    `hidden:""`
+
+	Key []string `sep:"none" help:"ROLE=PLACE or KEY=PLACE: where keys are kept; see below."`
 }
 
 func (f ceremonyFlags) hold(s streams, c release.Ceremony, root string) (err error) {
@@ -122,9 +132,11 @@ func (f ceremonyFlags) hold(s streams, c release.Ceremony, root string) (err err
 			return usageError{err}
 		}
 	}
+	if c.Keep, err = keyPlans(f.Key); err != nil {
+		return usageError{err}
+	}
 	if f.DryRun {
-		_, err := fmt.Fprintf(s.Out, "would make %s of %s %s\nkeys: %s\n", f.Dir, c.Party, c.Name, strings.Join(c.Keys(), " "))
-		return err
+		return f.rehearse(s, c)
 	}
 	o, err := release.Init(f.Dir, c, unlockKeys(s, f.PassphraseFile), time.Now())
 	if err != nil {
@@ -138,8 +150,34 @@ const ceremonyHelp = `Draws the party's keys, each for one purpose, and writes e
 encrypted with age under a passphrase: keep the files of a role apart, with the people
 who answer for them. The folder's office.json holds no secret; hand it to the others.
 
+A key may be kept elsewhere than in a file, role by role or key by key:
+
+  --key root-1=pkcs11:token=maker?module-path=/usr/lib/softhsm/libsofthsm2.so
+  --key root-2=elsewhere:root-2.pub     a key of plomb release key, in another place
+  --key targets=tpm:/dev/tpmrm0         ECDSA, made in the chip, never leaves it
+  --key note=tpm:/dev/tpmrm0            Ed25519, which no TPM knows: sealed to the chip
+  --key targets=ecdsa,pkcs11:...        for tokens that do not know Ed25519
+
+On a token the passphrase is its PIN. What signs without people (snapshot, timestamp,
+log, witness) cannot be elsewhere; notes, campaigns and the log are Ed25519.
+
 Nothing can bring back a key whose file or passphrase is lost. As long as the threshold
 of root keys is there, plomb release rotate replaces any other. Try with --dry-run.`
+
+// rehearse says which keys would be drawn, and where.
+func (f ceremonyFlags) rehearse(s streams, c release.Ceremony) error {
+	plans, err := c.Plans()
+	if err != nil {
+		return usageError{err}
+	}
+	fmt.Fprintf(s.Out, "would make %s of %s %s\nkeys: %s\n", f.Dir, c.Party, c.Name, strings.Join(c.Keys(), " "))
+	for _, name := range c.Keys() {
+		if p := plans[name]; p.Place != "" {
+			fmt.Fprintf(s.Out, "%s: %s, %s\n", name, p.Kind, p.Place)
+		}
+	}
+	return nil
+}
 
 type releaseInitMaker struct {
 	ceremonyFlags
@@ -178,6 +216,9 @@ func (c releaseInitDeployer) Run(s streams) error {
 type releaseParties struct {
 	Out       string        `arg:"" type:"path" help:"File to write."`
 	Serial    uint64        `default:"1" help:"Raised with every change of a key."`
+	Follow    string        `type:"path" help:"The parties file in force: the serial is the next one."`
+	OldKeys   bool          `help:"Also name the keys that were replaced: devices that run a release of theirs take the new policy."`
+	Policy    string        `type:"path" help:"Also write the policy of the log, for plomb-verify release."`
 	Maker     string        `required:"" type:"path" help:"The maker's office.json."`
 	Deployer  string        `required:"" type:"path" help:"The deployer's."`
 	Authority []string      `type:"path" help:"Each authority's."`
@@ -190,7 +231,12 @@ type releaseParties struct {
 func (releaseParties) Help() string {
 	return `Every party keeps its own copy of the file, made from cards that it got from the
 others' hands: it decides whose signatures count. Without an authority the maker alone
-is enough for legally relevant releases; only where no law asks for more.`
+is enough for legally relevant releases; only where no law asks for more.
+
+After a key for notes or campaigns was replaced: the same again with --follow OLD and
+--old-keys, then every party signs the new trust policy with plomb release policy, and
+devices take it by themselves. When all of them run a release that the new key signed,
+again without --old-keys: from then on the old key counts no more.`
 }
 
 func (c releaseParties) Run() error {
@@ -210,6 +256,17 @@ func (c releaseParties) Run() error {
 		}
 		bodies = append(bodies, b)
 	}
+	if err := c.follow(); err != nil {
+		return err
+	}
+	if err := c.withOldKeys(&maker, &deployer); err != nil {
+		return err
+	}
+	for i := range bodies {
+		if err := c.withOldKeys(&bodies[i]); err != nil {
+			return err
+		}
+	}
 	p, err := release.NewParties(c.Serial, maker, deployer, bodies...)
 	if err != nil {
 		return err
@@ -217,13 +274,38 @@ func (c releaseParties) Run() error {
 	return c.write(p, maker, bodies)
 }
 
+// follow takes the serial after the one in force.
+func (c *releaseParties) follow() error {
+	if c.Follow == "" {
+		return nil
+	}
+	old, err := readParties(c.Follow)
+	if err != nil {
+		return err
+	}
+	_, boot, err := old.BootPolicy()
+	if err != nil {
+		return err
+	}
+	c.Serial = boot.Serial + 1
+	return nil
+}
+
 func (c releaseParties) write(p *release.Parties, maker release.Card, bodies []release.Card) error {
 	text, err := p.Encode()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.Out, text, 0o644); err != nil || c.Trust == "" {
+	if err := os.WriteFile(c.Out, text, 0o644); err != nil {
 		return err
+	}
+	if c.Policy != "" {
+		if err := os.WriteFile(c.Policy, p.LogPolicyText(), 0o644); err != nil {
+			return err
+		}
+	}
+	if c.Trust == "" {
+		return nil
 	}
 	if text, err = p.TrustPolicy(c.Warn, c.Stop, maker, bodies...); err != nil {
 		return err
@@ -239,34 +321,19 @@ func readCard(name string) (release.Card, error) {
 	return release.ParseCard(text)
 }
 
-type releaseHardware struct {
-	Identity string   `arg:"" help:"Identity of the hardware version, 18 characters: 1PLMBOX01-20260101."`
-	Report   []string `required:"" help:"KIND=FILE of each report."`
-	officeFlags
-}
-
-// Help says what for.
-func (releaseHardware) Help() string {
-	return `A release that names hardware can be registered only after that hardware was, with
-its test reports. Register puts the version into the maker's metadata; publish it with
-plomb release publish.`
-}
-
-func (c releaseHardware) Run(s streams) error {
-	o, err := c.open(s)
-	if err != nil {
-		return err
-	}
-	var reports []manifest.Report
-	for _, r := range c.Report {
-		kind, file, _ := strings.Cut(r, "=")
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return usageError{err}
+// withOldKeys adds the keys that were replaced to every card, where that was asked for.
+func (c *releaseParties) withOldKeys(cards ...*release.Card) error {
+	for _, card := range cards {
+		if !c.OldKeys {
+			break
 		}
-		reports = append(reports, manifest.Report{Kind: kind, Name: filepath.Base(file), SHA256: manifest.Sum(text)})
+		all, err := card.WithRetired()
+		if err != nil {
+			return err
+		}
+		*card = all
 	}
-	return o.RegisterHardware(manifest.Identity(c.Identity), reports, time.Now())
+	return nil
 }
 
 type releaseAttach struct {
@@ -361,7 +428,10 @@ func (c releaseApprove) Run(s streams) error {
 		_, err := fmt.Fprintf(s.Out, "%s is %s; would approve manifest %s\n", r.Draft.Identity, r.State(), r.Digest())
 		return err
 	}
-	now := time.Now()
+	now, err := o.Moment(time.Now())
+	if err != nil {
+		return err
+	}
 	return r.Approve(o, release.Certificate{Models: c.Model, NotBefore: now, NotAfter: now.Add(c.Valid)}, now)
 }
 
@@ -397,7 +467,7 @@ type releasePublish struct {
 	Repository string   `arg:"" type:"path" help:"The repository's folder; made if it is missing."`
 	Release    string   `arg:"" optional:"" type:"path" help:"An encrypted release; without it only the party's metadata are published."`
 	Parties    string   `type:"path" help:"Your own copy of the parties file; needed with a release."`
-	Witness    []string `type:"path" help:"Folders of authorities that cosign the log here."`
+	Witness    []string `sep:"none" help:"Who cosigns the log: the folder of an authority, or NAME=URL of a witness on the net."`
 	Refresh    bool     `help:"Sign snapshot and timestamp anew first: within every week."`
 	officeFlags
 }
@@ -409,7 +479,8 @@ what travels into a static tree that any web server, relay or stick can carry. E
 authority publishes its own metadata, without naming a release:
 
   plomb release publish repo --office authority
-  plomb release publish repo till-1.4 --office maker --parties parties.json --witness authority`
+  plomb release publish repo till-1.4 --office maker --parties parties.json --witness authority
+  plomb release publish repo till-1.4 ... --witness nmi=https://witness.example/`
 }
 
 func (c releasePublish) Run(ctx context.Context, s streams) error {
@@ -444,15 +515,15 @@ func (c releasePublish) publish(ctx context.Context, s streams, o *release.Offic
 	if err != nil {
 		return err
 	}
-	var witnesses []release.Witness
-	for _, dir := range c.Witness {
-		w, err := officeFlags{dir, c.PassphraseFile}.open(s)
-		if err != nil {
-			return err
-		}
-		witnesses = append(witnesses, release.OfficeWitness{Office: w, LogKey: p.Log, Now: time.Now})
+	witnesses, err := openWitnesses(s, c.Witness, c.PassphraseFile, p)
+	if err != nil {
+		return err
 	}
-	if err := o.Publish(ctx, repo, r, witnesses, time.Now()); err != nil {
+	now, err := o.Moment(time.Now())
+	if err != nil {
+		return err
+	}
+	if err := o.Publish(ctx, repo, r, witnesses, now); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "published %s  %s\n", r.Manifest.Identity, r.Digest())
@@ -489,7 +560,10 @@ func (c releaseEntitle) Run(s streams) error {
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", c.Device, err)}
 	}
-	now := time.Now()
+	now, err := o.Moment(time.Now())
+	if err != nil {
+		return err
+	}
 	signed, err := r.Entitle(o, key, now.Add(c.Valid), now)
 	if err != nil {
 		return err
@@ -576,6 +650,10 @@ type releaseWithdraw struct {
 	Within time.Duration `default:"168h" help:"How long tills may go on before they act."`
 	Action string        `default:"warn" enum:"warn,block" help:"What they do then."`
 	DryRun bool          `help:"Say what would happen, and sign nothing."`
+
+	Repository string   `type:"path" help:"Publish it there."`
+	Parties    string   `type:"path" help:"Your own copy of the parties file, to log it."`
+	Witness    []string `sep:"none" help:"Who cosigns the log, as in plomb release publish."`
 	officeFlags
 }
 
@@ -586,7 +664,7 @@ stops selling after the deadline. A withdrawal cannot be taken back: release aga
 Publish it with plomb release publish REPOSITORY.`
 }
 
-func (c releaseWithdraw) Run(s streams) error {
+func (c releaseWithdraw) Run(ctx context.Context, s streams) error {
 	var d manifest.Digest
 	if err := d.UnmarshalText([]byte(c.Digest)); err != nil {
 		return usageError{err}
@@ -600,12 +678,31 @@ func (c releaseWithdraw) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	return o.Withdraw(d, c.Reason, now.Add(c.Within), trust.Action(c.Action), now)
+	if now, err = o.Moment(now); err != nil {
+		return err
+	}
+	if err := o.Withdraw(d, c.Reason, now.Add(c.Within), trust.Action(c.Action), now); err != nil || c.Repository == "" {
+		return err
+	}
+	return c.publish(ctx, s, o)
+}
+
+// publish publishes a withdrawal, and logs it when the office keeps the log.
+func (c releaseWithdraw) publish(ctx context.Context, s streams, o *release.Office) error {
+	if o.Card.Party == release.Maker && c.Parties != "" {
+		return releaseLog{Repository: c.Repository, Parties: c.Parties, Witness: c.Witness, officeFlags: c.officeFlags}.Run(ctx, s)
+	}
+	repo, err := release.OpenRepository(c.Repository)
+	if err != nil {
+		return err
+	}
+	return o.Push(repo)
 }
 
 type releaseRotate struct {
 	Role   string `arg:"" help:"root, targets, snapshot, timestamp, note, witness or campaign."`
 	Key    string `arg:"" help:"The key that goes, as office.json calls it; it may be lost."`
+	Keep   string `help:"PLACE of the new key, as in the ceremonies; otherwise a file."`
 	DryRun bool   `help:"Say what would be done, and do nothing."`
 	officeFlags
 }
@@ -614,20 +711,26 @@ type releaseRotate struct {
 func (releaseRotate) Help() string {
 	return `For root, targets, snapshot and timestamp the next root is signed by the old and by the
 new threshold of root keys, so that devices follow; publish it. The other keys stand in
-the parties file: make it again with a higher --serial, and give it to everybody.
-Copy the office's folder before: a rotation that is cut off has to begin from the copy.`
+the parties file: make it again with plomb release parties --follow, and let devices
+learn it with plomb release policy. A loss of power leaves the old key in force or the
+new one, never half of each. plomb release recover says what else a lost or compromised
+key asks for.`
 }
 
 func (c releaseRotate) Run(s streams) error {
+	p, err := keyPlan(c.Keep)
+	if err != nil {
+		return usageError{err}
+	}
 	if c.DryRun {
-		_, err := fmt.Fprintf(s.Out, "%s would be replaced by a new key for %s\n", c.Key, c.Role)
+		_, err := fmt.Fprintf(s.Out, "%s would be replaced by a new key for %s, kept in %s\n", c.Key, c.Role, placeWord(p))
 		return err
 	}
 	o, err := c.open(s)
 	if err != nil {
 		return err
 	}
-	fresh, err := o.Rotate(c.Role, c.Key, time.Now())
+	fresh, err := o.RotateTo(c.Role, c.Key, p, time.Now())
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,11 @@ func (a *Awaiting) Error() string {
 	return fmt.Sprintf("%s waits for signatures of %s", a.Request.Act, strings.Join(a.Request.Keys(), ", "))
 }
 
+// Hint says what people do next.
+func (a *Awaiting) Hint() string {
+	return fmt.Sprintf("carry %s to where the keys are, sign it there (plomb release sign), bring the answer back (plomb release answer), and call the same command again", a.File)
+}
+
 const (
 	requestFile = "request.json"
 	answersFile = "answers.json"
@@ -197,6 +202,20 @@ func (o *Office) Moment(now time.Time) (time.Time, error) {
 	return r.At, nil
 }
 
+// Waits names the act that waits for signatures, and whose; empty when none does.
+func (o *Office) Waits() (act string, keys []string, err error) {
+	r, have, err := o.pending()
+	if err != nil || r == nil {
+		return "", nil, err
+	}
+	for _, w := range r.Wanted {
+		if !slices.ContainsFunc(have, w.answeredBy) && !slices.Contains(keys, w.Key) {
+			keys = append(keys, w.Key)
+		}
+	}
+	return r.Act, keys, nil
+}
+
 // Abandon gives up the act that waits for signatures.
 func (o *Office) Abandon() error { return o.forget() }
 
@@ -279,12 +298,10 @@ func (o *Office) Add(answer *Answer) (missing []string, err error) {
 	return missing, durable.Replace(o.disk, o.path(answersFile), append(text, '\n'))
 }
 
-// AnswerInit takes an answer for an office whose ceremony waits for signatures: there
-// is no card yet to open it by.
-func AnswerInit(dir string, answer *Answer) error {
-	o := newOffice(durable.OS{}, dir, nil, 0)
-	_, err := o.Add(answer)
-	return err
+// TakeAnswer is Add for an office that need not be there yet: its ceremony may be what
+// waits.
+func TakeAnswer(dir string, answer *Answer) (missing []string, err error) {
+	return newOffice(durable.OS{}, dir, nil, 0).Add(answer)
 }
 
 // signElsewhere takes a signature from the answers, or asks for it.

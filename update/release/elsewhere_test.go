@@ -91,7 +91,11 @@ func TestAReleaseIsSignedInTwoPlaces(t *testing.T) {
 	}
 	answer, err := safe.Answer(request)
 	must(t, err)
-	must(t, release.AnswerInit(filepath.Join(dir, "plomb"), answer))
+	missing, err := release.TakeAnswer(filepath.Join(dir, "plomb"), answer)
+	must(t, err)
+	if len(missing) > 0 {
+		t.Errorf("still missing: %v", missing)
+	}
 	must(t, open())
 
 	one := release.Quorum{Threshold: 1, Keys: 1}

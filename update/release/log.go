@@ -315,6 +315,16 @@ func (w OfficeWitness) Witness() (*witness.Witness, error) {
 	return &witness.Witness{Logs: []*proof.Verifier{v}, Store: w, Cosign: w.sign}, nil
 }
 
+// Unlock opens the witness's key before the first request, so that a person is asked.
+func (w OfficeWitness) Unlock() error {
+	r := w.Office.Card.role(roleWitness)
+	if r == nil {
+		return fmt.Errorf("unlock: %s is no witness: %w", w.Office.Card.Name, ErrParty)
+	}
+	_, err := w.Office.secret(r.Keys[0])
+	return err
+}
+
 // Cosign implements Witness. What it saw is durable before its signature leaves.
 func (w OfficeWitness) Cosign(ctx context.Context, checkpoint []byte, old uint64, consistency tlog.TreeProof) ([]byte, error) {
 	one, err := w.Witness()

@@ -199,6 +199,24 @@ func (c Ceremony) Keys() (names []string) {
 	return names
 }
 
+// Plans are where each key would be kept: a dry run.
+func (c Ceremony) Plans() (map[string]KeyPlan, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	out := map[string]KeyPlan{}
+	for _, r := range c.roles() {
+		for _, key := range r.Keys {
+			p, err := c.plan(r.Name, key)
+			if err != nil {
+				return nil, err
+			}
+			out[key] = p
+		}
+	}
+	return out, nil
+}
+
 func (c Ceremony) check() error {
 	switch {
 	case c.Party != Maker && c.Party != Authority && c.Party != Deployer:

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/update/keeper"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/trust"
 )
@@ -207,4 +208,27 @@ func (c *Card) repository() trust.Repository {
 		out.RootThreshold, out.TargetsThreshold = r.Threshold, t.Threshold
 	}
 	return out
+}
+
+// WithRetired is the card with the keys that were replaced beside those in force, for
+// the time in which devices run releases that the old ones signed.
+func (c Card) WithRetired() (Card, error) {
+	out := c.clone()
+	r := out.role(out.recordRole())
+	for _, set := range c.Retired {
+		for _, text := range set.Keys {
+			v, err := proof.ParseVerifier(text)
+			if err != nil {
+				return out, fmt.Errorf("replaced key of %s: %w", c.Name, err)
+			}
+			public := v.PublicKey()
+			if slices.ContainsFunc(out.Keys, func(k Key) bool { return string(k.Public) == string(public) }) {
+				continue
+			}
+			name := fmt.Sprintf("replaced-%d", len(out.Keys))
+			out.Keys = append(out.Keys, Key{Name: name, Kind: string(keeper.Ed25519), Public: public, Place: keeper.Elsewhere})
+			r.Keys = append(r.Keys, name)
+		}
+	}
+	return out, nil
 }
