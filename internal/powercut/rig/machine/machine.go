@@ -105,7 +105,7 @@ func (m *Machine) Start(parameters, clock string) (*Run, error) {
 	}
 	r := &Run{cmd: exec.Command("qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "qemu64", "-m", "256", "-smp", "1",
 		"-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot", "-rtc", "base="+clock,
-		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", "console=ttyS0 panic=-1 quiet mitigations=off "+parameters,
+		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check tsc=reliable "+parameters,
 		"-blockdev", "driver=file,node-name=f0,cache.no-flush=on,filename="+m.file("disk"),
 		"-blockdev", "driver=file,node-name=l0,cache.no-flush=on,filename="+m.file("log"),
 		"-blockdev", "driver=blklogwrites,node-name=b0,file=f0,log=l0",
