@@ -32,7 +32,7 @@ var built = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	exe := filepath.Join(dir, "plomb")
-	out, err := exec.Command("go", "build", "-o", exe, "github.com/plomb-pos/plomb/cmd/plomb").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", exe, "github.com/plomb-pos/plomb/cmd/plomb").CombinedOutput()
 	if err != nil {
 		return dir, fmt.Errorf("build plomb: %w\n%s", err, out)
 	}
@@ -96,7 +96,7 @@ func start(t *testing.T, exe, dir string, flags ...string) *shop {
 	if err != nil {
 		t.Fatalf("plomb up did not start: %v", err)
 	}
-	late.Reset(5 * time.Minute) // an end that hangs is ended
+	late.Reset(15 * time.Minute) // an end that hangs is ended
 	s := &shop{process: cmd.Process}
 	if err := json.Unmarshal([]byte(line), s); err != nil {
 		t.Fatalf("plomb up said %q: %v", line, err)

@@ -29,10 +29,33 @@ func underSeal(t *testing.T) (s *shop, exe, dir string) {
 	if err := os.Link(filepath.Join(from, "plomb"), exe); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "plomb-boot"), "github.com/plomb-pos/plomb/cmd/plomb-boot").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(folder, "plomb-boot"), "github.com/plomb-pos/plomb/cmd/plomb-boot").CombinedOutput(); err != nil {
 		t.Fatalf("build plomb-boot: %v\n%s", err, out)
 	}
 	return start(t, exe, dir), exe, dir
+}
+
+// next builds a plomb whose page is another one.
+func next(t *testing.T, folder string) string {
+	t.Helper()
+	page, err := filepath.Abs("page/theme.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, overlay, exe := filepath.Join(folder, "theme.js"), filepath.Join(folder, "overlay.json"), filepath.Join(folder, "next")
+	replace, err := json.Marshal(object{"Replace": object{page: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{changed: []byte(read(t, page) + "// The next version.\n"), overlay: replace} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-overlay", overlay, "-o", exe, "github.com/plomb-pos/plomb/cmd/plomb").CombinedOutput(); err != nil {
+		t.Fatalf("build the next plomb: %v\n%s", err, out)
+	}
+	return exe
 }
 
 // office is `plomb release demo` under way: maker, authority and deployer at work.
@@ -42,9 +65,9 @@ type office struct {
 	err   chan error
 }
 
-func work(t *testing.T, exe, dir, which string) *office {
+func work(t *testing.T, exe, dir string, flags ...string) *office {
 	t.Helper()
-	cmd := exec.Command(exe, "release", "demo", "--dir", dir, which, "--yes", "--json")
+	cmd := exec.Command(exe, append([]string{"release", "demo", "--dir", dir, "--yes", "--json"}, flags...)...)
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +100,7 @@ func (o *office) read(out io.Reader) {
 // browser waits.
 func (o *office) wait(step string) {
 	o.t.Helper()
-	for deadline := time.After(3 * time.Minute); ; {
+	for deadline := time.After(5 * time.Minute); ; {
 		select {
 		case s, more := <-o.steps:
 			if s == step {
@@ -92,17 +115,17 @@ func (o *office) wait(step string) {
 	}
 }
 
-// remember keeps what the page shows only for a moment.
-const remember = `(window.seen = new Set(), window.look = new MutationObserver(() => {
-	for (const e of document.querySelectorAll('[data-test]')) window.seen.add(e.dataset.test);
-}), window.look.observe(document.body, { childList: true, subtree: true }), 0)`
+// remember keeps what the page shows only for a moment, also when it loads itself anew.
+const remember = `(window.program = 'first', sessionStorage.seen = '', new MutationObserver(() => {
+	for (const e of document.querySelectorAll('[popover]')) sessionStorage.seen += e.dataset.test + ' ';
+}).observe(document.body, { childList: true, subtree: true }), 0)`
 
 // Nothing is played here: three parties release the next version of the program that
 // runs, the till fetches it and asks, an open sale holds it back, the launcher starts
-// the new version; then a version that cannot start, and the screen says what became of
+// the new version, whose page takes the old one's place; then a version that cannot start, and the screen says what became of
 // it.
 //
-// Requirement: DL-02, DL-07, DL-20, CU-02, CU-12
+// Requirement: DL-02, DL-07, DL-20, CU-02, CU-12, CU-15
 func TestStoryTheTillUpdatesItselfAndABadVersionFallsBack(t *testing.T) {
 	s, exe, dir := underSeal(t)
 	s.furnish(t)
@@ -113,7 +136,7 @@ func TestStoryTheTillUpdatesItselfAndABadVersionFallsBack(t *testing.T) {
 	p.ClickTest("article-BRD-01")
 	p.SeeTest("line-1")
 
-	o := work(t, exe, dir, "--good")
+	o := work(t, exe, dir, "--good", "--program", next(t, filepath.Dir(exe)))
 	o.wait("consent")
 	p.SeeTest("banner-update")
 	picture(t, p, "real-announced")
@@ -132,7 +155,8 @@ func TestStoryTheTillUpdatesItselfAndABadVersionFallsBack(t *testing.T) {
 	o.wait("kept")
 	p.SeeTest("banner-outcome")
 	p.See("Version 2 is installed.")
-	p.Until(`window.seen.has('restarting') && !window.seen.has('unreachable')`)
+	p.Until(`sessionStorage.seen.includes('restarting') && !sessionStorage.seen.includes('unreachable')`)
+	p.Until(`window.program === undefined`) // the page of the new program
 	p.ClickTest("put-outcome")
 	p.ClickTest("menu")
 	p.ClickTest("menu-software")
