@@ -109,7 +109,7 @@ func (a *Agent) forgetPlaced() error {
 	return a.FS.SyncDir(path.Dir(a.placePath()))
 }
 
-// image is the one component that the back end takes; an application has none.
+// image is the one component that the back end takes.
 func (j *job) image() (*manifest.Component, error) {
 	var found []*manifest.Component
 	for i := range j.manifest.Components {
@@ -117,13 +117,8 @@ func (j *job) image() (*manifest.Component, error) {
 			found = append(found, c)
 		}
 	}
-	switch {
-	case j.Backend == nil && len(found) > 0:
-		return nil, fmt.Errorf("%w: nothing here installs the image %s", slot.ErrIncompatible, found[0].Name)
-	case j.Backend != nil && len(found) != 1:
+	if len(found) != 1 {
 		return nil, fmt.Errorf("%w: a platform release has one image, this has %d", slot.ErrIncompatible, len(found))
-	case j.Backend == nil:
-		return nil, nil
 	}
 	return found[0], nil
 }
@@ -134,8 +129,13 @@ func (j *job) scoped() error {
 	if m := j.manifest; m.Scope != j.scope() {
 		return fmt.Errorf("%w: %s is a release of the %s, this agent brings the %s", slot.ErrIncompatible, m.Identity, m.Scope, j.scope())
 	}
-	if _, err := j.image(); err != nil || j.Floor == nil {
-		return err
+	if j.Backend != nil {
+		if _, err := j.image(); err != nil {
+			return err
+		}
+	}
+	if j.Floor == nil {
+		return nil
 	}
 	return j.Floor.Admit(slot.ScopeOf(j.manifest.Scope), j.manifest.Lowest())
 }

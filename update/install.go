@@ -2,7 +2,6 @@ package update
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,27 +64,96 @@ func (r *reader) from(i int) (*pack, durable.File) {
 	return r.t.full, r.full
 }
 
-// frame is frame i of the component, checked against the table.
-func (r *reader) frame(i int) ([]byte, error) {
+// frame is frame i of the component, checked against the table. What can be opened
+// without the installed component is opened by another goroutine; files are read by
+// the caller alone.
+func (r *reader) frame(i int, b *buffers) (opened func() ([]byte, error)) {
 	if r.t.same {
-		return r.copied(i)
+		return now(r.copied(i))
 	}
 	p, f := r.from(i)
-	wire, err := readWire(p, f, i)
+	wire, err := readWire(p, f, i, b.wire)
 	if err != nil {
-		return nil, err
+		return now(nil, err)
+	}
+	b.wire = wire
+	if mode := p.table.Entries[i].Mode; mode == frame.Plain || mode == frame.Zstd {
+		done := make(chan struct{})
+		var data []byte
+		go func() {
+			defer close(done)
+			data, err = p.table.OpenInto(b.room(), i, wire, p.key, nil)
+		}()
+		return func() ([]byte, error) { <-done; return data, err }
 	}
 	if r.old == nil {
-		return p.table.Open(i, wire, p.key, nil)
+		return now(p.table.OpenInto(nil, i, wire, p.key, nil))
 	}
-	return p.table.Open(i, wire, p.key, r.old)
+	return now(p.table.OpenInto(nil, i, wire, p.key, r.old))
 }
 
-func readWire(p *pack, f durable.File, i int) ([]byte, error) {
-	if f == nil && p.table.Entries[i].Wire > 0 {
+func now(data []byte, err error) func() ([]byte, error) {
+	return func() ([]byte, error) { return data, err }
+}
+
+// buffers are the memory of one frame on its way.
+type buffers struct {
+	wire, data []byte
+	opened     func() ([]byte, error)
+}
+
+// slack is what the decompressor likes to have beyond a frame.
+const slack = 129 << 10
+
+// room is where a frame may be unpacked.
+func (b *buffers) room() []byte {
+	if b.data == nil {
+		b.data = make([]byte, 0, manifest.FrameBytes+slack)
+	}
+	return b.data
+}
+
+// ahead is how many frames are opened side by side: more would cost memory.
+const ahead = 2
+
+// frames gives each frame in order to take, whose data are good until it returns. An
+// error of a frame is given to take, too; an error of take ends it.
+func (r *reader) frames(take func(i int, data []byte, err error) error) error {
+	var ring [ahead]buffers
+	n := int(manifest.Frames(r.t.Length))
+	for i := range n + ahead {
+		b := &ring[i%ahead]
+		if i >= ahead {
+			data, err := b.opened()
+			if err := take(i-ahead, data, err); err != nil {
+				return err // what is still being opened touches nothing but the ring
+			}
+		}
+		if i < n {
+			b.opened = r.frame(i, b)
+		}
+	}
+	return nil
+}
+
+// readWire reads the bytes of frame i, in buf where that has room. They are checked by
+// whoever opens them.
+func readWire(p *pack, f durable.File, i int, buf []byte) ([]byte, error) {
+	at, n := p.table.Range(i)
+	if n == 0 {
+		return nil, nil
+	}
+	if f == nil {
 		return nil, fmt.Errorf("frame %d: %w", i, fs.ErrNotExist)
 	}
-	return p.wire(f, i)
+	if int64(cap(buf)) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if got, err := f.ReadAt(buf, at); int64(got) < n {
+		return nil, fmt.Errorf("read frame %d: %w", i, err)
+	}
+	return buf, nil
 }
 
 // copied is frame i of an installed component that is the new one already; the
@@ -104,43 +172,42 @@ func (r *reader) copied(i int) ([]byte, error) {
 
 // openPart opens all frames of a component and compares the whole with the manifest.
 // bad counts frames that have to be fetched again: those whose bytes are no longer
-// what came, and those of a delta that make something else.
+// what came, and those of a delta that make something else. That the frames are those
+// of the manifest's root follows from the table, whose root was compared with it.
 func (j *job) openPart(t *part) (bad int, err error) {
 	r, err := j.reader(t)
 	if err != nil {
 		return 0, err
 	}
 	defer r.close()
-	v, sum := manifest.NewVerifier(t.Component), sha256.New()
-	for i := range int(manifest.Frames(t.Length)) {
-		data, err := r.frame(i)
+	if t.same {
+		return j.openSame(t, r)
+	}
+	err = r.frames(func(i int, _ []byte, err error) error {
 		switch {
 		case errors.Is(err, frame.ErrSeal):
-			return 0, err
-		case err != nil && t.same:
-			t.same = false
-			return 1, nil
+			return err
 		case err != nil:
-			if err := r.blame(i, err); err != nil {
-				return 0, err
-			}
 			bad++
-			continue
+			return r.blame(i, err)
 		}
-		sum.Write(data)
-		if _, err := v.Write(data); err != nil {
-			return 0, err
+		return nil
+	})
+	return bad, err
+}
+
+// openSame compares an installed component that is the new one already; where it is so
+// no longer, it counts as one bad frame.
+func (j *job) openSame(t *part, r *reader) (bad int, err error) {
+	v := manifest.NewVerifier(t.Component)
+	err = r.frames(func(_ int, data []byte, err error) error {
+		if err == nil {
+			_, err = v.Write(data)
 		}
-	}
-	if bad > 0 {
-		return bad, nil
-	}
-	if err := v.Close(); err != nil || manifest.Digest(sum.Sum(nil)) != t.SHA256 {
-		if t.same {
-			t.same = false
-			return 1, nil
-		}
-		return 0, errors.Join(err, fmt.Errorf("%s: its SHA-256 is another: %w", t.Name, manifest.ErrContent))
+		return err
+	})
+	if t.same = err == nil && v.Close() == nil; !t.same {
+		return 1, nil
 	}
 	return 0, nil
 }
@@ -149,7 +216,7 @@ func (j *job) openPart(t *part) (bad int, err error) {
 // when they are not those that came, and from the whole pack when they are.
 func (r *reader) blame(i int, err error) error {
 	p, f := r.from(i)
-	if _, werr := readWire(p, f, i); werr != nil {
+	if !p.there(f, i) {
 		p.have[i] = false
 		return nil
 	}
@@ -245,16 +312,21 @@ func (j *job) place(ctx context.Context, t *part, dir string) error {
 	return j.mode(name, t.Component)
 }
 
+// copyFrames writes a new file. Frames of zeros are left out: the file has holes there,
+// which read as zeros and take no room.
 func copyFrames(ctx context.Context, f durable.File, r *reader) error {
-	for i := range int(manifest.Frames(r.t.Length)) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		data, err := r.frame(i)
-		if err != nil {
+	err := r.frames(func(i int, data []byte, err error) error {
+		if err = errors.Join(ctx.Err(), err); err != nil || manifest.IsZero(data) {
 			return err
 		}
-		if _, err := f.WriteAt(data, int64(i)*manifest.FrameBytes); err != nil {
+		_, err = f.WriteAt(data, int64(i)*manifest.FrameBytes)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if size, err := f.Size(); err != nil || size < r.t.Length {
+		if err = errors.Join(err, f.Truncate(r.t.Length)); err != nil {
 			return err
 		}
 	}

@@ -272,11 +272,8 @@ func TestPlatformAndApplicationHaveCountersKeysAndChecksOfTheirOwn(t *testing.T)
 	})
 	t.Run("an image for the application", func(t *testing.T) {
 		w := newTill(t)
-		with, err := w.release(2, w.one, w.two.files, func(m *manifest.Manifest) { m.Components[0].Kind = manifest.Image })
-		w.must(err)
-		w.offer = &with.offer
-		if _, err := w.agent().Update(t.Context()); !errors.Is(err, slot.ErrIncompatible) {
-			t.Errorf("Update: %v", err)
+		if _, err := w.release(2, w.one, w.two.files, func(m *manifest.Manifest) { m.Components[0].Kind = manifest.Image }); !errors.Is(err, manifest.ErrFormat) {
+			t.Errorf("a release that was made: %v", err)
 		}
 	})
 	t.Run("one key for both", func(t *testing.T) {
@@ -427,7 +424,7 @@ func (f *floor) Raise(s slot.Scope, to uint64) error { f.floors[s] = max(f.floor
 // Requirement: CU-19
 func TestAPlatformsFloorRisesWhenItIsKeptAndStopsAnOldDisk(t *testing.T) {
 	for _, least := range []uint64{0, 9} {
-		h, f := newHost(t), &floor{floors: [2]uint64{0, least}}
+		h, f := newHost(t), new(floor)
 		with := func() *update.Agent {
 			c := h.config()
 			c.Floor = f
@@ -437,9 +434,10 @@ func TestAPlatformsFloorRisesWhenItIsKeptAndStopsAnOldDisk(t *testing.T) {
 		}
 		_, err := with().Update(t.Context())
 		h.must(err)
-		if f.floors[slot.Platform] != least {
+		if f.floors[slot.Platform] != 0 {
 			t.Error("the floor rose before the trial")
 		}
+		f.floors[slot.Platform] = least
 		h.machine.boot()
 		err = with().Settle(t.Context(), h)
 		switch {
@@ -457,12 +455,8 @@ func TestPowerCutAnywhereLeavesAWholePlatformAndGoesOn(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	rounds := 2
-	if testing.Short() {
-		rounds = 1
-	}
 	points := 0
-	for range rounds {
+	{
 		h := newHost(t)
 		h.disk.Before(func(op powercut.Op) {
 			if op.N == 0 && rng.IntN(20) > 0 { // between two reads nothing changes

@@ -127,6 +127,15 @@ func (p *pack) wire(f durable.File, i int) ([]byte, error) {
 	return data, p.table.Check(i, data)
 }
 
+// there reports whether the bytes of frame i are on the disk; f may be nil.
+func (p *pack) there(f durable.File, i int) bool {
+	if f == nil {
+		return p.table.Entries[i].Wire == 0
+	}
+	_, err := p.wire(f, i)
+	return err == nil
+}
+
 // open makes the pack's file, for writing frames.
 func (p *pack) open(fsys durable.FS) (durable.File, error) {
 	f, err := fsys.Open(p.file)

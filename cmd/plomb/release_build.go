@@ -39,7 +39,8 @@ func (releaseBuild) Help() string {
 	return `Measures the components, builds a whole pack and a delta against each earlier release,
 sealed under a new content key, and attaches bill of materials and provenance as the
 programs tell them. What a component is follows from its path: below data/ pages and
-data, plomb-boot the launcher, anything else a program; --kind says otherwise.
+data, plomb-boot the launcher, *.raucb the image of a platform (--scope platform),
+anything else a program; --kind says otherwise.
 
   plomb release build till-1.4 slot/ --office maker --parties parties.json \
     --identity 0PLMTIL14-20261122 --counter 14 --certificate T10001 --jurisdiction NL \
@@ -162,6 +163,8 @@ func kindOf(p string) manifest.Kind {
 		return manifest.Data
 	case filepath.Base(p) == "plomb-boot":
 		return manifest.Launcher
+	case filepath.Ext(p) == ".raucb":
+		return manifest.Image
 	}
 	return manifest.Program
 }

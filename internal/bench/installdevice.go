@@ -182,15 +182,16 @@ func readDevice(dir string) (*installDevice, error) {
 	return d, err
 }
 
-// InstallOne makes one pass of an agent over a device that makeDevice made, up to the
-// download or to the pointer, and writes to out by how many MiB its memory grew at most
-// (a number in JSON). bus: through RAUC there.
+// InstallOne has an agent that was just started look at everything that was fetched, up
+// to the gate, and then install it, over a device that makeDevice made; fetch: up to the
+// gate only. It writes to out what that took, in JSON. bus: through RAUC there.
 func InstallOne(ctx context.Context, dir, bus string, fetch bool, out io.Writer) error {
 	d, err := readDevice(dir)
 	if err != nil {
 		return err
 	}
-	agent, err := d.agent(bus, fetch)
+	party := &installParty{d: d, hold: update.Hold{OpenSale: true}}
+	agent, err := d.agent(bus, party)
 	if err != nil {
 		return err
 	}
@@ -199,26 +200,37 @@ func InstallOne(ctx context.Context, dir, bus string, fetch bool, out io.Writer)
 	if err != nil {
 		return err
 	}
-	r, err := agent.Update(ctx)
+	var p passed
+	if p.Look, err = timed(ctx, agent, false); err == nil && !fetch {
+		party.hold = update.Hold{}
+		p.Install, err = timed(ctx, agent, true)
+	}
 	if err != nil {
 		return err
-	}
-	if r.Restart == fetch {
-		return fmt.Errorf("the pass ended at %s: %s", r.Stage, r.Waiting)
 	}
 	_, after, err := resident(os.Getpid())
 	if err != nil {
 		return err
 	}
-	return json.MarshalWrite(out, after-before)
+	p.MiB = after - before
+	return json.MarshalWrite(out, p)
 }
 
-func (d *installDevice) agent(bus string, fetch bool) (*update.Agent, error) {
+// timed makes one pass, which has to end at the gate or at the pointer.
+func timed(ctx context.Context, agent *update.Agent, pointer bool) (seconds float64, err error) {
+	started := time.Now()
+	r, err := agent.Update(ctx)
+	if err == nil && r.Restart != pointer {
+		err = fmt.Errorf("the pass ended at %s: %s", r.Stage, r.Waiting)
+	}
+	return time.Since(started).Seconds(), err
+}
+
+func (d *installDevice) agent(bus string, p *installParty) (*update.Agent, error) {
 	source, err := update.OpenFolder(filepath.Join(d.dir, "repo"))
 	if err != nil {
 		return nil, err
 	}
-	p := &installParty{d: d, hold: update.Hold{OpenSale: fetch}}
 	c := update.Config{
 		FS: durable.OS{}, Root: d.root(), Check: d.check(), Trust: p, Sources: func() []update.Source { return []update.Source{source} },
 		Recorder: p, Gate: p, Asker: p, Authoriser: p, Keys: p, End: func() {},

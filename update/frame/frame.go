@@ -208,6 +208,17 @@ func (t *Table) Check(i int, wire []byte) error {
 // Open gives frame i of the new component: wire is what came (checked here), opened
 // if the pack is sealed; old is the installed component, nil for a whole pack.
 func (t *Table) Open(i int, wire []byte, key *Key, old io.ReaderAt) ([]byte, error) {
+	return t.open(nil, nil, i, wire, key, old)
+}
+
+// OpenInto is Open for who opens many frames: wire is written over, and the frame lies
+// in wire, in dst where that has room, or in memory of its own.
+func (t *Table) OpenInto(dst []byte, i int, wire []byte, key *Key, old io.ReaderAt) ([]byte, error) {
+	return t.open(dst, wire[:0], i, wire, key, old)
+}
+
+// open opens the seal into scratch and unpacks into dst, where they have room.
+func (t *Table) open(dst, scratch []byte, i int, wire []byte, key *Key, old io.ReaderAt) ([]byte, error) {
 	if i < 0 || i >= len(t.Entries) {
 		return nil, fmt.Errorf("%w: frame %d of %d", ErrFormat, i, len(t.Entries))
 	}
@@ -216,11 +227,11 @@ func (t *Table) Open(i int, wire []byte, key *Key, old io.ReaderAt) ([]byte, err
 	}
 	if key != nil && len(wire) > 0 {
 		var err error
-		if wire, err = key.open(i, wire); err != nil {
+		if wire, err = key.open(scratch, i, wire); err != nil {
 			return nil, fmt.Errorf("frame %d: %w", i, err)
 		}
 	}
-	data, err := t.decode(i, wire, old)
+	data, err := t.decodeInto(dst, i, wire, old)
 	if err != nil {
 		return nil, fmt.Errorf("frame %d: %w", i, err)
 	}
@@ -228,6 +239,25 @@ func (t *Table) Open(i int, wire []byte, key *Key, old io.ReaderAt) ([]byte, err
 		return nil, fmt.Errorf("frame %d: %w", i, ErrContent)
 	}
 	return data, nil
+}
+
+func (t *Table) decodeInto(dst []byte, i int, wire []byte, old io.ReaderAt) ([]byte, error) {
+	if t.Entries[i].Leaf == manifest.ZeroFrame() && t.Size(i) == manifest.FrameBytes {
+		return zeros(dst), nil // nothing else has that hash
+	}
+	if t.Entries[i].Mode == Zstd {
+		return inflateInto(dst, wire, t.Size(i))
+	}
+	return t.decode(i, wire, old)
+}
+
+// zeros is a whole frame of them.
+func zeros(dst []byte) []byte {
+	if cap(dst) < manifest.FrameBytes {
+		return make([]byte, manifest.FrameBytes)
+	}
+	clear(dst[:manifest.FrameBytes])
+	return dst[:manifest.FrameBytes]
 }
 
 func (t *Table) decode(i int, wire []byte, old io.ReaderAt) ([]byte, error) {

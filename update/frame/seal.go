@@ -59,9 +59,10 @@ func (k *Key) seal(i int, data []byte) []byte {
 	return k.aead.Seal(nil, n, data, append(n, k.about...))
 }
 
-func (k *Key) open(i int, wire []byte) ([]byte, error) {
+// open gives what was sealed, in dst where that has room; it may be wire[:0].
+func (k *Key) open(dst []byte, i int, wire []byte) ([]byte, error) {
 	n := k.nonce(i)
-	out, err := k.aead.Open(nil, n, wire, append(n, k.about...))
+	out, err := k.aead.Open(dst, n, wire, append(n, k.about...))
 	if err != nil {
 		return nil, ErrSeal
 	}

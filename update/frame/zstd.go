@@ -54,18 +54,49 @@ var errLong = errors.New("longer than it may be")
 
 // inflate gives size bytes at most.
 func inflate(wire, dict []byte, size int64) ([]byte, error) {
-	opts := []zstd.DOption{
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMemory), zstd.WithDecoderMaxWindow(maxMemory), zstd.WithDecoderLowmem(true),
+	if dict == nil {
+		return inflateInto(nil, wire, size)
 	}
-	if dict != nil {
-		opts = append(opts, zstd.WithDecoderDictRaw(1, dict))
-	}
-	d, err := zstd.NewReader(nil, opts...)
+	d, err := zstd.NewReader(nil, append(decoderOptions(), zstd.WithDecoderDictRaw(1, dict))...)
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
 	defer d.Close()
-	out, err := d.DecodeAll(wire, make([]byte, 0, min(size, 2<<20)))
+	return decodeAll(d, nil, wire, size)
+}
+
+func decoderOptions() []zstd.DOption {
+	return []zstd.DOption{
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMemory), zstd.WithDecoderMaxWindow(maxMemory), zstd.WithDecoderLowmem(true),
+	}
+}
+
+// decoders are those without dictionary that are not in use.
+var decoders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, decoderOptions()...)
+	if err != nil {
+		return fmt.Errorf("decompress: %w", err)
+	}
+	return d
+}}
+
+// inflateInto gives size bytes at most, in dst where that has room.
+func inflateInto(dst, wire []byte, size int64) ([]byte, error) {
+	switch d := decoders.Get().(type) {
+	case *zstd.Decoder:
+		defer decoders.Put(d)
+		return decodeAll(d, dst, wire, size)
+	case error:
+		return nil, d
+	}
+	return nil, errLong // the pool holds nothing else
+}
+
+func decodeAll(d *zstd.Decoder, dst, wire []byte, size int64) ([]byte, error) {
+	if int64(cap(dst)) < min(size, 2<<20) {
+		dst = make([]byte, 0, min(size, 2<<20))
+	}
+	out, err := d.DecodeAll(wire, dst[:0])
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}

@@ -71,6 +71,9 @@ func (m *Manifest) checkComponents() error {
 		if err := c.validate(); err != nil {
 			return fmt.Errorf("%w: component %q: %w", ErrFormat, c.Name, err)
 		}
+		if c.Kind == Image && m.Scope != Platform {
+			return fmt.Errorf("%w: component %q: an image belongs to a platform, not to an %s", ErrFormat, c.Name, m.Scope)
+		}
 		folded := strings.ToLower(c.Path) // two files on some systems, one on others
 		if names[c.Name] || paths[folded] {
 			return fmt.Errorf("%w: component %q stands twice, or its path %q", ErrFormat, c.Name, c.Path)
