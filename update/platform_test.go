@@ -456,23 +456,21 @@ func TestPowerCutAnywhereLeavesAWholePlatformAndGoesOn(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	points := 0
-	{
-		h := newHost(t)
-		h.disk.Before(func(op powercut.Op) {
-			if op.N == 0 && rng.IntN(20) > 0 { // between two reads nothing changes
-				return
-			}
-			points++
-			if err := h.goesOn(h.disk.Cut(rng, powercut.AnyKeep(rng)), rng.IntN(4) == 0); err != nil {
-				t.Fatalf("power cut before %v: %v\n%s", op, err, strings.Join(h.story(), "\n"))
-			}
-		})
-		_, err := h.agent().Update(t.Context())
-		h.must(err)
-		h.must(h.restart())
-		h.disk.Before(nil)
-		h.kept()
-	}
+	h := newHost(t)
+	h.disk.Before(func(op powercut.Op) {
+		if op.N == 0 && rng.IntN(20) > 0 { // between two reads nothing changes
+			return
+		}
+		points++
+		if err := h.goesOn(h.disk.Cut(rng, powercut.AnyKeep(rng)), rng.IntN(4) == 0); err != nil {
+			t.Fatalf("power cut before %v: %v\n%s", op, err, strings.Join(h.story(), "\n"))
+		}
+	})
+	_, err := h.agent().Update(t.Context())
+	h.must(err)
+	h.must(h.restart())
+	h.disk.Before(nil)
+	h.kept()
 	t.Logf("%d power cuts", points)
 }
 

@@ -72,24 +72,18 @@ func decoderOptions() []zstd.DOption {
 }
 
 // decoders are those without dictionary that are not in use.
-var decoders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, decoderOptions()...)
-	if err != nil {
-		return fmt.Errorf("decompress: %w", err)
-	}
-	return d
-}}
+var decoders sync.Pool
 
 // inflateInto gives size bytes at most, in dst where that has room.
-func inflateInto(dst, wire []byte, size int64) ([]byte, error) {
-	switch d := decoders.Get().(type) {
-	case *zstd.Decoder:
-		defer decoders.Put(d)
-		return decodeAll(d, dst, wire, size)
-	case error:
-		return nil, d
+func inflateInto(dst, wire []byte, size int64) (out []byte, err error) {
+	d, _ := decoders.Get().(*zstd.Decoder)
+	if d == nil {
+		if d, err = zstd.NewReader(nil, decoderOptions()...); err != nil {
+			return nil, fmt.Errorf("decompress: %w", err)
+		}
 	}
-	return nil, errLong // the pool holds nothing else
+	defer decoders.Put(d)
+	return decodeAll(d, dst, wire, size)
 }
 
 func decodeAll(d *zstd.Decoder, dst, wire []byte, size int64) ([]byte, error) {
