@@ -176,7 +176,7 @@ func (l *launcher) once(ctx context.Context, file *slot.File, plan slot.Plan, r 
 	}
 	c, err := l.start(program, plan, r)
 	if err != nil {
-		return l.ended(file, plan, outcome{reason: slot.Crashed, text: err.Error()})
+		return l.ended(file, plan, outcome{early: true, code: 1, reason: slot.Crashed, text: err.Error()})
 	}
 	limit := time.Duration(0)
 	if plan.Trial {

@@ -4,9 +4,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/plomb-pos/plomb/update/slot"
 )
 
 func TestTheRescuePageTakesAnInheritedListener(t *testing.T) {
@@ -36,5 +40,20 @@ func TestTheRescuePageTakesAnInheritedListener(t *testing.T) {
 	}
 	if _, err := listen("fd:x"); err == nil {
 		t.Error("took a listener that is none")
+	}
+}
+
+// A program that the system does not start, as on a disk that is mounted so, is told;
+// the launcher does not end as if all were well.
+func TestAProgramThatCannotBeStartedIsAFailure(t *testing.T) {
+	b := newBox(t, false, slot.Return)
+	b.self = []byte("no program")
+	b.propose(2, slot.Return)
+	table := b.table()
+	if err := table.Write(table.Table().Kept(b.release(filepath.Join(b.root, "slots", "b"), 2))); err != nil {
+		t.Fatal(err)
+	}
+	if code := run(t.Context(), []string{"run", "--root", b.root, "--give-up", "--", "b=ready", b.seen}, io.Discard, io.Discard); code != exitFailed || b.starts() != "" {
+		t.Errorf("ended with %d, started %q", code, b.starts())
 	}
 }
