@@ -101,7 +101,7 @@ func identityOf(counter uint64, day time.Time) (manifest.Identity, error) {
 }
 
 func (w *World) build(ctx context.Context, v Version, counter uint64, identity manifest.Identity, watch Watcher) (*release.Release, error) {
-	staging, err := os.MkdirTemp(w.Dir, "build")
+	staging, err := os.MkdirTemp(w.Dir, buildPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -296,7 +296,7 @@ func (w *World) Withdraw(d, instead manifest.Digest, reason string, watch Watche
 // Unpack lays a published release out as a slot in a new folder, for a device that is
 // being made. The files are links to the maker's: remove the folder afterwards.
 func (w *World) Unpack(r *release.Release) (dir string, err error) {
-	if dir, err = os.MkdirTemp(w.Dir, "slot"); err != nil {
+	if dir, err = os.MkdirTemp(w.Dir, slotPrefix); err != nil {
 		return "", err
 	}
 	from := w.path(releasesDir, fmt.Sprintf("%04d", r.Manifest.Counter))

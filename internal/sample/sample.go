@@ -181,6 +181,9 @@ func Open(dir string) (*World, error) {
 }
 
 func (w *World) open() (err error) {
+	if err := w.sweep(); err != nil {
+		return err
+	}
 	for dir, to := range map[string]**release.Office{makerDir: &w.Maker, authorityDir: &w.Authority, deployerDir: &w.Deployer} {
 		if *to, err = release.OpenOffice(w.path(dir), unlock); err != nil {
 			return err
@@ -192,6 +195,28 @@ func (w *World) open() (err error) {
 	}
 	w.Parties, err = release.ParseParties(text)
 	return err
+}
+
+// Beginnings of the names of folders that are removed when what they are for is done.
+const (
+	buildPrefix = "build-"
+	slotPrefix  = "slot-"
+)
+
+// sweep removes what a command that was killed left.
+func (w *World) sweep() error {
+	for _, prefix := range []string{buildPrefix, slotPrefix} {
+		left, err := filepath.Glob(w.path(prefix + "*"))
+		if err != nil {
+			return err
+		}
+		for _, dir := range left {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Close lets another process open the world.

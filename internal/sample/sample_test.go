@@ -155,12 +155,19 @@ func TestAWorldIsOpenedByOneAtATime(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	left := filepath.Join(w.Dir, "build-1")
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	again, err := sample.Open(w.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("what a killed command left is still there: %v", err)
 	}
 }
 
