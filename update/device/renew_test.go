@@ -187,3 +187,25 @@ func TestAReleaseThatFailsIsTriedAsOftenAsItsCampaignSays(t *testing.T) {
 		}
 	}
 }
+
+// Requirement: DL-01
+func TestSourcesAreAskedThroughTheProxyOfTheConfiguration(t *testing.T) {
+	s := newShop(t)
+	var asked atomic.Int64
+	files := http.FileServer(http.Dir(s.Repository()))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Host == "updates.invalid" { // as a proxy is asked
+			asked.Add(1)
+			files.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	w := s.installed(func(n *device.New) {
+		n.Config.Sources, n.Config.Proxy = []string{"http://updates.invalid/"}, proxy.URL
+	})
+	w.release(2)
+	w.updates(2)
+	if asked.Load() == 0 {
+		t.Error("nothing went through the proxy")
+	}
+}
