@@ -16,7 +16,7 @@ import (
 var older = []string{"github.com/klauspost/compress@v1.20.2", "golang.org/x/text@v0.42.0", "github.com/alecthomas/kong@v1.16.0"}
 
 // edited is the text that differs in the build with a small change, in one file.
-var edited = [2]string{`"Measure plomb against the limits of this machine."`, `"Measure plomb against what this machine can do at most."`}
+var edited = [2]string{`"Measure plomb against the limits of this machine."`, `"Measure plomb against the bounds of this machine."`}
 
 const editedFile = "cmd/plomb/main.go"
 

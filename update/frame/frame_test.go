@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -221,28 +220,4 @@ func edit(data []byte) []byte {
 		out[i]++
 	}
 	return out
-}
-
-// TestCorpus measures files named by the environment: old and new.
-func TestCorpus(t *testing.T) {
-	if os.Getenv("PLOMB_DELTA_OLD") == "" {
-		t.Skip("names no files")
-	}
-	old, err := os.ReadFile(os.Getenv("PLOMB_DELTA_OLD"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(os.Getenv("PLOMB_DELTA_NEW"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pack, table := build(t, old, data, nil)
-	var modes [5]int
-	for _, e := range table.Entries {
-		modes[e.Mode]++
-	}
-	t.Logf("%d bytes, modes %v", len(pack), modes)
-	if got, err := apply(pack, table, nil, old); err != nil || !bytes.Equal(got, data) {
-		t.Errorf("%d bytes: %v", len(got), err)
-	}
 }
