@@ -21,7 +21,7 @@ import (
 const kindReleases = "log of releases"
 
 // repository is a repository of releases that is held against its own log: nothing
-// may be released that is not logged (requirement DL-04), and the log may only grow.
+// may be released that is not logged (requirement FM-10), and the log may only grow.
 type repository struct {
 	files    fs.FS
 	policy   *proof.Policy

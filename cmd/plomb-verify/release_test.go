@@ -95,8 +95,7 @@ func (s *shelf) verify(t *testing.T, code verdict, words string, args ...string)
 	}
 }
 
-// Requirement: DL-04
-// Requirement: FM-09
+// Requirement: FM-10
 func TestNothingIsReleasedUnlogged(t *testing.T) {
 	s := newShelf(t)
 	first := s.approve(t, "0PLMTIL01-20261122", 1)
@@ -133,7 +132,7 @@ func TestNothingIsReleasedUnlogged(t *testing.T) {
 	}
 }
 
-// Requirement: DL-04
+// Requirement: FM-10
 func TestARepositoryThatWasTamperedWithIsFoundOut(t *testing.T) {
 	s := newShelf(t)
 	first := s.approve(t, "0PLMTIL01-20261122", 1)

@@ -22,8 +22,7 @@ func releaseOK(t *testing.T, args ...string) {
 	}
 }
 
-// Requirement: DL-04
-// Requirement: FM-09
+// Requirement: FM-10
 func TestAReleaseIsCosignedByAWitnessOnTheNetAndAWithdrawalIsLoggedAtOnce(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{"pass": "correct horse\n", "till": "a program", "report": "ok"} {

@@ -64,7 +64,7 @@ func carry(t *testing.T, o *release.Office, holders []*release.Holder, do func()
 }
 
 // Requirement: CU-16
-// Requirement: DL-05
+// Requirement: FM-10
 func TestAReleaseIsSignedInTwoPlaces(t *testing.T) {
 	built, err := programs()
 	must(t, err)

@@ -179,7 +179,6 @@ func (w world) witnesses() []release.Witness {
 }
 
 // Requirement: FM-10
-// Requirement: DL-04
 func TestAReleaseWhosePowerIsCutGoesOnAtEveryStep(t *testing.T) {
 	p := newParties(t)
 	program := filepath.Join(t.TempDir(), "program")

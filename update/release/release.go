@@ -11,9 +11,10 @@
 // a key that the parties file does not name for it. Every entry binds by SHA-256 what
 // it was about; Open reads all of it again and finds what was changed.
 //
-// Each party has an Office: a folder with its keys (every one for one purpose,
-// encrypted with age under a passphrase of its own), its TUF repository and its own
-// record. An office never holds another party's key.
+// Each party has an Office: a folder with its keys (every one for one purpose, in a
+// file, a TPM or on a token, see package keeper), its TUF repository and its own record.
+// An office never holds another party's key. A key may also be elsewhere, with a Holder:
+// then what needs it gives an *Awaiting, whose request people carry there and back.
 //
 //	maker, err := release.OpenOffice("maker", unlock)
 //	r, err := maker.Build(ctx, "1.4", parties, plan, now)
@@ -35,7 +36,9 @@
 // # Promises
 //
 // Nothing that a step has bound is written again by a later one. A step that was cut
-// off by a crash can be done again. No input makes the package panic or use memory
+// off by a crash can be done again; what an act changes in an office changes whole or
+// not at all. Every opening of a key is a line in the office's access log before the key
+// is used (requirement DL-21). No input makes the package panic or use memory
 // without bound; Build holds one component and the one it is compared with in memory.
 //
 // # What it does not do
@@ -43,8 +46,7 @@
 // A record protects against changes, not against its own loss: whoever removes its
 // last entries takes the folder back to an earlier step, where the same bytes have to
 // be signed again. The maker's register and the log of releases notice what was
-// registered and published. Keys lie in files; another keeper of keys (PKCS#11, a
-// TPM) needs a crypto.Signer, which is all that package release asks of a key.
+// registered and published. An access log is chained, not signed.
 //
 // The formats: docs/design/0004-update.md; the steps for people:
 // docs/guides/releasing.md.

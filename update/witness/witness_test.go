@@ -151,7 +151,7 @@ func post(t testing.TB, s *httptest.Server, body []byte) (int, string, http.Head
 }
 
 // The statuses of c2sp.org/tlog-witness, add-checkpoint, one by one.
-// Requirement: DL-04
+// Requirement: FM-10
 func TestAWitnessAnswersAsTheSpecificationSays(t *testing.T) {
 	l, fork := newLog(t, 20, "a"), newLog(t, 20, "b")
 	s, store, _ := start(t, l)
