@@ -43,6 +43,10 @@ const (
 	logSize   = 512 << 20
 )
 
+// writeRate is how fast the disk writes, in bytes a second: slow, so that a cut finds
+// writes on their way that no flush has followed.
+const writeRate = 6 << 20
+
 // Machine is a virtual machine that is switched off.
 type Machine struct {
 	Kernel string // file
@@ -109,7 +113,9 @@ func (m *Machine) Start(parameters, clock string) (*Run, error) {
 		"-blockdev", "driver=file,node-name=f0,cache.no-flush=on,filename="+m.file("disk"),
 		"-blockdev", "driver=file,node-name=l0,cache.no-flush=on,filename="+m.file("log"),
 		"-blockdev", "driver=blklogwrites,node-name=b0,file=f0,log=l0",
-		"-device", "virtio-blk-pci,drive=b0",
+		"-object", fmt.Sprintf("throttle-group,id=slow,x-bps-write=%d", writeRate),
+		"-blockdev", "driver=throttle,node-name=t0,throttle-group=slow,file=b0",
+		"-device", "virtio-blk-pci,drive=t0",
 		"-blockdev", "driver=file,node-name=s0,read-only=on,filename="+m.file("stick"),
 		"-device", "virtio-blk-pci,drive=s0",
 	)}
