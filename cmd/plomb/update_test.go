@@ -22,7 +22,7 @@ type demoStep struct{ Step, By, What string }
 // as the supervisor does.
 func (r *running) demo(exe, dir string, flags ...string) (steps []demoStep) {
 	r.t.Helper()
-	cmd := exec.CommandContext(r.t.Context(), exe, append([]string{"release", "demo", "--dir", dir, "--json", "--patience", "90s"}, flags...)...)
+	cmd := exec.CommandContext(r.t.Context(), exe, append([]string{"release", "demo", "--dir", dir, "--json", "--patience", "4m"}, flags...)...)
 	var words strings.Builder
 	cmd.Stderr = &words
 	out, err := cmd.StdoutPipe()
@@ -63,7 +63,7 @@ type software struct {
 func (r *running) until(wanted func(software) bool) software {
 	r.t.Helper()
 	var last string
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		resp, err := r.client.Get(strings.TrimSuffix(r.Till, "/") + "/api/events") // the client's timeout ends it
 		if err != nil {
 			continue // the till is being replaced
