@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -19,6 +20,9 @@ import (
 	"github.com/plomb-pos/plomb/update/trust"
 )
 
+// ErrHardware says that hardware may not be commissioned.
+var ErrHardware = errors.New("hardware that is not registered")
+
 // New is what a device is provisioned with.
 type New struct {
 	FS   durable.FS // nil: the operating system's
@@ -26,10 +30,10 @@ type New struct {
 
 	Policy []byte            // trust policy, as update/trust reads it
 	Roots  map[string][]byte // by party, the first root.json; those that are left out come from Repository, and have to be what the policy names
-	Facts  boot.Facts
-	Config Config // Format and Made are filled in; Take is Released where nothing is said
-	Key    *Key   // nil: one is drawn
-	TPM    string // that holds the version floor
+	Facts  boot.Facts        // hardware that is named has to be registered in Repository: ErrHardware
+	Config Config            // Format and Made are filled in; Take is Released where nothing is said
+	Key    *Key              // nil: one is drawn
+	TPM    string            // that holds the version floor
 
 	// The first release comes out of a published repository, where it passes every
 	// check that an update passes, or lies unpacked in a folder; with both, the
@@ -86,6 +90,9 @@ func prepare(n New) (p *provision, err error) {
 	}
 	if n.Repository == "" && n.Unpacked == "" {
 		return nil, errors.New("the first release comes out of a repository or lies unpacked in a folder")
+	}
+	if n.Repository == "" && n.Facts.Hardware != "" {
+		return nil, fmt.Errorf("whether hardware %s is registered stands in its maker's repository, and none is named: %w", n.Facts.Hardware, ErrHardware)
 	}
 	if n.Repository != "" {
 		p.from, err = p.open(n.Repository)
@@ -209,11 +216,17 @@ func (p *provision) hardware(ctx context.Context, t *trust.Trust) error {
 	if p.Facts.Hardware == "" {
 		return nil
 	}
-	text, err := t.Target(ctx, p.policy.Maker.Name, "hardware/"+string(p.Facts.Hardware))
-	if err != nil {
-		return fmt.Errorf("hardware %s is not registered by its maker: %w", p.Facts.Hardware, err)
+	_, err := t.Hardware(ctx, p.Facts.Hardware)
+	if errors.Is(err, trust.ErrNotFound) {
+		return fmt.Errorf("%w with %s: %w", ErrHardware, p.policy.Maker.Name, err)
 	}
-	return manifest.ParseDocument(text, &manifest.Hardware{})
+	return err
+}
+
+// fits says whether a release may run on what the device is.
+func (p *provision) fits(m *manifest.Manifest) error {
+	is := slot.Device{Hardware: p.Facts.Hardware, Model: p.Facts.Model, Platform: runtime.GOOS + "/" + runtime.GOARCH, Jurisdiction: p.Facts.Jurisdiction}
+	return slot.Check{Device: is, Scope: manifest.Application}.Fits(m)
 }
 
 // choose takes the release that was asked for, or the newest of the application that
@@ -226,10 +239,11 @@ func (p *provision) choose(ctx context.Context, t *trust.Trust) (best trust.Deci
 	refused := fmt.Errorf("it names no release of an application: %w", trust.ErrNotFound)
 	for _, digest := range digests {
 		d := t.Decide(ctx, digest, trust.Device{Model: p.Facts.Model, Jurisdiction: p.Facts.Jurisdiction})
-		switch {
-		case !d.Allowed():
-			refused = fmt.Errorf("release %s: %w", digest, d.Err())
-		case d.Manifest.Scope == manifest.Application && (best.Manifest == nil || d.Manifest.Counter > best.Manifest.Counter):
+		if err := p.allowed(d); err != nil {
+			refused = fmt.Errorf("release %s: %w", digest, err)
+			continue
+		}
+		if best.Manifest == nil || d.Manifest.Counter > best.Manifest.Counter {
 			best = d
 		}
 	}
@@ -237,6 +251,14 @@ func (p *provision) choose(ctx context.Context, t *trust.Trust) (best trust.Deci
 		return best, refused
 	}
 	return best, nil
+}
+
+// allowed says whether a release may be the first one here.
+func (p *provision) allowed(d trust.Decision) error {
+	if !d.Allowed() {
+		return d.Err()
+	}
+	return p.fits(d.Manifest)
 }
 
 // content is the content key of the first release; nil where nobody entitles.

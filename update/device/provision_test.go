@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,18 +137,54 @@ func TestADeviceIsProvisionedOutOfARepository(t *testing.T) {
 	}
 }
 
+const box, otherBox manifest.Identity = "1PLMBOX01-20261101", "1PLMBOX02-20261101"
+
+func (s *shop) registers(h manifest.Identity) {
+	s.Helper()
+	must(s, s.Maker.RegisterHardware(h, []manifest.Report{{Kind: "test", Name: "hardware.pdf", SHA256: manifest.Sum([]byte("ok"))}}, s.Now()))
+	must(s, s.Maker.Push(s.Repo))
+}
+
 // Requirement: FM-19
 func TestADeviceOfHardwareThatNobodyRegisteredIsNotMade(t *testing.T) {
 	s := newShop(t)
 	s.release(1)
 	n := s.new()
-	n.Facts.Hardware = "1PLMTIL01-20261101"
-	if _, err := device.Provision(t.Context(), n); err == nil {
-		t.Fatal("it was made")
+	n.Facts.Hardware = box
+	_, err := device.Provision(t.Context(), n)
+	if !errors.Is(err, device.ErrHardware) || !strings.Contains(err.Error(), string(box)) {
+		t.Errorf("refused with %v", err)
 	}
-	must(t, s.Maker.RegisterHardware(n.Facts.Hardware, []manifest.Report{{Kind: "test", Name: "hardware.pdf", SHA256: manifest.Sum([]byte("ok"))}}, s.Now()))
-	must(t, s.Maker.Push(s.Repo))
+	if _, err := os.Stat(filepath.Join(n.Root, "boot")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was made of it: %v", err)
+	}
+	from := n
+	from.Repository, from.Unpacked, from.Roots = "", t.TempDir(), map[string][]byte{}
+	if _, err := device.Provision(t.Context(), from); !errors.Is(err, device.ErrHardware) {
+		t.Errorf("without a repository to ask: %v", err)
+	}
+	s.registers(box)
 	n.Root += "2"
+	s.provision(n)
+}
+
+// Requirement: FM-19
+func TestADeviceIsNotMadeOfHardwareAndSoftwareThatDoNotMatch(t *testing.T) {
+	s := newShop(t)
+	s.registers(box)
+	s.registers(otherBox)
+	r := s.unentitled(1, func(m *manifest.Manifest) { m.Compatibility.Hardware = []manifest.Identity{box} })
+	s.Entitle(r, s.key.Public())
+	n := s.new()
+	n.Facts.Hardware = otherBox
+	if _, err := device.Provision(t.Context(), n); !errors.Is(err, slot.ErrIncompatible) {
+		t.Errorf("the newest release that is not for it: %v", err)
+	}
+	n.Release = r.Digest()
+	if _, err := device.Provision(t.Context(), n); !errors.Is(err, slot.ErrIncompatible) {
+		t.Errorf("a release that is named: %v", err)
+	}
+	n.Facts.Hardware, n.Root = box, n.Root+"2"
 	s.provision(n)
 }
 
