@@ -56,8 +56,9 @@ type updateStatus struct{ deviceFlags }
 
 // Help says where the answer comes from.
 func (updateStatus) Help() string {
-	return `Asks the till that runs on the device; where none runs, reads the device's disk. Nothing
-is fetched and nothing verified anew: plomb-boot status verifies both slots.`
+	return `Asks the till that runs on the device; where none runs, reads the device's disk. At the
+end stands what no update of the till replaces, and what makes up for that. Nothing is
+fetched and nothing verified anew: plomb-boot status verifies both slots.`
 }
 
 func (c updateStatus) Run(ctx context.Context, s streams) error {
@@ -111,7 +112,21 @@ func printStatus(w io.Writer, s device.Status) error {
 		row("warning", "%s", s.Warning)
 	}
 	row("till", "%s", map[bool]string{true: "runs", false: "does not run: this is what its disk says"}[s.Running])
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printFixed(w, s.Fixed)
+}
+
+// printFixed lists what no update of the till replaces.
+func printFixed(w io.Writer, parts []device.Fixed) error {
+	var b strings.Builder
+	b.WriteString("\nno update of the till replaces:\n")
+	for _, p := range parts {
+		fmt.Fprintf(&b, "  %s (replaced by: %s)\n    why: %s\n    instead: %s\n", p.Part, p.By, p.Why, p.Instead)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func inSlot(x device.SlotStatus, trial bool) string {

@@ -49,7 +49,7 @@ var may = map[string][]string{
 	"update/counter":    {"update/slot", "internal/durable"},
 	"update/boot":       {"update/manifest", "update/slot", "update/counter", "update/releaselog", "journal/proof", "internal/durable"},
 	"update/device": {"update", "update/boot", "update/bundle", "update/manifest", "update/slot", "update/counter", "update/releaselog", "update/trust",
-		"internal/durable"},
+		"update/inventory", "internal/durable"},
 	"update/attest":    {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
 	"update/inventory": {"update/manifest"},
 	"update/keeper":    {"update/counter", "internal/durable"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/plomb-pos/plomb/update"
 	"github.com/plomb-pos/plomb/update/boot"
+	"github.com/plomb-pos/plomb/update/inventory"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 	"github.com/plomb-pos/plomb/update/trust"
@@ -29,6 +30,23 @@ type Status struct {
 	Update    *Progress          `json:"update,omitempty"`  // on its way
 	Warning   string             `json:"warning,omitempty"` // of age
 	Stops     bool               `json:"stops,omitzero"`    // selling
+	Fixed     []Fixed            `json:"fixed"`             // what no update of the till replaces, the same on every device
+}
+
+// Fixed is a part whose software no release of the till replaces (requirement CU-20;
+// package update/inventory).
+type Fixed struct {
+	Part    string       `json:"part"`
+	By      inventory.By `json:"by"`      // what replaces it
+	Why     string       `json:"why"`     // no release does
+	Instead string       `json:"instead"` // what makes up for that
+}
+
+func fixed() (out []Fixed) {
+	for _, p := range inventory.Fixed() {
+		out = append(out, Fixed{p.Name, p.By, p.Why, p.Instead})
+	}
+	return out
 }
 
 // SlotStatus is what lies in a slot, as its manifest says; nothing is verified.
@@ -68,7 +86,7 @@ func (d *Device) Status(s slot.Slot) (out Status, err error) {
 	f := &finder{d: d, slot: s}
 	v := f.Valid()
 	out.Device, out.Facts, out.Policy, out.Take = d.Key.ID(), d.boot.Facts, d.Serial(), d.Config.Take
-	out.Metadata, out.Right = v.Metadata, v.Entitlement
+	out.Metadata, out.Right, out.Fixed = v.Metadata, v.Entitlement, fixed()
 	for _, x := range []slot.Slot{slot.A, slot.B} {
 		out.Slots = append(out.Slots, d.inSlot(x, out.Table))
 	}
