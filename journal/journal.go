@@ -116,6 +116,11 @@ type tail struct {
 // Origin is the journal's name, its key's name, and what each head repeats.
 func (j *Journal) Origin() string { return j.origin }
 
+// Format is the version of the format of the journal's directory, from its file JOURNAL;
+// Open refuses one that this program does not know. A release of software says which it
+// reads and writes.
+func (j *Journal) Format() int { return formatVersion }
+
 // Size is the number of durable entries.
 func (j *Journal) Size() uint64 {
 	j.mu.Lock()

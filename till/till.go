@@ -191,6 +191,9 @@ func (n *Node) Name() string {
 	return name
 }
 
+// JournalFormat is the version of the format that the till's journal lies in.
+func (n *Node) JournalFormat() int { return n.journal.Format() }
+
 // SetupCode is the one-time code that POST /api/setup asks for; empty once the
 // till is set up. Each Open of a till that waits for its setup makes a new one.
 func (n *Node) SetupCode() string {

@@ -27,6 +27,8 @@ type releaseBuild struct {
 	Model        []string          `help:"Models it is for."`
 	Hardware     []string          `help:"Registered hardware versions it is for."`
 	Platform     []string          `help:"GOOS/GOARCH (default: this one)."`
+	Reads        []int             `help:"Versions of the journal's format that it reads; a till with another refuses it (default: not said)."`
+	Writes       int               `help:"Version of the journal's format that it writes."`
 	Kind         map[string]string `help:"PATH=KIND where the path does not say it."`
 	Test         []string          `help:"Self-tests that a trial has to pass."`
 	From         []string          `type:"path" help:"Earlier releases' folders to build deltas against."`
@@ -79,6 +81,7 @@ func (c releaseBuild) plan() (plan release.Plan, err error) {
 	m.Identity, m.Scope, m.Counter, m.Floor = manifest.Identity(c.Identity), manifest.Scope(c.Scope), c.Counter, c.Floor
 	m.Certificate, m.Tests = c.Certificate, c.Test
 	m.Jurisdictions, m.Compatibility.Models = sortedSet(c.Jurisdiction), sortedSet(c.Model)
+	m.Compatibility.Reads, m.Compatibility.Writes = slices.Compact(slices.Sorted(slices.Values(c.Reads))), c.Writes
 	for _, h := range sortedSet(c.Hardware) {
 		m.Compatibility.Hardware = append(m.Compatibility.Hardware, manifest.Identity(h))
 	}

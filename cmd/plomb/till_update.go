@@ -95,7 +95,7 @@ func (c tillCommand) joinDevice(ctx context.Context, node *till.Node, root strin
 	})
 	u.agent, err = d.Agent(device.Till{
 		Slot: s, Recorder: u.parts.Recorder, Gate: u.parts.Gate, Asker: u.parts.Asker, Authoriser: u.parts.Authoriser,
-		End: u.parts.End(ctx, exit), Load: u.load,
+		End: u.parts.End(ctx, exit), Load: u.load, Journal: node.JournalFormat(),
 	})
 	if err != nil {
 		return nil, err

@@ -108,6 +108,7 @@ func (c updateInstall) pass(ctx context.Context, t tillCommand, node *till.Node,
 	}
 	agent, err := d.Agent(device.Till{
 		Slot: status.Table.Active, Recorder: parts.Recorder, Gate: parts.Gate, Asker: present(c.Person), Authoriser: present(c.Person), End: func() {},
+		Journal: node.JournalFormat(),
 	})
 	if err != nil {
 		return p, err

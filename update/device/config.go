@@ -68,8 +68,11 @@ type Policy struct {
 	ClosedDay bool   `json:"closed_day,omitzero"`
 	Fallback  string `json:"fallback,omitzero"` // return, or block
 
-	Budget   int64    `json:"budget,omitzero"`
-	Metered  int64    `json:"metered,omitzero"`
+	Budget  int64 `json:"budget,omitzero"`
+	Metered int64 `json:"metered,omitzero"` // bytes without asking while the link is metered
+
+	MeteredAt Metered `json:"metered_at,omitzero"`
+
 	Low      int64    `json:"low,omitzero"` // bytes a second
 	Normal   int64    `json:"normal,omitzero"`
 	Urgent   int64    `json:"urgent,omitzero"`

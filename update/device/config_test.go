@@ -24,6 +24,7 @@ func TestAConfigurationThatCannotBeMeantIsRefused(t *testing.T) {
 		"an address without a host":       {`https://updates.example`, `https://`},
 		"a duration that is none":         {`"6h"`, `"six hours"`},
 		"a negative duration":             {`"6h"`, `"-6h"`},
+		"a link that is metered at times": {`"consent"`, `"metered_at":"at times","consent"`},
 		"an end that is none":             {`"consent"`, `"at_end":"later","consent"`},
 		"a fall-back that is none":        {`"consent"`, `"fallback":"both","consent"`},
 	} {

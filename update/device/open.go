@@ -172,7 +172,7 @@ type Till struct {
 	Journal int               // version of the journal's format
 	Peers   map[string]uint64 // other components and their counters
 	Load    func() update.Load
-	Metered func() bool
+	Metered func() bool // nil: as Config.Policy.MeteredAt says
 }
 
 // Agent makes the device's agent.
@@ -183,6 +183,9 @@ func (d *Device) Agent(t Till) (*update.Agent, error) {
 		Trust: f, Sources: d.sources.packs, Recorder: t.Recorder, Gate: t.Gate, Asker: t.Asker, Authoriser: t.Authoriser, End: t.End,
 		Floor: floor{d.boot.Floor}, Policy: d.Policy(), Journal: t.Journal, Peers: t.Peers, Load: t.Load, Metered: t.Metered,
 		Free: d.free(), Now: d.options.Now, Built: d.built(),
+	}
+	if c.Metered == nil {
+		c.Metered = d.metered
 	}
 	if d.Config.Deployer != nil {
 		c.Keys = f

@@ -29,6 +29,9 @@ type till struct {
 	hold    bool // a sale is open
 	history []update.Event
 	ended   int
+	journal int  // version of its format
+	frugal  bool // nobody agrees to spend
+	asked   int  // how often somebody was asked to
 	device  *device.Device
 	agent   *update.Agent
 }
@@ -51,7 +54,7 @@ func (w *till) open() (err error) {
 	if w.device, err = device.Open(device.Options{FS: w.fsys, Root: w.root, Now: w.Now, Built: built, From: w.from}); err != nil {
 		return err
 	}
-	w.agent, err = w.device.Agent(device.Till{Slot: w.slot, Recorder: w, Gate: w, Asker: w, Authoriser: w, End: func() { w.ended++ }})
+	w.agent, err = w.device.Agent(device.Till{Slot: w.slot, Recorder: w, Gate: w, Asker: w, Authoriser: w, End: func() { w.ended++ }, Journal: w.journal})
 	return err
 }
 
@@ -64,7 +67,8 @@ func (w *till) Consent(context.Context, update.Request) (update.Answer, error) {
 	return update.Answer{Agreed: true, Person: "op1"}, nil
 }
 func (w *till) Spend(context.Context, update.Request) (update.Answer, error) {
-	return update.Answer{Agreed: true, Person: "op1"}, nil
+	w.asked++
+	return update.Answer{Agreed: !w.frugal, Person: "op1"}, nil
 }
 func (w *till) Authorise(context.Context, update.Request) (string, error) { return "op1", nil }
 
@@ -494,4 +498,17 @@ func TestADownloadedReleaseIsInstalledWithoutANetwork(t *testing.T) {
 	w.hold = false
 	w.updates(2)
 	w.launches()
+}
+
+// Requirement: DL-05
+func TestAReleaseThatCannotReadTheTillsJournalIsRefused(t *testing.T) {
+	w := newShop(t).installed()
+	w.journal = 2
+	w.start()
+	w.unentitled(2, func(m *manifest.Manifest) { m.Compatibility.Reads, m.Compatibility.Writes = []int{1}, 1 })
+	w.Entitle(w.all[2], w.key.Public())
+	w.rejected(slot.ErrIncompatible)
+	w.unentitled(3, func(m *manifest.Manifest) { m.Compatibility.Reads, m.Compatibility.Writes = []int{1, 2}, 2 })
+	w.Entitle(w.all[3], w.key.Public())
+	w.updates(3)
 }
