@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -742,6 +743,7 @@ type releaseBundle struct {
 	Repository string `arg:"" type:"path" help:"The repository."`
 	Digest     string `arg:"" help:"Digest of the release's manifest."`
 	Out        string `arg:"" type:"path" help:"File to write, *.plomb; it must not exist."`
+	Origin     string `type:"existingdir" help:"The release's folder: put its bill of materials and provenance inside too, in the clear."`
 }
 
 // Help says what it holds.
@@ -764,10 +766,24 @@ func (c releaseBundle) Run() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(repo.Bundle(out, d), out.Sync(), out.Close()); err != nil {
+	if err := errors.Join(c.write(out, repo, d), out.Sync(), out.Close()); err != nil {
 		return errors.Join(err, os.Remove(c.Out))
 	}
 	return nil
+}
+
+func (c releaseBundle) write(out io.Writer, repo *release.Repository, d manifest.Digest) error {
+	if c.Origin == "" {
+		return repo.Bundle(out, d)
+	}
+	r, err := release.OpenRelease(c.Origin, nil)
+	if err != nil {
+		return err
+	}
+	if r.Digest() != d {
+		return usageError{fmt.Errorf("%s holds release %s", c.Origin, r.Digest())}
+	}
+	return repo.BundleWithOrigin(out, r)
 }
 
 type releaseUnbundle struct {

@@ -45,7 +45,7 @@ import (
 // Its first member is bundle.json: {"format":"plomb-bundle/1","files":[{"name",
 // "bytes","sha256"}]}. Then come exactly those files, in that order, which is the only
 // one allowed: metadata, targets, notes, proofs, log, entitlements, campaign.json,
-// tables, packs; by name within. Every member is a regular file of mode 0644 without
+// reports, tables, packs; by name within. Every member is a regular file of mode 0644 without
 // owner, time, link or extended header. After the two blocks of zeros nothing follows.
 const (
 	Format    = "plomb-bundle/1"
@@ -78,7 +78,7 @@ type index struct {
 }
 
 // folders of a repository in the order of a bundle.
-var folders = []string{"maker", "authority", "targets", "notes", "proofs", "log", "entitlements", "campaign.json", "tables", "packs"}
+var folders = []string{"maker", "authority", "targets", "notes", "proofs", "log", "entitlements", "campaign.json", "reports", "tables", "packs"}
 
 // ValidName reports whether a file of a repository may have this name: one of the
 // layout's folders, a plain path below it, at most 200 bytes.

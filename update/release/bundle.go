@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,23 +17,50 @@ import (
 
 // Bundle writes what a device needs of the repository to install one release.
 func (p *Repository) Bundle(w io.Writer, release manifest.Digest) error {
+	return p.bundle(w, release, nil)
+}
+
+// BundleWithOrigin adds bill of materials and provenance, out of the folder of the
+// release, for people: devices do not read them. They are in the clear and name what
+// the software is made of, which the repository does not tell.
+func (p *Repository) BundleWithOrigin(w io.Writer, r *Release) error {
+	if r.Manifest == nil {
+		return fmt.Errorf("bundle: %w: the release is not registered", ErrOrder)
+	}
+	reports := map[string]string{}
+	for _, x := range r.Manifest.Reports {
+		if isOrigin(x) {
+			reports["reports/"+x.SHA256.String()] = r.path("reports", x.SHA256.String())
+		}
+	}
+	return p.bundle(w, r.Digest(), reports)
+}
+
+// bundle writes what is needed of the repository, and more files by their names.
+func (p *Repository) bundle(w io.Writer, release manifest.Digest, more map[string]string) error {
 	names, err := p.needed(release)
 	if err != nil {
 		return fmt.Errorf("bundle: %w", err)
 	}
+	place := func(name string) string {
+		if file, ok := more[name]; ok {
+			return filepath.FromSlash(file)
+		}
+		return filepath.FromSlash(p.path(name))
+	}
 	var files []bundle.File
-	for _, name := range names {
-		f, err := p.describe(name)
+	for _, name := range slices.Concat(names, slices.Collect(maps.Keys(more))) {
+		f, err := describe(name, place(name))
 		if err != nil {
 			return fmt.Errorf("bundle: %w", err)
 		}
 		files = append(files, f)
 	}
-	return bundle.Write(w, files, func(name string) (io.ReadCloser, error) { return os.Open(filepath.FromSlash(p.path(name))) })
+	return bundle.Write(w, files, func(name string) (io.ReadCloser, error) { return os.Open(place(name)) })
 }
 
-func (p *Repository) describe(name string) (bundle.File, error) {
-	f, err := os.Open(filepath.FromSlash(p.path(name)))
+func describe(name, file string) (bundle.File, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return bundle.File{}, err
 	}

@@ -22,6 +22,7 @@ type Inspection struct {
 	Manifest *manifest.Manifest `json:"manifest"`
 	Claimed  []string           `json:"claimed,omitempty"` // names and key hashes on the note, as they stand there
 	Signed   []string           `json:"signed,omitempty"`  // parties whose threshold is met, by the given parties file
+	Origin   *Origin            `json:"origin,omitempty"`  // where its bill of materials and provenance are there
 	Steps    []Entry            `json:"steps,omitempty"`
 }
 
@@ -44,6 +45,9 @@ func Inspect(dir string, parties *Parties) (*Inspection, error) {
 	out.Digest, out.Final, out.Manifest = r.Digest(), true, r.Manifest
 	signed, err := durable.ReadFile(r.fsys, r.path("manifest.note"), manifest.MaxDocument)
 	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	if out.Origin, err = readOrigin(r.fsys, r.path("reports"), out.Manifest); err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
 	return out, out.signatures(r.encoded, signed, parties)
@@ -84,6 +88,9 @@ func (p *Repository) inspect(d manifest.Digest, parties *Parties) (*Inspection, 
 		return nil, err
 	}
 	out := &Inspection{Digest: d, Final: true, State: Published, Manifest: m}
+	if out.Origin, err = readOrigin(p.fsys, p.path("reports"), m); err != nil {
+		return nil, err
+	}
 	return out, out.signatures(encoded, signed, parties)
 }
 

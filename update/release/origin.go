@@ -3,8 +3,11 @@ package release
 import (
 	"bytes"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
 
@@ -140,5 +144,68 @@ func addOrigin(settings map[string]string, deps *[]resource, name string, info *
 		if !slices.ContainsFunc(*deps, func(d resource) bool { return d.URI == uri }) {
 			*deps = append(*deps, resource{URI: uri})
 		}
+	}
+}
+
+// Origin is what bill of materials and provenance say.
+type Origin struct {
+	Builder  string            `json:"builder,omitempty"`  // who or what built
+	Settings map[string]string `json:"settings,omitempty"` // of the compiler, by component/setting
+	Modules  []string          `json:"modules,omitempty"`  // package URLs, sorted
+}
+
+// isOrigin reports whether a report is one of the two.
+func isOrigin(r manifest.Report) bool { return r.Kind == "bom" || r.Kind == "provenance" }
+
+// maxOrigin bounds such a report, in bytes.
+const maxOrigin = 16 << 20
+
+// readOrigin reads them out of a folder of reports; nil where none is there. One that is
+// not what the manifest names is ErrTampered.
+func readOrigin(fsys durable.FS, dir string, m *manifest.Manifest) (*Origin, error) {
+	var out *Origin
+	for _, x := range m.Reports {
+		text, err := durable.ReadFile(fsys, path.Join(dir, x.SHA256.String()), maxOrigin)
+		if !isOrigin(x) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && manifest.Sum(text) != x.SHA256 {
+			err = ErrTampered
+		}
+		if out == nil {
+			out = new(Origin)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("report %s: %w", x.Name, err)
+		}
+		out.read(x.Kind, text)
+	}
+	return out, nil
+}
+
+// read takes what it can: a party may attach papers in other formats.
+func (o *Origin) read(kind string, text []byte) {
+	var bom cdx.BOM
+	var s statement
+	switch {
+	case kind == "bom" && cdx.NewBOMDecoder(bytes.NewReader(text), cdx.BOMFileFormatJSON).Decode(&bom) == nil:
+		o.add(bom.Components)
+		slices.Sort(o.Modules)
+		o.Modules = slices.Compact(o.Modules)
+	case kind == "provenance" && json.Unmarshal(text, &s) == nil:
+		o.Builder, o.Settings = s.Predicate.RunDetails.Builder.ID, s.Predicate.BuildDefinition.InternalParameters
+	}
+}
+
+// add takes the packages of components, and of what they are made of.
+func (o *Origin) add(list *[]cdx.Component) {
+	if list == nil {
+		return
+	}
+	for _, c := range *list {
+		if c.PackageURL != "" {
+			o.Modules = append(o.Modules, c.PackageURL)
+		}
+		o.add(c.Components)
 	}
 }
