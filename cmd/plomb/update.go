@@ -20,6 +20,7 @@ type updateCommand struct {
 	Now        updateNow        `cmd:"" help:"Have the till make a pass now, as far as it comes."`
 	Install    updateInstall    `cmd:"" help:"Install from a stick, on a till that does not run."`
 	Freshness  updateFreshness  `cmd:"" help:"Show until when what the till knows is good."`
+	Parts      updateParts      `cmd:"" help:"Show what of a till can be replaced, and what cannot."`
 	ForgetTime updateForgetTime `cmd:"" name:"forget-time" help:"Say that the clock is right now, after it had stood ahead."`
 }
 

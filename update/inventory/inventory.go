@@ -6,16 +6,19 @@
 //		if p.By == inventory.Never { … p.Why, p.Instead … }
 //	}
 //	part, ok := inventory.Of("boot/device.key")
+//	names, err := inventory.Unlisted(os.DirFS("/srv/till1/device")) // should be none
 //
 // The table is data: nothing reads it in order to decide. Its test holds it against the
 // component kinds of package update/manifest, the files of a device as it is made, and
 // the paper: one that no part covers fails.
 //
-// What it does not do: it looks at no device, and knows no versions (package
+// What it does not do: it opens no file of a device, and knows no versions (package
 // update/attest does).
 package inventory
 
 import (
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -65,6 +68,24 @@ func Of(name string) (Part, bool) {
 		}
 	}
 	return Part{}, false
+}
+
+// Unlisted are the files of a device's folder that belong to no part, in order: a device
+// that has one is not what this table says.
+func Unlisted(device fs.FS) (names []string, err error) {
+	err = fs.WalkDir(device, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if _, ok := Of(name); !ok {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list a device's files: %w", err)
+	}
+	return names, nil
 }
 
 func cover(pattern, name string) bool {
