@@ -210,3 +210,26 @@ func plomb(t *testing.T, stdin io.Reader, args ...string) (stdout string, code i
 type writer []byte
 
 func (w *writer) Write(p []byte) (int, error) { *w = append(*w, p...); return len(p), nil }
+
+// Whoever evaluates a till sees what of it cannot be updated, and a device that holds
+// more than the list says fails.
+//
+// Requirement: CU-20
+func TestPartsThatNothingReplacesAreShownAndAnUnlistedFileFails(t *testing.T) {
+	device := t.TempDir()
+	put := func(name string) {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(device, name)), 0o700))
+		must(t, os.WriteFile(filepath.Join(device, name), nil, 0o600))
+	}
+	put("boot/device.key")
+	put("update.sock")
+	all, code := plomb(t, nil, "update", "parts", "--device", device)
+	fixed, code2 := plomb(t, nil, "update", "parts", "--device", device, "--fixed")
+	if code != exitDone || code2 != exitDone || !strings.Contains(all, "till, device host") || strings.Contains(fixed, "till, device host") || !strings.Contains(fixed, "key of the device") {
+		t.Errorf("ended with %d and %d\n%s\n%s", code, code2, all, fixed)
+	}
+	put("boot/unheard-of")
+	if out, code := plomb(t, nil, "update", "parts", "--device", device, "--json"); code != exitFailed || !strings.Contains(out, `"unlisted":["boot/unheard-of"]`) {
+		t.Errorf("an unlisted file: ended with %d: %s", code, out)
+	}
+}
