@@ -609,6 +609,45 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return s.Buffer.Write(p)
 }
 
+// A till that does not know whom it trusts says so on its screen, and touches nothing.
+//
+// Requirement: CU-12
+// Requirement: CU-16
+func TestADeviceThatDoesNotKnowWhomItTrustsSaysSoOnItsPage(t *testing.T) {
+	for _, name := range []string{"policy.json", "device.json"} {
+		b := newBox(t, false, slot.Return)
+		name := filepath.Join(b.root, "boot", name)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, text[:len(text)-2], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if words := b.blocked(); !strings.Contains(words, "that never change are damaged") || strings.Contains(words, "init makes") || b.starts() != "" {
+				t.Errorf("%s: started %q: %s", name, b.starts(), words)
+			}
+		}
+		if log := b.log(); strings.Count(log, "are damaged") != 1 {
+			t.Errorf("%s: log:\n%s", name, log)
+		}
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if words, _ := b.boot("a=ready"); b.starts() != "a trial=; " {
+			t.Errorf("%s put back: started %q: %s", name, b.starts(), words)
+		}
+	}
+}
+
+func TestWithoutADeviceThereIsNoPage(t *testing.T) {
+	var words bytes.Buffer
+	if code := run(t.Context(), []string{"run", "--root", t.TempDir(), "--", "x"}, io.Discard, &words); code != exitFailed || !strings.Contains(words.String(), "plomb-boot init makes a device") {
+		t.Errorf("ended with %d: %s", code, words.String())
+	}
+}
+
 func TestWithBothSlotsBadNothingStartsAndThePageNamesBoth(t *testing.T) {
 	b := newBox(t, true, slot.Return)
 	b.boot("b=ready")

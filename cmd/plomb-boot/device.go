@@ -7,9 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/boot"
+	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
@@ -19,10 +22,23 @@ type device struct{ *boot.Device }
 
 func openDevice(fsys durable.FS, root string) (*device, error) {
 	d, err := boot.Open(fsys, root)
-	if err != nil {
+	switch {
+	case err == nil:
+		return &device{d}, nil
+	case begun(fsys, root) == nil:
 		return nil, fmt.Errorf("%w (plomb-boot init makes a device)", err)
 	}
-	return &device{d}, nil
+	return nil, err
+}
+
+// begun is the device whose table is there, without its policy and without what it is,
+// so that nothing of it verifies; nil where there is no device.
+func begun(fsys durable.FS, root string) *device {
+	d := &device{&boot.Device{FS: fsys, Root: filepath.ToSlash(root), Floor: counter.Table{}}}
+	if names, err := fsys.ReadDir(d.Path("boot")); err != nil || !slices.Contains(names, boot.TableFile) {
+		return nil
+	}
+	return d
 }
 
 func initCommand(_ context.Context, args []string, _, words io.Writer) error {

@@ -22,7 +22,7 @@ func reasonOf(err error) slot.Reason {
 	switch {
 	case errors.Is(err, boot.ErrFloor):
 		return slot.CounterLost
-	case errors.Is(err, manifest.ErrPolicy):
+	case errors.Is(err, manifest.ErrPolicy), errors.Is(err, errSettings):
 		return slot.Unverified
 	}
 	return slot.TableLost

@@ -41,9 +41,7 @@ func (l *launcher) run(ctx context.Context) error {
 		}
 		file, plan, release, err := l.plan()
 		if err != nil {
-			step := slot.Step{Event: slot.BlockedAt, Reason: reasonOf(err), Err: err}
-			l.sayStep(step, nil)
-			return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{step}})
+			return l.stopped(ctx, err)
 		}
 		if plan.Blocked {
 			return l.blocked(ctx, plan)
@@ -254,6 +252,13 @@ func (b *backoff) wait(ctx context.Context) {
 	}
 	b.pause = min(max(2*b.pause, 500*time.Millisecond), 30*time.Second)
 	b.last = time.Now()
+}
+
+// stopped logs why nothing can be decided, and shows the page.
+func (l *launcher) stopped(ctx context.Context, why error) error {
+	step := slot.Step{Event: slot.BlockedAt, Reason: reasonOf(why), Err: why}
+	l.sayStep(step, nil)
+	return l.blocked(ctx, slot.Plan{Blocked: true, Steps: []slot.Step{step}})
 }
 
 // blocked shows the page until the launcher is told to stop.

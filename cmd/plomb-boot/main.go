@@ -99,6 +99,9 @@ func run(ctx context.Context, args []string, out, words io.Writer) int {
 var (
 	errUsage   = errors.New("called wrongly")
 	errBlocked = errors.New("blocked")
+
+	// errSettings is a device that does not say whom it trusts, or what it is.
+	errSettings = errors.New("the files of this device that never change are damaged")
 )
 
 // exitError ends with the code of what was started.
@@ -137,9 +140,11 @@ func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 	if err := parse(f, args, root); err != nil {
 		return err
 	}
-	d, err := open(*root)
-	if err != nil {
-		return err
+	d, unknown := open(*root)
+	if unknown != nil {
+		if d = begun(durable.OS{}, *root); d == nil {
+			return unknown
+		}
 	}
 	lock, err := d.FS.Lock(d.Path("boot", "lock"))
 	if err != nil {
@@ -147,6 +152,9 @@ func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 	}
 	defer lock.Close()
 	l := &launcher{device: d, args: f.Args(), rescue: *rescue, trialTime: *trial, giveUp: *giveUp, words: words}
+	if unknown != nil {
+		return l.stopped(ctx, fmt.Errorf("%w: %w", errSettings, unknown))
+	}
 	return l.run(ctx)
 }
 

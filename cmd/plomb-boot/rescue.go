@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
 
@@ -84,8 +85,11 @@ func (l *launcher) rescueData(plan slot.Plan, lang string) rescueData {
 	if last.Err != nil {
 		d.Reason += ": " + last.Err.Error()
 	}
-	if last.Reason == slot.TableLost {
+	switch {
+	case last.Reason == slot.TableLost:
 		d.Advice = w.AdviceTable
+	case errors.Is(last.Err, errSettings), errors.Is(last.Err, manifest.ErrPolicy):
+		d.Advice = w.AdviceSettings
 	}
 	return d
 }
@@ -104,25 +108,29 @@ func language(r *http.Request) string {
 
 // rescueWords are the page's words in one language.
 type rescueWords struct {
-	Language, Title, What, Why, Todo, Advice, AdviceTable, Safe, Slots, Log string
+	Language, Title, What, Why, Todo, Advice, AdviceTable, AdviceSettings, Safe, Slots, Log string
 }
 
 var rescueLanguages = map[string]rescueWords{
 	"en": {"en", "This till does not start", "Its software could not be verified, so nothing was started.", "Why", "What to do",
-		"Call the service. Have the release installed again from a stick or, after the cause was found, run plomb-boot unblock.",
+		"Call the service. Have a newer release installed from a stick (plomb update install) or, after the cause was found, run plomb-boot unblock.",
 		"Call the service. plomb-boot repair makes the slot table again from what the slots hold.",
+		"Call the service. Files in boot/ that say whom this till trusts, or what it is, have to be put back as they were when it was commissioned. Nothing else may be changed.",
 		"Everything recorded is safe: the journal is not touched.", "Versions", "Last events"},
 	"de": {"de", "Diese Kasse startet nicht", "Ihre Software ließ sich nicht prüfen, darum wurde nichts gestartet.", "Warum", "Was zu tun ist",
-		"Rufen Sie den Service. Die Version neu vom Stick installieren lassen oder, wenn die Ursache gefunden ist, plomb-boot unblock ausführen.",
+		"Rufen Sie den Service. Eine neuere Version vom Stick installieren lassen (plomb update install) oder, wenn die Ursache gefunden ist, plomb-boot unblock ausführen.",
 		"Rufen Sie den Service. plomb-boot repair stellt die Slot-Tabelle aus dem Inhalt der Slots wieder her.",
+		"Rufen Sie den Service. Dateien in boot/, die sagen, wem diese Kasse vertraut oder was sie ist, müssen wieder so hingelegt werden wie bei der Inbetriebnahme. Sonst darf nichts geändert werden.",
 		"Alles Aufgezeichnete ist sicher: Das Journal bleibt unberührt.", "Versionen", "Letzte Ereignisse"},
 	"pl": {"pl", "Kasa się nie uruchamia", "Oprogramowania nie dało się zweryfikować, dlatego nic nie uruchomiono.", "Dlaczego", "Co zrobić",
-		"Wezwij serwis. Zleć ponowną instalację wersji z nośnika albo, po ustaleniu przyczyny, uruchom plomb-boot unblock.",
+		"Wezwij serwis. Zleć instalację nowszej wersji z nośnika (plomb update install) albo, po ustaleniu przyczyny, uruchom plomb-boot unblock.",
 		"Wezwij serwis. plomb-boot repair odtwarza tabelę slotów z ich zawartości.",
+		"Wezwij serwis. Pliki w boot/, które mówią, komu ta kasa ufa lub czym jest, trzeba przywrócić w stanie z uruchomienia kasy. Niczego innego nie wolno zmieniać.",
 		"Wszystko, co zapisano, jest bezpieczne: dziennik pozostaje nietknięty.", "Wersje", "Ostatnie zdarzenia"},
 	"zh": {"zh", "收银机未能启动", "软件未通过验证，因此没有启动任何程序。", "原因", "怎么办",
-		"请联系服务人员：从U盘重新安装该版本，或在查明原因后运行 plomb-boot unblock。",
+		"请联系服务人员：从U盘安装更新的版本（plomb update install），或在查明原因后运行 plomb-boot unblock。",
 		"请联系服务人员：plomb-boot repair 会根据各槽的内容重建槽表。",
+		"请联系服务人员：boot/ 中说明本机信任谁、本机是什么的文件必须恢复为启用时的内容，其他内容不得改动。",
 		"已记录的数据都是安全的：日志未被触动。", "版本", "最近事件"},
 }
 
