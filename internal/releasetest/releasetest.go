@@ -95,6 +95,7 @@ type Plan struct {
 	Floor   uint64 // 0: the counter before
 	Program []byte
 	Old     []byte                   // the program that a delta is built against; nil: none
+	Image   bool                     // the program is the image of a platform
 	Change  func(*manifest.Manifest) // before it is built; nil: nothing
 }
 
@@ -124,6 +125,9 @@ func (w *World) Build(p Plan) *release.Release {
 		p.Change(&m)
 	}
 	src := release.Source{Kind: manifest.Program, Path: "bin/till", Mode: 0o755, File: w.file(fmt.Sprintf("program-%d", p.Counter), p.Program)}
+	if p.Image {
+		m.Scope, src.Kind, src.Path, src.Mode = manifest.Platform, manifest.Image, "system.raucb", 0
+	}
 	if p.Old != nil {
 		src.Old = []string{w.file(fmt.Sprintf("old-%d", p.Counter), p.Old)}
 	}

@@ -69,12 +69,24 @@ type Facts struct {
 	Hardware     manifest.Identity `json:"hardware,omitzero"` // registered identity (requirement FM-19)
 	Model        string            `json:"model,omitzero"`    // three characters
 	Jurisdiction string            `json:"jurisdiction"`      // country code
+	Scope        manifest.Scope    `json:"scope,omitzero"`    // line of releases that lies here; empty: applications
+}
+
+// Line is the line of releases that lies in the device's folder.
+func (f Facts) Line() manifest.Scope {
+	if f.Scope == "" {
+		return manifest.Application
+	}
+	return f.Scope
 }
 
 // ParseFacts reads FactsFile.
 func ParseFacts(text []byte) (f Facts, err error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return f, fmt.Errorf("read what this device is: %w", err)
+	}
+	if f.Scope != "" && f.Scope != manifest.Application && f.Scope != manifest.Platform {
+		return f, fmt.Errorf("read what this device is: no releases are of scope %q", f.Scope)
 	}
 	if f.Hardware != "" {
 		err = f.Hardware.Validate()
@@ -172,7 +184,7 @@ func (d *Device) Table() (slot.Table, error) {
 // Check is what a slot has to pass.
 func (d *Device) Check(floors counter.Floors) slot.Check {
 	c := slot.Check{
-		Policy: d.Rules.Signers, Floors: floors, Scope: manifest.Application,
+		Policy: d.Rules.Signers, Floors: floors, Scope: d.Facts.Line(),
 		Device: slot.Device{
 			Hardware: d.Facts.Hardware, Model: d.Facts.Model, Jurisdiction: d.Facts.Jurisdiction,
 			Platform: runtime.GOOS + "/" + runtime.GOARCH,

@@ -123,7 +123,7 @@ func (f *finder) decide(ctx context.Context, digest manifest.Digest, table slot.
 	}
 	f.remember(digest, d.Manifest)
 	switch {
-	case d.Manifest.Scope != manifest.Application, d.Manifest.Counter <= table.Highest[slot.Application]:
+	case d.Manifest.Scope != f.d.boot.Facts.Line(), d.Manifest.Counter <= table.Highest[slot.ScopeOf(d.Manifest.Scope)]:
 		return trust.Decision{}, nil
 	case !ordered && f.d.check().Fits(d.Manifest) != nil:
 		return trust.Decision{}, nil

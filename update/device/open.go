@@ -173,15 +173,31 @@ type Till struct {
 	Peers   map[string]uint64 // other components and their counters
 	Load    func() update.Load
 	Metered func() bool // nil: as Config.Policy.MeteredAt says
+
+	// Of a device of platforms alone (boot.Facts.Scope): what brings an image onto the
+	// machine, and the boot policy of the applications on it (Device.BootPolicy), with
+	// which it shares no key.
+	Backend     update.Backend
+	Application *manifest.Policy
+
+	Other func() string // why an update of the machine's other line holds this one back; nil: none does
 }
 
-// Agent makes the device's agent.
+// BootPolicy is whose signatures a release has to bear here.
+func (d *Device) BootPolicy() *manifest.Policy { return d.trusting().Policy().Boot() }
+
+// Agent makes the device's agent. That of a platform needs Agent.Settle before its first
+// pass.
 func (d *Device) Agent(t Till) (*update.Agent, error) {
+	if platform := d.boot.Facts.Line() == manifest.Platform; platform != (t.Backend != nil) {
+		return nil, fmt.Errorf("%w: it holds releases of the %s, and a back end is for platforms", ErrConfig, d.boot.Facts.Line())
+	}
 	f := &finder{d: d, slot: t.Slot}
 	c := update.Config{
 		FS: d.options.FS, Root: d.boot.Root, Slot: t.Slot, Check: d.check(), Checks: d.check,
 		Trust: f, Sources: d.sources.packs, Recorder: t.Recorder, Gate: t.Gate, Asker: t.Asker, Authoriser: t.Authoriser, End: t.End,
 		Floor: floor{d.boot.Floor}, Policy: d.Policy(), Journal: t.Journal, Peers: t.Peers, Load: t.Load, Metered: t.Metered,
+		Backend: t.Backend, Application: t.Application, Other: t.Other,
 		Free: d.free(), Now: d.options.Now, Built: d.built(),
 	}
 	if c.Metered == nil {

@@ -226,17 +226,17 @@ func (p *provision) hardware(ctx context.Context, t *trust.Trust) error {
 // fits says whether a release may run on what the device is.
 func (p *provision) fits(m *manifest.Manifest) error {
 	is := slot.Device{Hardware: p.Facts.Hardware, Model: p.Facts.Model, Platform: runtime.GOOS + "/" + runtime.GOARCH, Jurisdiction: p.Facts.Jurisdiction}
-	return slot.Check{Device: is, Scope: manifest.Application}.Fits(m)
+	return slot.Check{Device: is, Scope: p.Facts.Line()}.Fits(m)
 }
 
-// choose takes the release that was asked for, or the newest of the application that
-// is allowed.
+// choose takes the release that was asked for, or the newest of the device's line
+// that is allowed.
 func (p *provision) choose(ctx context.Context, t *trust.Trust) (best trust.Decision, err error) {
 	digests := []manifest.Digest{p.Release}
 	if p.Release == (manifest.Digest{}) {
 		digests = t.Releases()
 	}
-	refused := fmt.Errorf("it names no release of an application: %w", trust.ErrNotFound)
+	refused := fmt.Errorf("it names no release of the %s: %w", p.Facts.Line(), trust.ErrNotFound)
 	for _, digest := range digests {
 		d := t.Decide(ctx, digest, trust.Device{Model: p.Facts.Model, Jurisdiction: p.Facts.Jurisdiction})
 		if err := p.allowed(d); err != nil {
