@@ -10,6 +10,7 @@ import (
 
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update"
+	"github.com/plomb-pos/plomb/update/bundle"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 	"github.com/plomb-pos/plomb/update/trust"
@@ -192,6 +193,7 @@ var refused = []error{
 	trust.ErrMalformed, trust.ErrTooLong, trust.ErrContent, trust.ErrSignature, trust.ErrRollback, trust.ErrFork, trust.ErrKeys, trust.ErrDelegation,
 	trust.ErrPolicy, trust.ErrNotApproved, trust.ErrScope, trust.ErrPeriod, trust.ErrWithdrawn, trust.ErrNotNewer,
 	manifest.ErrFormat, manifest.ErrUnsigned, manifest.ErrContent, manifest.ErrDevice, ErrEntitlement, ErrCampaign,
+	bundle.ErrFormat,
 }
 
 // refusal puts an error of trust under the agent's.
