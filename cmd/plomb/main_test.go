@@ -18,6 +18,7 @@ import (
 
 	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till/tilltest"
+	"github.com/plomb-pos/plomb/update/device"
 )
 
 // programs are what tests run as processes of their own.
@@ -231,5 +232,17 @@ func TestPartsThatNothingReplacesAreShownAndAnUnlistedFileFails(t *testing.T) {
 	put("boot/unheard-of")
 	if out, code := plomb(t, nil, "update", "parts", "--device", device, "--json"); code != exitFailed || !strings.Contains(out, `"unlisted":["boot/unheard-of"]`) {
 		t.Errorf("an unlisted file: ended with %d: %s", code, out)
+	}
+}
+
+// A till sells whatever became of the file that says where updates come from.
+func TestADamagedConfigurationOfUpdatesKeepsNoTillFromStarting(t *testing.T) {
+	c := upCommand{Dir: t.TempDir()}
+	name := filepath.Join(c.Dir, deviceDir, "boot", device.ConfigFile)
+	must(t, os.MkdirAll(filepath.Dir(name), 0o700))
+	must(t, os.WriteFile(name, []byte("{"), 0o600))
+	var words writer
+	if l, err := c.openRepository(&words); l != nil || err != nil || !strings.Contains(string(words), "is not served") {
+		t.Errorf("%v, %v: %s", l, err, words)
 	}
 }

@@ -121,18 +121,10 @@ func makeDevice(ctx context.Context, w *sample.World, r *release.Release, root s
 // openRepository listens where the device asks for updates. A device that cannot ask
 // there, since something else took the port, still finds the repository's folder.
 func (c upCommand) openRepository(words io.Writer) (*net.TCPListener, error) {
-	address := "127.0.0.1:0"
-	text, err := os.ReadFile(filepath.Join(c.Dir, deviceDir, "boot", device.ConfigFile))
-	if err == nil {
-		config, err := device.ParseConfig(text)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range config.Sources {
-			if u, err := url.Parse(s); err == nil && u.Scheme == "http" {
-				address = u.Host
-			}
-		}
+	address, err := c.repositoryAddress()
+	if err != nil { // the till starts all the same, and says that it does not update itself
+		_, err = fmt.Fprintf(words, "plomb: the sample repository is not served: %v\n", err)
+		return nil, err
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -140,6 +132,26 @@ func (c upCommand) openRepository(words io.Writer) (*net.TCPListener, error) {
 		return nil, err
 	}
 	return l.(*net.TCPListener), nil
+}
+
+// repositoryAddress is where the device asks, any free port where there is no device yet.
+func (c upCommand) repositoryAddress() (string, error) {
+	const free = "127.0.0.1:0"
+	text, err := os.ReadFile(filepath.Join(c.Dir, deviceDir, "boot", device.ConfigFile))
+	if err != nil {
+		return free, nil // made in a moment
+	}
+	config, err := device.ParseConfig(text)
+	if err != nil {
+		return "", err
+	}
+	address := free
+	for _, s := range config.Sources {
+		if u, err := url.Parse(s); err == nil && u.Scheme == "http" {
+			address = u.Host
+		}
+	}
+	return address, nil
 }
 
 // serveRepository is the sample's web server, any other would do, and the timer that
