@@ -86,6 +86,26 @@ func TestAnOpenSaleAlwaysHoldsActivationBack(t *testing.T) {
 	w.installed()
 }
 
+// Everybody has agreed and nothing holds it back but the seal.
+//
+// Requirement: DL-11
+func TestWithoutTheSealsAuthorisationNothingIsInstalled(t *testing.T) {
+	w := newTill(t)
+	for _, seal := range []error{errors.New("the seal is intact"), update.ErrWaiting} {
+		w.seal = seal
+		if r, err := w.agent().Update(t.Context()); r.Restart || err == nil && r.Waiting == "" {
+			t.Errorf("%v: %+v, %v", seal, r, err)
+		}
+		w.notInstalled()
+	}
+	w.seal = nil
+	w.now = w.now.Add(time.Hour)
+	if r, err := w.agent().Update(t.Context()); err != nil || !r.Restart {
+		t.Errorf("with it: %+v, %v", r, err)
+	}
+	w.installed()
+}
+
 func TestASaleThatOpensDuringInstallationHoldsThePointerBack(t *testing.T) {
 	w := newTill(t)
 	fired := false
