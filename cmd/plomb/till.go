@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,7 +93,8 @@ func (c tillCommand) Run(ctx context.Context, s streams) error {
 	}
 	ctx, replace := context.WithCancelCause(ctx)
 	defer replace(nil)
-	u := c.openUpdates(ctx, node, func() { replace(errReplaced) }, log)
+	tests := health{till: strings.TrimSuffix(ready.Till, "/"), devices: address, client: &http.Client{Timeout: patience}}
+	u := c.openUpdates(ctx, node, tests, func() { replace(errReplaced) }, log)
 	err = serve(ctx, node, l, t, u, log)
 	if context.Cause(ctx) == errReplaced {
 		return replaced{errors.Join(errReplaced, err)}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,7 +31,10 @@ type updates struct {
 	agent  *update.Agent
 	parts  *software.Parts
 	slot   slot.Slot
+	keeper software.Backup // nil: nothing keeps the journal elsewhere
 	log    *slog.Logger
+
+	platform *platform // nil: the machine's operating system is not updated from here
 }
 
 // errReplaced ends the till so that the launcher starts the version that it is to try.
@@ -66,11 +70,13 @@ func launchedFrom() (root string, s slot.Slot, ok bool, err error) {
 // program, or where the device has no configuration for updates. A device that cannot be
 // opened does not keep the till from selling: it says so in the log, and the screen that
 // nothing is managed here.
-func (c tillCommand) openUpdates(ctx context.Context, node *till.Node, exit func(), log *slog.Logger) *updates {
+func (c tillCommand) openUpdates(ctx context.Context, node *till.Node, tests update.SelfTester, exit func(), log *slog.Logger) *updates {
 	root, s, ok, err := launchedFrom()
 	if err == nil && ok {
 		var u *updates
 		if u, err = c.joinDevice(ctx, node, root, s, exit, log); err == nil {
+			u.openPlatform(ctx, root+"/platform", tests, exit)
+			u.parts.Attach(u.agent)
 			return u
 		}
 	}
@@ -86,21 +92,20 @@ func (c tillCommand) joinDevice(ctx context.Context, node *till.Node, root strin
 		return nil, err
 	}
 	u := &updates{node: node, device: d, slot: s, log: log}
-	keeper, err := c.backups(node)
-	if err != nil {
+	if u.keeper, err = c.backups(node); err != nil {
 		return nil, err
 	}
 	u.parts = software.New(node, software.Config{
-		Policy: d.Policy(), Backup: keeper, Withdrawn: u.withdrawn, FS: durable.OS{}, Ring: d.Ring(), Trial: os.Getenv(envTrial) == "1",
+		Policy: d.Policy(), Backup: u.keeper, Withdrawn: u.withdrawn, FS: durable.OS{}, Ring: d.Ring(), Trial: os.Getenv(envTrial) == "1",
 	})
 	u.agent, err = d.Agent(device.Till{
 		Slot: s, Recorder: u.parts.Recorder, Gate: u.parts.Gate, Asker: u.parts.Asker, Authoriser: u.parts.Authoriser,
 		End: u.parts.End(ctx, exit), Load: u.load, Journal: node.JournalFormat(),
+		Other: u.otherThan,
 	})
 	if err != nil {
 		return nil, err
 	}
-	u.parts.Attach(u.agent)
 	return u, nil
 }
 
@@ -146,8 +151,11 @@ func (u *updates) load() update.Load {
 // and, where it says something about the software, in the journal; it never ends the
 // till.
 func (u *updates) run(ctx context.Context, group *errgroup.Group) {
+	var mu sync.Mutex
 	said := ""
 	failed := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
 		if text := err.Error(); text != said { // the network may be away for days
 			said = text
 			u.log.Warn("software update", "err", err)
@@ -165,6 +173,9 @@ func (u *updates) run(ctx context.Context, group *errgroup.Group) {
 		}
 		return nil
 	})
+	if u.platform != nil {
+		group.Go(func() error { return u.platform.run(ctx, failed) })
+	}
 	group.Go(func() error {
 		if err := u.device.Relay(ctx); err != nil {
 			u.log.Warn("the shop's other tills", "err", err)

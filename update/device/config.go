@@ -53,7 +53,15 @@ type Config struct {
 	Take     Take              `json:"take"`
 	Rent     bool              `json:"rent,omitzero"` // the end of an entitlement ends the right to run, not only to install
 
+	Machine *Machine `json:"machine,omitempty"` // of a device of platforms
+
 	Policy Policy `json:"policy"`
+}
+
+// Machine is how the image of a platform reaches the machine.
+type Machine struct {
+	Bus     string   `json:"bus,omitempty"` // address of the one that RAUC serves on; empty: the system bus
+	Restart []string `json:"restart"`       // command that starts the machine again, such as ["/usr/bin/systemctl","reboot"]
 }
 
 // Policy is update.Policy in JSON; what is left out takes the default there. Warning
@@ -127,6 +135,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("fallback %q", c.Policy.Fallback)
 	case c.Policy.Every < 0 || c.Policy.Spacing < 0 || c.Policy.Postpone < 0 || c.Policy.Stall < 0 || c.Policy.Attempts < 0:
 		return errors.New("a negative duration or number in the policy")
+	}
+	if m := c.Machine; m != nil && (len(m.Restart) == 0 || !filepath.IsAbs(m.Restart[0])) {
+		return fmt.Errorf("the machine is started again by %q, which is no command by its whole path", m.Restart)
 	}
 	for _, s := range append(append([]string{}, c.Sources...), c.Shop...) {
 		if err := checkPlace(s); err != nil {

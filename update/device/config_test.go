@@ -25,6 +25,8 @@ func TestAConfigurationThatCannotBeMeantIsRefused(t *testing.T) {
 		"a duration that is none":         {`"6h"`, `"six hours"`},
 		"a negative duration":             {`"6h"`, `"-6h"`},
 		"a link that is metered at times": {`"consent"`, `"metered_at":"at times","consent"`},
+		"a restart without its path":      {`"policy"`, `"machine":{"restart":["reboot"]},"policy"`},
+		"a machine that cannot restart":   {`"policy"`, `"machine":{"restart":[]},"policy"`},
 		"an end that is none":             {`"consent"`, `"at_end":"later","consent"`},
 		"a fall-back that is none":        {`"consent"`, `"fallback":"both","consent"`},
 	} {

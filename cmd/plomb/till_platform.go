@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/plomb-pos/plomb/till"
+	"github.com/plomb-pos/plomb/till/software"
+	"github.com/plomb-pos/plomb/update"
+	"github.com/plomb-pos/plomb/update/device"
+	"github.com/plomb-pos/plomb/update/image"
+)
+
+// platform is the update of the operating system below a till: an agent of its own,
+// over the till's journal and screen.
+type platform struct {
+	agent *update.Agent
+	parts *software.Parts
+	tests update.SelfTester
+}
+
+// openPlatform opens the folder of the machine's platforms where there is one. One that
+// cannot be opened keeps neither the till from selling nor its applications from updates.
+func (u *updates) openPlatform(ctx context.Context, root string, tests update.SelfTester, exit func()) {
+	if _, err := os.Stat(filepath.Join(root, "boot", device.ConfigFile)); errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	p, err := u.joinPlatform(ctx, root, exit)
+	if err != nil {
+		u.log.Warn("the operating system is not updated from here", "err", err)
+		return
+	}
+	p.tests, u.platform = tests, p
+	u.node.SetUpdater(bothUpdaters{u.parts.Updater, p.parts.Updater})
+	p.parts.Attach(p.agent)
+}
+
+func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*platform, error) {
+	d, err := device.Open(device.Options{Root: root})
+	if err != nil {
+		return nil, err
+	}
+	m := d.Config.Machine
+	if m == nil {
+		return nil, fmt.Errorf("%w: it does not say how images reach the machine", device.ErrConfig)
+	}
+	p := &platform{parts: software.New(u.node, software.Config{Policy: d.Policy(), Backup: u.keeper})}
+	p.agent, err = d.Agent(device.Till{
+		Recorder: p.parts.Recorder, Gate: p.parts.Gate, Asker: p.parts.Asker, Authoriser: p.parts.Authoriser, Load: u.load, Journal: u.node.JournalFormat(),
+		Backend: &image.RAUC{Address: m.Bus}, Application: u.device.BootPolicy(), Other: u.agent.Unsettled,
+		End: p.parts.End(ctx, func() {
+			if err := restart(ctx, m.Restart); err != nil {
+				u.log.Error("the machine does not start again", "err", err)
+				exit()
+			}
+		}),
+	})
+	return p, err
+}
+
+// otherThan is why an update of the operating system holds one of the application back.
+func (u *updates) otherThan() string {
+	if u.platform == nil {
+		return ""
+	}
+	return u.platform.agent.Unsettled()
+}
+
+// restart asks the machine to start again.
+func restart(ctx context.Context, command []string) error {
+	if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%q: %w: %.200s", command, err, out)
+	}
+	return nil
+}
+
+// settleEvery is the pause before a trial is looked at again that could not be settled.
+const settleEvery = time.Minute
+
+// run settles the trial of a platform that was started, and then keeps it up to date.
+func (p *platform) run(ctx context.Context, failed func(error)) error {
+	for {
+		err := p.agent.Settle(ctx, p.tests)
+		if err == nil {
+			break
+		}
+		failed(err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(settleEvery):
+		}
+	}
+	if err := p.agent.Run(ctx, failed); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("update of the operating system: %w", err)
+	}
+	return nil
+}
+
+// bothUpdaters show one update at a time: the application's, before that of the
+// operating system.
+type bothUpdaters struct{ application, platform till.Updater }
+
+// Status implements till.Updater.
+func (b bothUpdaters) Status() till.UpdateStatus {
+	s, below := b.application.Status(), b.platform.Status()
+	if s.Update == nil {
+		s.Update = below.Update
+	}
+	if s.Freshness.Warn == "" {
+		s.Freshness.Warn = below.Freshness.Warn
+	}
+	s.Freshness.StopSelling = s.Freshness.StopSelling || below.Freshness.StopSelling
+	return s
+}
+
+// Check implements till.Updater.
+func (b bothUpdaters) Check(ctx context.Context) (bool, error) {
+	found, err := b.application.Check(ctx)
+	more, below := b.platform.Check(ctx)
+	return found || more, errors.Join(err, below)
+}
