@@ -37,8 +37,9 @@ func (u *updates) openPlatform(ctx context.Context, root string, tests update.Se
 		return
 	}
 	p.tests, u.platform = tests, p
+	u.parts.Follow(u.agent)
+	p.parts.Follow(p.agent)
 	u.node.SetUpdater(bothUpdaters{u.parts.Updater, p.parts.Updater})
-	p.parts.Attach(p.agent)
 }
 
 func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*platform, error) {

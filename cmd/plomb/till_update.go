@@ -76,7 +76,9 @@ func (c tillCommand) openUpdates(ctx context.Context, node *till.Node, tests upd
 		var u *updates
 		if u, err = c.joinDevice(ctx, node, root, s, exit, log); err == nil {
 			u.openPlatform(ctx, root+"/platform", tests, exit)
-			u.parts.Attach(u.agent)
+			if u.platform == nil {
+				u.parts.Attach(u.agent)
+			}
 			return u
 		}
 	}

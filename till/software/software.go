@@ -77,9 +77,13 @@ func New(n *till.Node, c Config) *Parts {
 
 // Attach gives the node its agent. It is called once, best before the node runs.
 func (p *Parts) Attach(a Agent) {
-	p.Updater.agent = a
+	p.Follow(a)
 	p.node.SetUpdater(p.Updater)
 }
+
+// Follow gives Updater its agent and the node no Updater: whoever has two agents for one
+// node gives it an Updater of both.
+func (p *Parts) Follow(a Agent) { p.Updater.agent = a }
 
 // End makes the agent's End: no new sale begins, and once none is open exit is called,
 // which ends the program with update.ExitAgain. It returns at once; when ctx ends first
