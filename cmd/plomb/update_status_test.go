@@ -12,26 +12,32 @@ import (
 	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/device"
 	"github.com/plomb-pos/plomb/update/inventory"
+	"github.com/plomb-pos/plomb/update/manifest"
 )
 
-// deviceFolder is a device as it is made.
+// deviceFolder is a device of applications as it is made.
 func deviceFolder(t *testing.T) string {
+	t.Helper()
+	root := filepath.ToSlash(filepath.Join(t.TempDir(), "device"))
+	makeFolder(t, root, manifest.Application, nil)
+	return root
+}
+
+func makeFolder(t *testing.T, root string, line manifest.Scope, m *device.Machine) {
 	t.Helper()
 	w := releasetest.New(t, time.Now)
 	key, err := device.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Entitle(w.Release(releasetest.Plan{Counter: 1, Program: []byte("a program")}), key.Public())
-	root := filepath.ToSlash(filepath.Join(t.TempDir(), "device"))
+	w.Entitle(w.Release(releasetest.Plan{Counter: 1, Program: []byte("a program"), Image: line == manifest.Platform}), key.Public())
 	if _, err := device.Provision(t.Context(), device.New{
-		Root: root, Policy: w.TrustPolicy(), Facts: boot.Facts{Model: releasetest.Model, Jurisdiction: releasetest.Jurisdiction}, Key: key,
-		Config:     device.Config{Sources: []string{w.Repository()}, Deployer: &w.Parties.Deployer},
+		Root: root, Policy: w.TrustPolicy(), Facts: boot.Facts{Model: releasetest.Model, Jurisdiction: releasetest.Jurisdiction, Scope: line}, Key: key,
+		Config:     device.Config{Sources: []string{w.Repository()}, Deployer: &w.Parties.Deployer, Machine: m},
 		Repository: w.Repository(),
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return root
 }
 
 // Requirement: CU-20
