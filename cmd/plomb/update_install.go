@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till"
 	"github.com/plomb-pos/plomb/till/devices"
 	"github.com/plomb-pos/plomb/till/software"
@@ -22,7 +23,7 @@ type updateInstall struct {
 	Device string `type:"existingdir" help:"The device's folder (device/ in the till's directory)."`
 	From   string `required:"" type:"path" help:"Repository or stick: a folder with a repository, or with bundles (*.plomb)."`
 	Backup string `type:"path" help:"Folder where the journal is copied before."`
-	Person string `help:"Who agrees to the installation; goes into the journal."`
+	Person string `help:"Id of who agrees to the installation: supervisor or administrator. The PIN is asked for; the id goes into the journal."`
 	DryRun bool   `help:"Say what would be installed, and do nothing."`
 	JSON   bool   `name:"json" help:"One JSON object on standard output."`
 }
@@ -31,7 +32,8 @@ type updateInstall struct {
 func (updateInstall) Help() string {
 	return `For a till without a network: takes the newest release from a stick through exactly the
 checks that an update from a server passes, records each stage in the till's journal, and
-names it as the version that plomb-boot tries at the next start.
+names it as the version that plomb-boot tries at the next start. Who agrees may do so at
+the screen too, and proves it with the PIN (a line of standard input in a script).
 
   plomb update install --dir /srv/till1 --from /media/stick --dry-run
   plomb update install --dir /srv/till1 --from /media/stick --backup /media/copies --person sup1`
@@ -75,6 +77,9 @@ func (c updateInstall) install(ctx context.Context, s streams, from string) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close(ctx)) }()
+	if err := c.vouched(ctx, s, node); err != nil {
+		return err
+	}
 	p, err := c.pass(ctx, t, node, from)
 	if err != nil {
 		return err
@@ -87,6 +92,19 @@ func (c updateInstall) install(ctx context.Context, s streams, from string) (err
 		return err
 	}
 	return p.print(s.Out)
+}
+
+// vouched asks for the PIN of the person who agrees, who has to be one that may.
+func (c updateInstall) vouched(ctx context.Context, s streams, node *till.Node) error {
+	by, err := newPrompt(s).approval(c.Person)
+	if err != nil {
+		return err
+	}
+	err = node.Vouch(ctx, by, staff.SoftwareUpdate)
+	if refused, ok := errors.AsType[*till.Refusal](err); ok {
+		return hint{fmt.Errorf("person %s does not install it: %s", c.Person, refused.Text), refused.Hint}
+	}
+	return err
 }
 
 func (c updateInstall) pass(ctx context.Context, t tillCommand, node *till.Node, from string) (p passed, err error) {

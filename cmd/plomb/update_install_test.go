@@ -75,8 +75,19 @@ func (r *running) fromAStick(exe, dir string) {
 	if out := r.plomb(exe, "update", "install", "--dir", dir, "--from", stick, "--dry-run"); !bytes.Contains(out, []byte(third.Manifest.Identity)) {
 		r.t.Errorf("a dry run says %s", out)
 	}
-	if out := r.plomb(exe, "update", "install", "--dir", dir, "--from", stick, "--backup", filepath.Join(dir, "backup"), "--person", "1"); !bytes.Contains(out, []byte("is installed")) {
-		r.t.Errorf("the installation says %s", out)
+	install := func(person, pin string) (string, error) {
+		cmd := exec.CommandContext(r.t.Context(), exe, "update", "install", "--dir", dir, "--from", stick, "--backup", filepath.Join(dir, "backup"), "--person", person)
+		cmd.Stdin = strings.NewReader(pin + "\n")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for name, who := range map[string][2]string{"a wrong PIN": {"1", "246811"}, "an operator": {"2", "135790"}, "nobody": {"9", "246810"}} {
+		if out, err := install(who[0], who[1]); err == nil || strings.Contains(out, "is installed") {
+			r.t.Errorf("with %s it was installed: %s", name, out)
+		}
+	}
+	if out, err := install("1", "246810"); err != nil || !strings.Contains(out, "is installed") {
+		r.t.Errorf("the installation: %v: %s", err, out)
 	}
 	again := up(r.t, exe, dir)
 	for tick := time.NewTicker(200 * time.Millisecond); again.status(exe, dir).Table.Trial; <-tick.C {
