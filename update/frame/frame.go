@@ -84,6 +84,7 @@ type Table struct {
 	Length  uint64          // of the new component
 	Entries []Entry
 	offsets []int64 // of each frame in the pack
+	spares  spares
 }
 
 // The encoded table: magic, From, Length, number of entries, then 81 bytes an
@@ -246,7 +247,7 @@ func (t *Table) decodeInto(dst []byte, i int, wire []byte, old io.ReaderAt) ([]b
 		return zeros(dst), nil // nothing else has that hash
 	}
 	if t.Entries[i].Mode == Zstd {
-		return inflateInto(dst, wire, t.Size(i))
+		return t.spares.inflateInto(dst, wire, t.Size(i))
 	}
 	return t.decode(i, wire, old)
 }
@@ -269,17 +270,17 @@ func (t *Table) decode(i int, wire []byte, old io.ReaderAt) ([]byte, error) {
 	case Plain:
 		return wire, nil
 	case Zstd:
-		return inflate(wire, nil, t.Size(i))
+		return t.spares.inflate(wire, nil, t.Size(i))
 	}
 	read := func() ([]byte, error) { return readWindow(old, e.Window) }
 	if e.Mode == Patch {
-		return applyPatch(wire, read, old, t.Size(i))
+		return t.spares.applyPatch(wire, read, old, t.Size(i))
 	}
 	window, err := read()
 	if err != nil || e.Mode == Copy {
 		return window, err
 	}
-	return inflate(wire, window, t.Size(i))
+	return t.spares.inflate(wire, window, t.Size(i))
 }
 
 func readWindow(old io.ReaderAt, w Window) ([]byte, error) {

@@ -227,20 +227,20 @@ type packed struct {
 
 // unpack reads n streams, none longer than most. The window is read only where a
 // stream is packed with it, and not kept beside the others.
-func unpack(wire []byte, window func() ([]byte, error), n int, most int64) ([][]byte, error) {
+func (s *spares) unpack(wire []byte, window func() ([]byte, error), n int, most int64) ([][]byte, error) {
 	streams, err := split(wire, n)
 	if err != nil {
 		return nil, err
 	}
 	out := make([][]byte, n)
-	for i, s := range streams {
-		if s.raw > most {
+	for i, p := range streams {
+		if p.raw > most {
 			return nil, errPatch
 		}
-		if out[i], err = s.open(window); err != nil {
+		if out[i], err = s.open(p, window); err != nil {
 			return nil, err
 		}
-		if int64(len(out[i])) != s.raw {
+		if int64(len(out[i])) != p.raw {
 			return nil, errPatch
 		}
 	}
@@ -278,12 +278,12 @@ func split(wire []byte, n int) ([]packed, error) {
 	return out, nil
 }
 
-func (p packed) open(read func() ([]byte, error)) ([]byte, error) {
+func (s *spares) open(p packed, read func() ([]byte, error)) ([]byte, error) {
 	switch {
 	case p.how == asIs:
 		return p.data, nil
 	case p.how == asZstd:
-		return inflate(p.data, nil, p.raw)
+		return s.inflate(p.data, nil, p.raw)
 	case p.how == asBzip:
 		return unbzip(p.data, p.raw)
 	case p.how != asDict:
@@ -293,15 +293,15 @@ func (p packed) open(read func() ([]byte, error)) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inflate(p.data, window, p.raw)
+	return s.inflate(p.data, window, p.raw)
 }
 
 // maxOrders bounds the stream of orders: no frame needs more.
 const maxOrders = 4 << 20
 
 // applyPatch makes a frame of size bytes.
-func applyPatch(wire []byte, window func() ([]byte, error), old io.ReaderAt, size int64) ([]byte, error) {
-	streams, err := unpack(wire, window, 3, maxOrders)
+func (s *spares) applyPatch(wire []byte, window func() ([]byte, error), old io.ReaderAt, size int64) ([]byte, error) {
+	streams, err := s.unpack(wire, window, 3, maxOrders)
 	if err != nil {
 		return nil, err
 	}

@@ -53,9 +53,9 @@ const maxMemory = 8 << 20
 var errLong = errors.New("longer than it may be")
 
 // inflate gives size bytes at most.
-func inflate(wire, dict []byte, size int64) ([]byte, error) {
+func (s *spares) inflate(wire, dict []byte, size int64) ([]byte, error) {
 	if dict == nil {
-		return inflateInto(nil, wire, size)
+		return s.inflateInto(nil, wire, size)
 	}
 	d, err := zstd.NewReader(nil, append(decoderOptions(), zstd.WithDecoderDictRaw(1, dict))...)
 	if err != nil {
@@ -71,18 +71,19 @@ func decoderOptions() []zstd.DOption {
 	}
 }
 
-// decoders are those without dictionary that are not in use.
-var decoders sync.Pool
+// spares are decoders without dictionary that are not in use. They live as long as
+// what is opened with them.
+type spares struct{ pool sync.Pool }
 
 // inflateInto gives size bytes at most, in dst where that has room.
-func inflateInto(dst, wire []byte, size int64) (out []byte, err error) {
-	d, _ := decoders.Get().(*zstd.Decoder)
+func (s *spares) inflateInto(dst, wire []byte, size int64) (out []byte, err error) {
+	d, _ := s.pool.Get().(*zstd.Decoder)
 	if d == nil {
 		if d, err = zstd.NewReader(nil, decoderOptions()...); err != nil {
 			return nil, fmt.Errorf("decompress: %w", err)
 		}
 	}
-	defer decoders.Put(d)
+	defer s.pool.Put(d)
 	return decodeAll(d, dst, wire, size)
 }
 
