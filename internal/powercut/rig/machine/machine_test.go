@@ -164,8 +164,12 @@ func (r *rig) release(b maker.Behaviour) *maker.Release {
 	return next
 }
 
-// most is how long a machine may run in one round.
-const most = 4 * time.Minute
+// most is how long a machine may take to come up. A round waits less for the stage
+// that it aims at: then the cut falls into another.
+const (
+	most     = 4 * time.Minute
+	patience = 75 * time.Second
+)
 
 // round switches the machine on, judges what it finds on its disk, and cuts the power
 // in some stage.
@@ -175,7 +179,7 @@ func (r *rig) round() error {
 	r.offer(aim)
 	run, err := r.Start(fmt.Sprintf("rig.from=%d rig.mutant=%s", r.judge.Seen(), r.mutant), "")
 	must(r.T, err)
-	defer time.AfterFunc(most, run.Cut).Stop()
+	defer time.AfterFunc(patience, run.Cut).Stop()
 	if now {
 		time.AfterFunc(wait, run.Cut)
 	}
