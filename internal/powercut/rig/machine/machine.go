@@ -43,9 +43,9 @@ const (
 	logSize   = 512 << 20
 )
 
-// writeRate is how fast the disk writes, in bytes a second: slower than the host, so
-// that a cut finds writes on their way that no flush has followed.
-const writeRate = 24 << 20
+// writeRate is how fast the disk writes, in bytes a second: slow, so that a cut finds
+// writes on their way that no flush has followed.
+const writeRate = 6 << 20
 
 // Machine is a virtual machine that is switched off.
 type Machine struct {
