@@ -317,8 +317,8 @@ func TestTheRigFindsTillsThatBreakARule(t *testing.T) {
 		"early-pointer":  {moment.Install, moment.Reading},
 		"unsynced-entry": {moment.Selling, moment.Download},
 	} {
-		if mutant == "unsynced-entry" && *rounds < 60 {
-			continue // only a cut within milliseconds finds it
+		if mutant != "unsynced-slot" && *rounds < 60 {
+			continue // a short run may miss the few moments in which they show
 		}
 		r := newRig(t, k, *seed, mutant, stages...)
 		t.Run(mutant, func(t *testing.T) {
