@@ -36,7 +36,8 @@ func (k *Key) Public() []byte { return k.private.PublicKey().Bytes() }
 // ID is the SHA-256 of Public: the device's name in campaigns and entitlements.
 func (k *Key) ID() manifest.Digest { return manifest.Sum(k.Public()) }
 
-func (k *Key) encode() ([]byte, error) {
+// Secret is the key as it stands in a file: who has it reads what is sealed to the device.
+func (k *Key) Secret() ([]byte, error) {
 	secret, err := k.private.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("write the device's key: %w", err)
@@ -49,17 +50,26 @@ func readKey(fsys durable.FS, name string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the device's key: %w", err)
 	}
+	k, err := ParseKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the device's key: %w", err)
+	}
+	return k, nil
+}
+
+// ParseKey reads what Secret wrote. Errors wrap ErrConfig.
+func ParseKey(text []byte) (*Key, error) {
 	secret, ok := strings.CutPrefix(strings.TrimSuffix(string(text), "\n"), keyHead)
 	if !ok {
-		return nil, fmt.Errorf("read the device's key: %w", ErrConfig)
+		return nil, fmt.Errorf("%w: no key of a device", ErrConfig)
 	}
 	raw, err := base64.StdEncoding.DecodeString(secret)
 	if err != nil {
-		return nil, fmt.Errorf("read the device's key: %w", ErrConfig)
+		return nil, fmt.Errorf("%w: a device's key: %w", ErrConfig, err)
 	}
 	k, err := hpke.MLKEM768X25519().NewPrivateKey(raw)
 	if err != nil {
-		return nil, fmt.Errorf("read the device's key: %w: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: a device's key: %w", ErrConfig, err)
 	}
 	return &Key{k}, nil
 }

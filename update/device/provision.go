@@ -91,13 +91,19 @@ func prepare(n New) (p *provision, err error) {
 	if n.Repository == "" && n.Unpacked == "" {
 		return nil, errors.New("the first release comes out of a repository or lies unpacked in a folder")
 	}
-	if n.Repository == "" && n.Facts.Hardware != "" {
+	if n.Repository == "" && n.asksForHardware() {
 		return nil, fmt.Errorf("whether hardware %s is registered stands in its maker's repository, and none is named: %w", n.Facts.Hardware, ErrHardware)
 	}
 	if n.Repository != "" {
 		p.from, err = p.open(n.Repository)
 	}
 	return p, err
+}
+
+// asksForHardware says whether hardware has to be registered. That of a platform was
+// when the device of applications, below which it lies, was made.
+func (n New) asksForHardware() bool {
+	return n.Facts.Hardware != "" && n.Facts.Line() == manifest.Application
 }
 
 func (p *provision) open(at string) (place, error) {
@@ -156,7 +162,7 @@ func (p *provision) files() (files map[string][]byte, err error) {
 	for _, r := range p.policy.Repositories() {
 		files[rootFile(r.Root)] = p.Roots[r.Name]
 	}
-	if files[keyFile], err = p.Key.encode(); err != nil {
+	if files[keyFile], err = p.Key.Secret(); err != nil {
 		return nil, err
 	}
 	files[ConfigFile], err = p.Config.encode()
@@ -213,7 +219,7 @@ func (p *provision) trust(ctx context.Context) (*trust.Trust, error) {
 // hardware refuses a device whose hardware the maker has not registered (requirement
 // FM-19).
 func (p *provision) hardware(ctx context.Context, t *trust.Trust) error {
-	if p.Facts.Hardware == "" {
+	if !p.asksForHardware() {
 		return nil
 	}
 	_, err := t.Hardware(ctx, p.Facts.Hardware)

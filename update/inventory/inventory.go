@@ -57,9 +57,19 @@ func Fixed() []Part {
 	return slices.DeleteFunc(Parts(), func(p Part) bool { return p.Why == "" || p.By == Record })
 }
 
+// platform is the folder of a machine's platforms in the device of its applications: a
+// device's folder too, whose slots hold images.
+const platform = "platform/"
+
 // Of is the part that a file of the device's folder belongs to; name is
 // slash-separated.
 func Of(name string) (Part, bool) {
+	if below, ok := strings.CutPrefix(name, platform); ok {
+		if strings.HasPrefix(below, "slots/") {
+			return OfKind(manifest.Image)
+		}
+		name = below
+	}
 	for _, p := range parts {
 		for _, pattern := range p.Paths {
 			if name == pattern || cover(pattern, name) {

@@ -69,6 +69,14 @@ func TestEveryFileOfADeviceBelongsToAPart(t *testing.T) {
 	if _, ok := inventory.Of("boot/device.key"); !ok {
 		t.Error("a device's key belongs to no part")
 	}
+	for name, want := range map[string]string{"platform/boot/place": "slot table, launcher's log and lock", "platform/slots/a/system.raucb": "operating system, with the browser that shows the till"} {
+		if p, ok := inventory.Of(name); !ok || p.Name != want {
+			t.Errorf("%s belongs to %q", name, p.Name)
+		}
+	}
+	if p, ok := inventory.Of("platform/platform/boot/table"); ok {
+		t.Errorf("a platform in a platform belongs to %s", p.Name)
+	}
 	if err := os.WriteFile(filepath.Join(root, "boot", "unheard-of"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

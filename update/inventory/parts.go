@@ -23,7 +23,7 @@ var parts = []Part{
 	{Name: "version floors in the TPM", By: Never, Paths: []string{"boot/tpm"},
 		Why:     "counters only rise: that is what they are for",
 		Instead: "a release says how far the floor may rise, at most 64 at once; without a TPM the floor lies in the slot table, and only attestation notices an old disk"},
-	{Name: "slot table, launcher's log and lock", By: Record, Paths: []string{"boot/table", "boot/ring", "boot/lock", "boot/place", "update.sock"}, Why: "state of the launcher", Instead: "checksums, two copies; the log is copied into the journal"},
+	{Name: "slot table, launcher's log and lock", By: Record, Paths: []string{"boot/table", "boot/ring", "boot/lock", "boot/place", "update.sock", "platform.lock", "platform.making/"}, Why: "state of the launcher", Instead: "checksums, two copies; the log is copied into the journal"},
 	{Name: "downloads and verified metadata", By: Record, Paths: []string{"download/", "trust/"}, Why: "what the agent fetched", Instead: "verified anew at each use; lost or damaged it is fetched again"},
 	{Name: "journal, vault and keys of the seal", By: Record, Why: "the record of what happened", Instead: "its formats are read for ever: a release reads what the one before wrote, and expands formats before it contracts them"},
 	{Name: "boot ROM, firmware (UEFI) and boot loader", By: Others,
