@@ -34,8 +34,10 @@ func Sale(ctx context.Context, c Config, exe string) ([]Result, error) {
 // subject is a till in one way of running it.
 type subject struct {
 	name string
-	till *running
+	till *running // nil: no till at all
 	dir  string
+	one  func() (scan, complete time.Duration, err error) // one sale
+	stop func() error
 	// one value a round
 	whole, scan, complete, p99 []time.Duration
 	ratios                     []float64
@@ -65,18 +67,20 @@ func (c Config) subjects(ctx context.Context, exe string) (list subjects, err er
 		if s.till, err = w.start(dir); err != nil {
 			return list, err
 		}
+		s.one, s.stop = s.till.sell, s.till.stop
 		if _, err := s.till.settled(ctx); err != nil {
 			return list, err
 		}
 	}
-	return list, nil
+	floor, err := c.floor()
+	return append(list, floor), err
 }
 
 func (list subjects) close() error {
 	var errs []error
 	for _, s := range list {
-		if s.till != nil {
-			errs = append(errs, s.till.stop())
+		if s.stop != nil {
+			errs = append(errs, s.stop())
 		}
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
@@ -100,6 +104,7 @@ func (list subjects) measure(ctx context.Context, c Config) ([]Result, error) {
 	for _, s := range list {
 		results = append(results, s.results()...)
 	}
+	results = append(results, list.aboveFloor()...)
 	for _, s := range list[:2] {
 		more, err := s.throughput(c)
 		if err != nil {
@@ -136,7 +141,7 @@ func (s *subject) round(ctx context.Context, c Config) (reference time.Duration,
 func (s *subject) sell(d time.Duration) error {
 	var wholes, scans, completes []time.Duration
 	_, err := drive(1, d, func(int) error {
-		scan, complete, err := s.till.sell()
+		scan, complete, err := s.one()
 		wholes, scans, completes = append(wholes, scan+complete), append(scans, scan), append(completes, complete)
 		return err
 	})
