@@ -30,7 +30,7 @@ type HTTP struct {
 
 // HTTPOptions of NewHTTP; the zero value will do.
 type HTTPOptions struct {
-	Client *http.Client // its timeout must leave room for a whole pack; nil: proxy from the environment, 30 s for a connection and for an answer
+	Client *http.Client // its timeout must leave room for a whole pack; nil: proxy from the environment, 30 s for a connection and for an answer, SameServer
 	Skip   int64        // bytes that may be thrown away to resume at a server that knows no byte ranges; 0: none
 }
 
@@ -45,9 +45,20 @@ func NewHTTP(base string, o HTTPOptions) (*HTTP, error) {
 		return nil, fmt.Errorf("update server %q: not an http or https address", base)
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{Transport: transport()}
+		o.Client = &http.Client{Transport: transport(), CheckRedirect: SameServer}
 	}
 	return &HTTP{base: u, client: o.Client, skip: o.Skip}, nil
+}
+
+// SameServer is a CheckRedirect that follows a server to another address of its own and
+// nowhere else: whoever has it, or is between, cannot have tills ask what only they can
+// reach. It goes from http to https, and not back.
+func SameServer(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if len(via) > 5 || req.URL.Host != first.Host || first.Scheme == "https" && req.URL.Scheme != "https" {
+		return fmt.Errorf("%s sends elsewhere, to %s", first.Host, req.URL.Redacted())
+	}
+	return nil
 }
 
 func transport() *http.Transport {

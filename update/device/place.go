@@ -62,7 +62,7 @@ func webClient(proxy string) (*http.Client, error) {
 	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = 30*time.Second, 30*time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
 	t.DisableCompression = true // what is hashed is what travels
-	return &http.Client{Transport: t}, nil
+	return &http.Client{Transport: t, CheckRedirect: update.SameServer}, nil
 }
 
 // folder is a repository in a folder. Links that lead out of it are not followed.

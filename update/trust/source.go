@@ -110,17 +110,21 @@ func (f *Folder) Fetch(ctx context.Context, name string, limit int64) ([]byte, e
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", name, err)
 	}
-	file, err := f.FS.Open(name)
+	info, err := fs.Stat(f.FS, name) // first: opening a pipe would wait
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("fetch %s: %w", name, ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", name, err)
 	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("fetch %s: not a file: %w", name, errors.Join(err, ErrContent))
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("fetch %s: not a file: %w", name, ErrContent)
 	}
+	file, err := f.FS.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", name, err)
+	}
+	defer file.Close()
 	return readLimited(file, name, limit)
 }
 
