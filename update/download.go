@@ -102,7 +102,7 @@ func (d *download) choose(ctx context.Context, t *part) (err error) {
 
 // whole reports whether the installed component is the new one, byte by byte.
 func (d *download) whole(t *part) bool {
-	f, err := d.job.FS.Open(t.old)
+	f, err := paced{d.job.FS, d.job.Agent}.Open(t.old)
 	if err != nil {
 		return false
 	}
@@ -133,7 +133,7 @@ func (d *download) pack(ctx context.Context, t *part, mp *manifest.Pack, suffix 
 	if p.key, err = d.job.key(ctx, t.Component, mp); err != nil {
 		return nil, err
 	}
-	return p, p.scan(d.job.FS)
+	return p, p.scan(paced{d.job.FS, d.job.Agent})
 }
 
 // tableBytes is the length of a pack's table, which follows from the component's.

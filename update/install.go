@@ -18,11 +18,12 @@ import (
 // reader gives the frames of one component from what is on the disk.
 type reader struct {
 	t                *part
+	pace             *pacer
 	old, delta, full durable.File
 }
 
 func (j *job) reader(t *part) (r *reader, err error) {
-	r = &reader{t: t}
+	r = &reader{t: t, pace: j.pacer()}
 	if t.old != "" {
 		// One that cannot be opened shows at the frames that need it.
 		r.old, _ = j.FS.Open(t.old)
@@ -131,9 +132,18 @@ func (r *reader) frames(take func(i int, data []byte, err error) error) error {
 		}
 		if i < n {
 			b.opened = r.frame(i, b)
+			r.breathe(b)
 		}
 	}
 	return nil
+}
+
+// breathe rests after a frame where somebody may sell, and has it opened before.
+func (r *reader) breathe(b *buffers) {
+	if r.pace.busy() {
+		_, _ = b.opened() // gives the same once more to who takes it
+	}
+	r.pace.rest(manifest.FrameBytes)
 }
 
 // readWire reads the bytes of frame i, in buf where that has room. They are checked by
@@ -320,6 +330,9 @@ func copyFrames(ctx context.Context, f durable.File, r *reader) error {
 			return err
 		}
 		_, err = f.WriteAt(data, int64(i)*manifest.FrameBytes)
+		if err == nil && r.pace.busy() {
+			err = f.Sync() // a sale's few bytes never wait behind many of these
+		}
 		return err
 	})
 	if err != nil {
@@ -419,7 +432,7 @@ func (j *job) verifySlot() error {
 	if err != nil {
 		return err
 	}
-	_, err = check.Verify(j.FS, j.slotDir(j.table.Active.Other()), j.digest)
+	_, err = check.Verify(paced{j.FS, j.Agent}, j.slotDir(j.table.Active.Other()), j.digest)
 	return err
 }
 
