@@ -71,13 +71,3 @@ type benchFrames struct {
 func (b benchFrames) Run(ctx context.Context, s streams) error {
 	return bench.FramesJob{What: b.What, Old: b.Old, New: b.New, Pack: b.Pack}.Do(ctx, s.Out)
 }
-
-// benchAgent is a process that updates a device beside a till.
-type benchAgent struct {
-	Dir string `arg:"" type:"path"`
-	URL string `arg:""`
-}
-
-func (b benchAgent) Run(ctx context.Context, s streams) error {
-	return bench.UpdateOne(ctx, b.Dir, b.URL, s.Out)
-}

@@ -51,7 +51,6 @@ type commands struct {
 	BenchInstall benchInstallOne `cmd:"" name:"bench-install" hidden:""`
 	BenchXFSHost benchXFSHost    `cmd:"" name:"bench-xfs-host" hidden:""`
 	BenchFrames  benchFrames     `cmd:"" name:"bench-frames" hidden:""`
-	BenchAgent   benchAgent      `cmd:"" name:"bench-agent" hidden:""`
 }
 
 // streams are a command's ways in and out: data on Out, words on Err.

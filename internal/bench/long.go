@@ -253,7 +253,7 @@ func (h *histories) dayClose(ctx context.Context) ([]Result, error) {
 		return nil, errors.Join(err, a.stop())
 	}
 	started := time.Now()
-	err = a.up.proved("report.z")
+	err = a.up.proved("report.z", nil)
 	took := time.Since(started)
 	return []Result{{Bench: "history", Case: fmt.Sprintf("report.z over %d receipts", receiptsOfALongDay), Value: inMs(took), Unit: "ms"}}, errors.Join(err, a.stop())
 }

@@ -263,8 +263,8 @@ func (s *screen) command(do string, args map[string]any) ([]byte, error) {
 }
 
 // proved sends a command for which one proves again who one is.
-func (s *screen) proved(do string) error {
-	o, err := s.orderOf(map[string]any{"id": uuidText(newUUID()), "do": do, "approval": map[string]string{"person": string(Seller), "pin": PIN}})
+func (s *screen) proved(do string, args map[string]any) error {
+	o, err := s.orderOf(map[string]any{"id": uuidText(newUUID()), "do": do, "args": args, "approval": map[string]string{"person": string(Seller), "pin": PIN}})
 	if err == nil {
 		_, err = s.send(o)
 	}
@@ -299,42 +299,79 @@ func (s *screen) settled(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// behind asks the event stream's first state whether anything is still being
-// verified or made searchable.
+// state is what is looked at of a screen's state.
+type state struct {
+	Journal struct {
+		Size      uint64 `json:"size"`
+		Searched  uint64 `json:"searched"`
+		Verified  uint64 `json:"verified"`
+		Verifying bool   `json:"verifying"`
+	} `json:"journal"`
+	Software struct {
+		Trial  bool     `json:"trial"`
+		Update *offered `json:"update"`
+	} `json:"software"`
+}
+
+// offered is an update on its way.
+type offered struct {
+	Digest  string `json:"digest"`
+	Waiting string `json:"waiting"`
+}
+
+// behind reports whether anything is still being verified or made searchable.
+func (s state) behind() bool {
+	j := s.Journal
+	return j.Verifying || j.Verified == 0 || j.Searched < j.Size
+}
+
 func (s *screen) behind(ctx context.Context) (bool, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/events", nil)
+	now, err := s.state(ctx)
+	return now.behind(), err
+}
+
+// state is the event stream's first one.
+func (s *screen) state(ctx context.Context) (out state, err error) {
+	body, err := s.open(ctx, "/api/events")
 	if err != nil {
-		return false, err
+		return out, err
 	}
-	req.Header.Set("Cookie", s.cookie)
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return false, err
-	}
-	defer resp.Body.Close()
-	for lines := bufio.NewReader(resp.Body); ; {
+	defer body.Close()
+	for lines := bufio.NewReader(body); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return false, fmt.Errorf("events: %w", err)
+			return out, fmt.Errorf("events: %w", err)
 		}
 		if data, ok := strings.CutPrefix(line, "data: "); ok {
-			return behindIn(data)
+			return out, json.Unmarshal([]byte(data), &out)
 		}
 	}
 }
 
-func behindIn(data string) (bool, error) {
-	var state struct {
-		Journal struct {
-			Size      uint64 `json:"size"`
-			Searched  uint64 `json:"searched"`
-			Verified  uint64 `json:"verified"`
-			Verifying bool   `json:"verifying"`
-		} `json:"journal"`
+// ask reads an answer that is one JSON object.
+func (s *screen) ask(ctx context.Context, path string, into any) error {
+	body, err := s.open(ctx, path)
+	if err != nil {
+		return err
 	}
-	err := json.Unmarshal([]byte(data), &state)
-	j := state.Journal
-	return j.Verifying || j.Verified == 0 || j.Searched < j.Size, err
+	defer body.Close()
+	return json.NewDecoder(body).Decode(into)
+}
+
+func (s *screen) open(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Cookie", s.cookie)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s: %s", path, resp.Status), resp.Body.Close())
+	}
+	return resp.Body, nil
 }
 
 // newUUID is a command's id.

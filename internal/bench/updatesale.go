@@ -1,93 +1,235 @@
 package bench
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/plomb-pos/plomb/internal/durable"
-	"github.com/plomb-pos/plomb/update"
-	"github.com/plomb-pos/plomb/update/manifest"
-	"github.com/plomb-pos/plomb/update/slot"
 )
 
-// AgentChild names the hidden command that updates a device made for measuring, in a
-// process of its own beside the till.
-const AgentChild = "bench-agent"
+// backgroundRate is about what the agent takes while sales are made, in bytes a
+// second: its policy's rate with a day open, and half of that during a sale.
+const backgroundRate = 160 << 10
 
-// backgroundRate is what the agent takes while the till is in use, in bytes a second.
-const backgroundRate = 256 << 10
+// updatePatience is how long a till may take for one update beyond its download.
+const updatePatience = 5 * time.Minute
 
-// UpdateSale measures sales over HTTP at a real till while an update downloads at its
-// background rate and is then installed on the same disk, against sales just before
-// and just after (requirement CU-07). The download takes about c.Time, and what is
-// installed is this program, exe, and what was downloaded.
+// UpdateSale measures sales over HTTP at a till that updates itself, against sales at
+// the same till just before and just after (requirement CU-07). The till is what plomb
+// up starts under plomb-boot, its agent in its own process; each round is a release of
+// the sample world, fetched at the background rate, agreed to, verified, written into
+// the other slot, and started. The download takes about c.Time. exe is this program,
+// plomb-boot beside it.
 func UpdateSale(ctx context.Context, c Config, exe string) (results []Result, err error) {
 	dir, err := os.MkdirTemp(c.Dir, "update")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program, err := os.ReadFile(exe)
-	if err != nil {
-		return nil, err
-	}
-	c.tell("make two releases of %.1f MB", float64(len(program))/1e6)
-	s, err := makeSoftware(ctx, filepath.Join(dir, "software"), program, int(c.Time.Seconds()*backgroundRate))
-	if err != nil {
-		return nil, err
-	}
-	home := filepath.Join(dir, "till")
-	if err := FillTill(ctx, home, shortHistory); err != nil {
-		return nil, err
-	}
-	till, err := startTill(ctx, exe, home)
+	c.tell("make a till and its device")
+	till, err := startSealed(ctx, exe, filepath.Join(dir, "till"))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, till.stop()) }()
-	if _, err := till.settled(ctx); err != nil {
-		return nil, err
-	}
-	return s.beside(ctx, c, exe, till)
-}
-
-// beside sells in rounds: alone, during an update, alone.
-func (s *software) beside(ctx context.Context, c Config, exe string, till *running) ([]Result, error) {
-	url, stop, err := serve(filepath.Join(s.dir, "repo"))
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
 	var m medians
 	for round := range c.Rounds {
-		before, err := sellFor(till, c.Time)
+		alone, during, err := till.update(ctx, c)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("round %d: %w", round+1, err)
 		}
-		during, took, err := s.sellDuring(ctx, exe, url, till)
-		if err != nil {
-			return nil, err
-		}
-		after, err := sellFor(till, c.Time)
-		if err != nil {
-			return nil, err
-		}
-		m.add(slices.Concat(before, after), during)
-		c.tell("round %d of %d: %d sales alone, %d while downloading, %d while installing (%v)", round+1, c.Rounds, len(before)+len(after), len(during[downloading]), len(during[installing]), took)
+		m.add(alone, during)
+		c.tell("round %d of %d: %d sales alone, %s", round+1, c.Rounds, len(alone), during)
 	}
 	return m.results(), nil
+}
+
+// update is a round: sales alone, during an update, alone.
+func (t *sealed) update(ctx context.Context, c Config) (alone []time.Duration, during updated, err error) {
+	c.tell("build a release")
+	r, err := t.release(ctx, int(c.Time.Seconds()*backgroundRate))
+	if err != nil {
+		return nil, during, err
+	}
+	before, err := t.sellAlone(ctx, c.Time)
+	if err != nil {
+		return nil, during, err
+	}
+	if err := t.deploy(r); err != nil {
+		return nil, during, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, updatePatience+2*c.Time)
+	defer cancel()
+	made, err := t.sellDuring(ctx, r.Digest().String())
+	if err != nil {
+		return nil, during, err
+	}
+	steps, err := t.steps(ctx, r.Digest().String())
+	if err != nil {
+		return nil, during, err
+	}
+	if during, err = sortByPhase(made, steps); err != nil {
+		return nil, during, err
+	}
+	after, err := t.sellAlone(ctx, c.Time)
+	return slices.Concat(before, after), during, err
+}
+
+// sellAlone sells for d, with the same looks at the till as during an update.
+func (t *sealed) sellAlone(ctx context.Context, d time.Duration) (times []time.Duration, err error) {
+	l := t.look(ctx)
+	defer l.close()
+	_, err = drive(1, d, func(int) error {
+		scan, complete, err := t.sell()
+		times = append(times, scan+complete)
+		return err
+	})
+	return times, err
+}
+
+// timedSale is a sale and when it was made.
+type timedSale struct {
+	began time.Time
+	took  time.Duration
+}
+
+// sellDuring sells until the till ends to start another version, and signs in there.
+// While the update waits for a moment without a sale there is none, as between two
+// customers.
+func (t *sealed) sellDuring(ctx context.Context, digest string) (made []timedSale, err error) {
+	l := t.look(ctx)
+	defer l.close()
+	agreed := false
+	for !l.gone() {
+		switch u := l.update(); {
+		case ctx.Err() != nil:
+			return made, fmt.Errorf("the till made no update: %w", ctx.Err())
+		case !agreed && u.Digest == digest && u.Waiting == "consent":
+			agreed = true
+			err = t.agree(digest)
+		case u.Waiting == "sale":
+			err = pause(ctx, 50*time.Millisecond)
+		default:
+			began := time.Now()
+			var scan, complete time.Duration
+			scan, complete, err = t.sell()
+			made = append(made, timedSale{began, scan + complete})
+		}
+		if changing(err) || agreed && lost(err) {
+			break
+		}
+		if err != nil {
+			return made, err
+		}
+	}
+	l.close()
+	return made, t.again(ctx)
+}
+
+// look is what a screen sees of the software, asked four times a second.
+type look struct {
+	mu    sync.Mutex
+	last  offered
+	ended bool
+	close func()
+}
+
+func (t *sealed) look(ctx context.Context) *look {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	l := &look{close: func() { cancel(); <-done }}
+	s := t.screen
+	go func() {
+		defer close(done)
+		for pause(ctx, 250*time.Millisecond) == nil {
+			state, err := s.state(ctx)
+			l.take(state, err)
+		}
+	}()
+	return l
+}
+
+func (l *look) take(s state, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = l.ended || err != nil
+	l.last = offered{}
+	if s.Software.Update != nil {
+		l.last = *s.Software.Update
+	}
+}
+
+func (l *look) update() offered { l.mu.Lock(); defer l.mu.Unlock(); return l.last }
+
+// gone reports whether the till answers no more.
+func (l *look) gone() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.ended }
+
+// phase is what the update does while a sale is made.
+type phase int
+
+const (
+	downloading phase = iota
+	installing        // what came is opened and verified, then written into a slot and verified there
+	phases      = 2
+)
+
+// updated are the sales beside one update, and how long its parts took.
+type updated struct {
+	sales [phases][]time.Duration
+	took  [phases]time.Duration
+}
+
+func (u updated) String() string {
+	return fmt.Sprintf("%d while downloading (%v), %d while installing (%v)", len(u.sales[downloading]), u.took[downloading], len(u.sales[installing]), u.took[installing])
+}
+
+// spans are the parts of an update, by the stages between which they lie.
+var spans = []struct {
+	phase                          phase
+	from, outcome, until, finished string
+}{
+	{downloading, "announced", "done", "downloaded", "done"},
+	{installing, "downloaded", "done", "transmission", "done"},
+	{installing, "installed", "begun", "verified", "done"},
+}
+
+// sortByPhase takes the sales that were beside a part of the update, at least for a
+// while, by the journal's times of its stages.
+func sortByPhase(made []timedSale, steps []step) (out updated, err error) {
+	if _, err := stepAt(steps, "pointer", "done"); err != nil {
+		return out, err // the till ended for another reason
+	}
+	for _, s := range spans {
+		from, err := stepAt(steps, s.from, s.outcome)
+		if err != nil {
+			return out, err
+		}
+		until, err := stepAt(steps, s.until, s.finished)
+		if err != nil {
+			return out, err
+		}
+		out.took[s.phase] += until.Sub(from)
+		for _, x := range made {
+			if x.began.Before(until) && x.began.Add(x.took).After(from) {
+				out.sales[s.phase] = append(out.sales[s.phase], x.took)
+			}
+		}
+	}
+	return out, nil
+}
+
+// stepAt is when a stage came out so for the last time.
+func stepAt(steps []step, stage, outcome string) (time.Time, error) {
+	for _, x := range steps {
+		if x.Stage == stage && x.Outcome == outcome {
+			return x.At, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("the till's history has no stage %s that was %s: %v", stage, outcome, steps)
 }
 
 // medians are the figures of each round.
@@ -97,23 +239,14 @@ type medians struct {
 	ratio50, ratio99 [phases][]float64
 }
 
-// phase is what the update does while a sale is made.
-type phase int
-
-const (
-	downloading phase = iota
-	installing
-	phases = 2
-)
-
-func (m *medians) add(alone []time.Duration, during [phases][]time.Duration) {
+func (m *medians) add(alone []time.Duration, during updated) {
 	base50, base99 := quantiles(alone)
 	m.alone50, m.alone99 = append(m.alone50, base50), append(m.alone99, base99)
-	for p := range during {
-		if len(during[p]) == 0 {
+	for p, sales := range during.sales {
+		if len(sales) == 0 {
 			continue
 		}
-		p50, p99 := quantiles(during[p])
+		p50, p99 := quantiles(sales)
 		m.p50[p], m.p99[p] = append(m.p50[p], p50), append(m.p99[p], p99)
 		m.ratio50[p], m.ratio99[p] = append(m.ratio50[p], p50/base50), append(m.ratio99[p], p99/base99)
 	}
@@ -135,177 +268,8 @@ func (m *medians) results() []Result {
 			continue
 		}
 		out = append(out,
-			Result{Bench: "update", Case: "whole sale while an update " + name + ", p50", Value: median(m.p50[p]), Unit: "ms", Ratio: median(m.ratio50[p]), Against: "alone"},
-			Result{Bench: "update", Case: "whole sale while an update " + name + ", p99", Value: median(m.p99[p]), Unit: "ms", Ratio: median(m.ratio99[p]), Against: "alone"})
+			Result{Bench: "update", Case: "whole sale while the till " + name + " an update, p50", Value: median(m.p50[p]), Unit: "ms", Ratio: median(m.ratio50[p]), Against: "alone"},
+			Result{Bench: "update", Case: "whole sale while the till " + name + " an update, p99", Value: median(m.p99[p]), Unit: "ms", Ratio: median(m.ratio99[p]), Against: "alone"})
 	}
 	return out
-}
-
-func sellFor(till *running, d time.Duration) (times []time.Duration, err error) {
-	_, err = drive(1, d, func(int) error {
-		scan, complete, err := till.sell()
-		times = append(times, scan+complete)
-		return err
-	})
-	return times, err
-}
-
-// sellDuring sells while a process updates the device, from its first byte to the end.
-func (s *software) sellDuring(ctx context.Context, exe, url string, till *running) (during [phases][]time.Duration, took time.Duration, err error) {
-	if err := s.fresh(); err != nil {
-		return during, 0, err
-	}
-	cmd := exec.CommandContext(ctx, exe, AgentChild, s.dir, url)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return during, 0, err
-	}
-	if err := cmd.Start(); err != nil {
-		return during, 0, err
-	}
-	var w watch
-	read := make(chan struct{})
-	go func() { w.read(out); close(read) }()
-	for {
-		p, ended := w.now()
-		if ended {
-			break
-		}
-		scan, complete, err := till.sell()
-		if err != nil {
-			return during, 0, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
-		}
-		during[p] = append(during[p], scan+complete)
-	}
-	<-read
-	return during, w.installing(), errors.Join(cmd.Wait(), w.err)
-}
-
-// watch follows what the agent's process says of its stages.
-type watch struct {
-	mu    sync.Mutex
-	at    phase
-	ended bool
-	began time.Time // of the installation
-	took  time.Duration
-	err   error
-}
-
-func (w *watch) read(out io.Reader) {
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		w.take(lines.Text())
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ended = true
-	if w.took == 0 {
-		w.err = errors.New("the update ended before it was installed")
-	}
-}
-
-func (w *watch) take(stage string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch update.Stage(stage) {
-	case update.Downloaded:
-		w.at, w.began = installing, time.Now()
-	case update.Pointed:
-		w.took = time.Since(w.began)
-	}
-}
-
-func (w *watch) now() (p phase, ended bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at, w.ended
-}
-
-func (w *watch) installing() time.Duration { return w.took.Round(time.Millisecond) }
-
-// serve serves a folder on this machine.
-func serve(dir string) (url string, stop func() error, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(l) // ends with Close
-	return "http://" + l.Addr().String(), server.Close, nil
-}
-
-// UpdateOne brings the device in dir, made by UpdateSale, to the release that lies
-// beside it, from a server, at the background rate; it writes each stage that is done.
-func UpdateOne(ctx context.Context, dir, url string, out io.Writer) error {
-	d, err := openBenchDevice(dir, out)
-	if err != nil {
-		return err
-	}
-	source, err := update.NewHTTP(url, update.HTTPOptions{})
-	if err != nil {
-		return err
-	}
-	agent, err := update.New(update.Config{
-		FS: durable.OS{}, Root: filepath.Join(dir, "device"), Slot: slot.A, Check: check(d.policy),
-		Trust: d, Sources: func() []update.Source { return []update.Source{source} }, Recorder: d, Gate: d, Asker: d, Authoriser: d,
-		Policy: update.Policy{Budget: 1 << 40, Metered: 1 << 40}, Load: func() update.Load { return update.InUse }, End: func() {},
-	})
-	if err != nil {
-		return err
-	}
-	result, err := agent.Update(ctx)
-	if err == nil && !result.Restart {
-		err = fmt.Errorf("it stopped at %s: %s", result.Stage, result.Waiting)
-	}
-	return err
-}
-
-// benchDevice allows and writes down everything: what is measured is the work.
-type benchDevice struct {
-	policy *manifest.Policy
-	offer  update.Offer
-	out    io.Writer
-}
-
-func openBenchDevice(dir string, out io.Writer) (*benchDevice, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "policy.json"))
-	if err != nil {
-		return nil, err
-	}
-	d := &benchDevice{out: out}
-	if d.policy, err = manifest.ParsePolicy(text); err != nil {
-		return nil, err
-	}
-	if d.offer.Manifest, err = os.ReadFile(filepath.Join(dir, "offer.json")); err != nil {
-		return nil, err
-	}
-	d.offer.Note, err = os.ReadFile(filepath.Join(dir, "offer.note"))
-	return d, err
-}
-
-func (d *benchDevice) Find(context.Context) (*update.Offer, error) { return &d.offer, nil }
-func (d *benchDevice) Approved(*manifest.Manifest, manifest.Digest, time.Time) (string, error) {
-	return "for measuring", nil
-}
-func (d *benchDevice) Valid() update.Validity                    { return update.Validity{} }
-func (d *benchDevice) Hold(context.Context) (update.Hold, error) { return update.Hold{}, nil }
-func (d *benchDevice) Consent(context.Context, update.Request) (update.Answer, error) {
-	return update.Answer{Agreed: true}, nil
-}
-func (d *benchDevice) Spend(context.Context, update.Request) (update.Answer, error) {
-	return update.Answer{Agreed: true}, nil
-}
-func (d *benchDevice) Authorise(context.Context, update.Request) (string, error) { return "bench", nil }
-
-func (d *benchDevice) Record(_ context.Context, e update.Event) error {
-	if e.Outcome == update.Failed || e.Outcome == update.Rejected {
-		text, _ := json.Marshal(e) // plain text and numbers
-		return fmt.Errorf("the update failed: %s", text)
-	}
-	if e.Outcome != update.Done {
-		return nil
-	}
-	_, err := fmt.Fprintln(d.out, e.Stage)
-	return err
 }
