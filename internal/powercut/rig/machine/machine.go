@@ -6,11 +6,10 @@
 //
 // # What a cut is
 //
-// QEMU is killed. What the guest had not handed to its disk is lost: its page cache,
-// its file system's memory. What it had handed over is in the host's page cache and
-// survives. So that writes which were never flushed can be lost as well, as a disk with
-// a cache of its own loses them, every write is logged (package blocklog), and Lose
-// builds the disk again with a random half of those that no flush had followed.
+// The disk stops (package drive) and QEMU is killed. Lost is what the guest had not
+// handed to its disk: its page cache, its file system's memory; and, as in a disk with a
+// cache of its own, what it had handed over and not flushed: all of it, some of it, or
+// parts of single writes. A flush takes its time, so that a cut finds such writes.
 //
 // It needs qemu-system-x86, cpio and e2fsprogs, and neither root nor KVM.
 package machine
@@ -18,15 +17,16 @@ package machine
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/plomb-pos/plomb/internal/powercut/rig/blocklog"
+	"github.com/plomb-pos/plomb/internal/powercut/rig/drive"
 )
 
 // Modules are those of Debian's kernel that the machine's disks need, in order, below
@@ -36,28 +36,53 @@ var Modules = []string{
 	"drivers/virtio/virtio_pci_modern_dev.ko", "drivers/virtio/virtio_pci.ko", "drivers/block/virtio_blk.ko",
 }
 
-// Sizes of the disks, in bytes; the log takes all writes of one run.
+// Sizes of disk and stick, in bytes.
 const (
 	diskSize  = 72 << 20
 	stickSize = 32 << 20
-	logSize   = 512 << 20
 )
 
-// writeRate is how fast the disk writes, in bytes a second: slow, so that a cut finds
-// writes on their way that no flush has followed.
-const writeRate = 6 << 20
+// kernelParameters make a kernel that boots soon; none is about disks.
+const kernelParameters = "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check tsc=reliable " +
+	"nokaslr nosmp lsm=none audit=0 nowatchdog cryptomgr.notests "
 
 // Machine is a virtual machine that is switched off.
 type Machine struct {
-	Kernel string // file
-	Initrd string // file
-	work   string // folder for disk, stick and log
+	Disk           *drive.Drive
+	kernel, initrd string // files
+	work           string // folder for images
+	socket         string // where the disk is served
+	server         io.Closer
 }
 
 // New makes a machine whose disk holds the files of a folder.
 func New(kernel, initrd, work, content string) (*Machine, error) {
-	m := &Machine{Kernel: kernel, Initrd: initrd, work: work}
-	return m, makeDisk(m.file("disk"), diskSize, content)
+	m := &Machine{kernel: kernel, initrd: initrd, work: work}
+	if err := makeDisk(m.file("disk"), diskSize, content); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(m.file("disk"))
+	if err != nil {
+		return nil, err
+	}
+	m.Disk = drive.New(data)
+	return m, errors.Join(os.Remove(m.file("disk")), m.serve())
+}
+
+// serve serves the disk on a socket, whose name has to be short.
+func (m *Machine) serve() error {
+	dir, err := os.MkdirTemp("", "rig")
+	if err != nil {
+		return err
+	}
+	m.socket = filepath.Join(dir, "disk")
+	m.server, err = m.Disk.Listen(m.socket)
+	return err
+}
+
+// Close throws away a machine that is switched off.
+func (m *Machine) Close() error {
+	return errors.Join(m.server.Close(), os.RemoveAll(filepath.Dir(m.socket)))
 }
 
 func (m *Machine) file(name string) string { return filepath.Join(m.work, name+".img") }
@@ -91,31 +116,22 @@ func (m *Machine) Insert(content string) error { return makeDisk(m.file("stick")
 // Run is a machine that is switched on.
 type Run struct {
 	cmd     *exec.Cmd
-	Console *bufio.Reader
-	words   bytes.Buffer // QEMU's own
+	Power   *drive.Power
+	Console *bufio.Reader // the guest's
+	words   bytes.Buffer  // QEMU's own
 }
 
 // Start switches the machine on, with parameters for its kernel; clock is what its
 // clock shows ("1970-01-01T00:00:00"), empty: the time.
 func (m *Machine) Start(parameters, clock string) (*Run, error) {
-	if err := blocklog.Copy(m.file("disk"), m.file("before")); err != nil {
-		return nil, err
-	}
-	if err := sparse(m.file("log"), logSize); err != nil {
-		return nil, err
-	}
 	if clock == "" {
 		clock = "utc"
 	}
-	r := &Run{cmd: exec.Command("qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "qemu64", "-m", "256", "-smp", "1",
+	r := &Run{Power: m.Disk.On(), cmd: exec.Command("qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "qemu64", "-m", "256", "-smp", "1",
 		"-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot", "-rtc", "base="+clock,
-		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check tsc=reliable "+parameters,
-		"-blockdev", "driver=file,node-name=f0,cache.no-flush=on,filename="+m.file("disk"),
-		"-blockdev", "driver=file,node-name=l0,cache.no-flush=on,filename="+m.file("log"),
-		"-blockdev", "driver=blklogwrites,node-name=b0,file=f0,log=l0",
-		"-object", fmt.Sprintf("throttle-group,id=slow,x-bps-write=%d", writeRate),
-		"-blockdev", "driver=throttle,node-name=t0,throttle-group=slow,file=b0",
-		"-device", "virtio-blk-pci,drive=t0",
+		"-kernel", m.kernel, "-initrd", m.initrd, "-append", kernelParameters+parameters,
+		"-blockdev", "driver=nbd,node-name=d0,server.type=unix,server.path="+m.socket,
+		"-device", "virtio-blk-pci,drive=d0",
 		"-blockdev", "driver=file,node-name=s0,read-only=on,filename="+m.file("stick"),
 		"-device", "virtio-blk-pci,drive=s0",
 	)}
@@ -127,6 +143,7 @@ func (m *Machine) Start(parameters, clock string) (*Run, error) {
 	if err := r.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the machine: %w", err)
 	}
+	go r.die()
 	r.Console = bufio.NewReaderSize(out, 1<<20)
 	return r, nil
 }
@@ -140,10 +157,13 @@ func (r *Run) Line() (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
-// Cut cuts the power.
-func (r *Run) Cut() { _ = r.cmd.Process.Kill() } // it may have ended
+// die kills QEMU once its disk is off.
+func (r *Run) die() {
+	<-r.Power.Off()
+	_ = r.cmd.Process.Kill() // it may have ended
+}
 
-// Wait waits until the machine is off; words is what QEMU had to say.
+// Wait waits until the machine is off, whose power was cut; words is what QEMU had to say.
 func (r *Run) Wait() (words string) {
 	_ = r.cmd.Wait() // killed
 	return r.words.String()
@@ -152,29 +172,4 @@ func (r *Run) Wait() (words string) {
 // CPU is how long this computer has worked for the machine, after Wait.
 func (r *Run) CPU() time.Duration {
 	return r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
-}
-
-// Lose builds the disk as it is when, beside what the guest had not written yet, a
-// random half of what it had not flushed is lost. It says how many writes that were.
-func (m *Machine) Lose(rng *rand.Rand) (lost int, err error) {
-	f, err := os.Open(m.file("log"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	log, err := blocklog.Read(f)
-	if err != nil {
-		return 0, fmt.Errorf("read the log of writes: %w", err)
-	}
-	err = log.Build(m.file("before"), log.Whole(), func(flushed bool) bool {
-		keep := flushed || rng.IntN(2) == 0
-		if !keep {
-			lost++
-		}
-		return keep
-	})
-	if err != nil {
-		return 0, err
-	}
-	return lost, os.Rename(m.file("before"), m.file("disk"))
 }

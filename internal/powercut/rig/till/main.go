@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 // Command till is the rigs' till: it sells without pause into a real journal, updates
 // itself with the real agent from a repository folder, and speaks with the real
@@ -40,13 +40,17 @@ import (
 
 // The mutants.
 const (
-	unsyncedSlot  = "unsynced-slot"  // the slot is written and never synced
-	earlyPointer  = "early-pointer"  // the table names the slot before it is written
-	unsyncedEntry = "unsynced-entry" // an entry is acknowledged before it is durable
+	unsyncedSlot   = "unsynced-slot"   // the slot is written and never synced
+	earlyPointer   = "early-pointer"   // the table names the slot before it is written
+	unsyncedEntry  = "unsynced-entry"  // an entry is acknowledged before it is durable
+	unflushedEntry = "unflushed-entry" // an entry is written to the disk, which is not told to flush it
 )
 
-// between two sales: often enough that every stage has some.
-const between = 25 * time.Millisecond
+// between two entries of sales: often enough that every stage has some.
+const between = 40 * time.Millisecond
+
+// A sale is open during one of so many entries: an update waits for a moment without one.
+const open = 8
 
 func main() {
 	code, err := run(os.Args[1:])
@@ -112,7 +116,7 @@ func (t *till) run(ctx context.Context) (int, error) {
 	if t.how == maker.Crash {
 		return 3, errors.New("this version crashes")
 	}
-	j, _, err := journal.Open(ctx, t.dir, journal.Options{Keys: witness.Keys{}})
+	j, _, err := journal.Open(ctx, t.dir, journal.Options{FS: t.ledger(), Keys: witness.Keys{}})
 	if err != nil {
 		return 1, err
 	}
@@ -186,12 +190,12 @@ func (t *till) SelfTest(ctx context.Context, name string) error {
 	return nil
 }
 
-// sales sells; a sale is open for the time that its entry takes.
+// sales sells.
 func (t *till) sales(ctx context.Context) error {
 	tick := time.NewTicker(between)
 	defer tick.Stop()
 	for n := 0; ; n++ {
-		t.selling.Store(true)
+		t.selling.Store(n%open == 0)
 		err := t.history.append(ctx, witness.Sale, n)
 		t.selling.Store(false)
 		if err != nil && ctx.Err() == nil {

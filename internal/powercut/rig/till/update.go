@@ -1,14 +1,12 @@
-//go:build unix
+//go:build linux
 
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
@@ -64,14 +62,6 @@ func (t *till) slot() slot.Slot {
 		return slot.B
 	}
 	return slot.A
-}
-
-// disk is what the agent writes through.
-func (t *till) disk() durable.FS {
-	if t.mutant == unsyncedSlot {
-		return unsynced{FS: durable.OS{}, below: filepath.ToSlash(filepath.Join(t.root, "slots"))}
-	}
-	return durable.OS{}
 }
 
 // Find offers the lowest counter above the one that was kept and the one that failed.
@@ -144,75 +134,3 @@ func (t *till) Spend(context.Context, update.Request) (update.Answer, error) {
 
 // Authorise agrees.
 func (t *till) Authorise(context.Context, update.Request) (string, error) { return "rig", nil }
-
-// Record keeps an event; a mutant sets the pointer when the slot is not written yet.
-func (t *till) Record(ctx context.Context, e update.Event) error {
-	if err := t.history.Record(ctx, e); err != nil {
-		return err
-	}
-	if t.mutant != earlyPointer || e.Stage != update.Installed || e.Outcome != update.Begun {
-		return nil
-	}
-	if err := t.history.Record(ctx, update.Event{Stage: update.Pointed, Outcome: update.Begun, Identity: e.Identity, Counter: e.Counter, Digest: e.Digest}); err != nil {
-		return err
-	}
-	return t.point(e)
-}
-
-// point names the release of an event as the trial.
-func (t *till) point(e update.Event) error {
-	text, err := os.ReadFile(filepath.Join(maker.ReleaseDir(t.repository, e.Counter), slot.ManifestFile))
-	if err != nil {
-		return err
-	}
-	m, err := manifest.Parse(text)
-	if err != nil {
-		return err
-	}
-	f, _, err := slot.Open(durable.OS{}, filepath.Join(t.root, "boot", boot.TableFile))
-	if err != nil {
-		return err
-	}
-	next, err := f.Table().Propose(m, e.Digest, slot.Return)
-	if err != nil {
-		return fmt.Errorf("point to %s: %w", e.Identity, err)
-	}
-	return f.Write(next)
-}
-
-// unsynced is a disk that forgets to sync what lies below a folder.
-type unsynced struct {
-	durable.FS
-	below string
-}
-
-func (u unsynced) wrap(name string, f durable.File, err error) (durable.File, error) {
-	if err == nil && strings.HasPrefix(name, u.below) {
-		return forgetful{f}, nil
-	}
-	return f, err
-}
-
-// Create makes a file.
-func (u unsynced) Create(name string) (durable.File, error) {
-	f, err := u.FS.Create(name)
-	return u.wrap(name, f, err)
-}
-
-// Open opens a file.
-func (u unsynced) Open(name string) (durable.File, error) {
-	f, err := u.FS.Open(name)
-	return u.wrap(name, f, err)
-}
-
-// SyncDir syncs names, but for those below.
-func (u unsynced) SyncDir(name string) error {
-	if strings.HasPrefix(name, u.below) {
-		return nil
-	}
-	return u.FS.SyncDir(name)
-}
-
-type forgetful struct{ durable.File }
-
-func (forgetful) Sync() error { return nil }
