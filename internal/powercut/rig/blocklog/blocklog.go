@@ -99,16 +99,6 @@ func (l *Log) Len() int { return len(l.writes) }
 // Flush says whether an entry is a flush: what was written before it is durable.
 func (l *Log) Flush(i int) bool { return l.writes[i].flags&flagFlush != 0 }
 
-// Whole is how many entries were surely written whole: all but a last one with data,
-// which its writer may have been killed over. Nobody was told that such a write is done
-// and durable.
-func (l *Log) Whole() int {
-	if n := len(l.writes); n > 0 && l.writes[n-1].count > 0 {
-		return n - 1
-	}
-	return len(l.writes)
-}
-
 // Unflushed is how many of the first n entries no flush has made durable.
 func (l *Log) Unflushed(n int) int {
 	for i := n - 1; i >= 0; i-- {
