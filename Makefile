@@ -64,9 +64,10 @@ platforms: ## Build for every platform of the devices, and run their TLS on arm6
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) test -exec qemu-aarch64-static -timeout 5m -run 'Told|Revoked|Certificate|Rights|MayAsk|LetIn' ./xfs4iot/host
 
 ROUNDS ?= 200
+# RIG: more flags, such as -patience 2m on a busy machine, -machines 4, -seed N
 powercut-update: ## Cut the power of a virtual machine that updates itself, ROUNDS times (needs qemu-system-x86, cpio)
 	tools/powercut/kernel.sh
-	$(GO) test -count=1 -v -timeout 120m ./internal/powercut/rig/machine -rounds $(ROUNDS)
+	$(GO) test -count=1 -v -timeout 120m ./internal/powercut/rig/machine -rounds $(ROUNDS) $(RIG)
 
 powercut: ## Cut the power of a virtual machine on real ext4 (needs root and qemu-system-x86; minutes)
 	tools/powercut/run.sh
