@@ -50,15 +50,16 @@ type Exchange struct {
 	Rate     money.Rate     `json:"rate"` // shop's major units for one of Currency
 }
 
-// Detail says how much beyond the floor is journaled. The floor (sales,
-// money, closings, security events) is always recorded.
+// Detail says how much beyond the floor is journaled. The floor is everything
+// that anybody does or tries: each command, all money, closings, refusals and
+// security events. It cannot be lowered.
 type Detail string
 
 // The levels of detail. Empty means Basic.
 const (
 	Minimum  Detail = "minimum"  // the floor
-	Basic    Detail = "basic"    // and suspended baskets, drawer movements, device states
-	Detailed Detail = "detailed" // and price look-ups, journal views, locks
+	Basic    Detail = "basic"    // and each entry that somebody opened or had proven
+	Detailed Detail = "detailed" // and each search in the journal
 )
 
 // Validate reports the first thing that is wrong with the profile, with code

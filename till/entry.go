@@ -333,7 +333,11 @@ func (n *Node) Entry(ctx context.Context, token Token, index uint64) (*EntryAnsw
 		EntryRow: n.entryRow(ctx, a, row), Head: viewHead(e.Head), Body: jsontext.Value(e.Body), Leaf: hex.EncodeToString(e.Leaf[:]),
 	}
 	out.Facts = factsOf(e.Head, out.EntryRow, a)
-	n.viewed(a, "entry", strconv.FormatUint(index, 10))
+	what := "entry"
+	if fiscal.Security(e.Head.Kind) {
+		what = "security"
+	}
+	n.viewed(a, what, strconv.FormatUint(index, 10))
 	return out, nil
 }
 

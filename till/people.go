@@ -16,7 +16,8 @@ type personArgs struct {
 }
 
 // personOperation: who appoints administrators or the responsible person needs
-// another right than who changes anybody else.
+// another right than who changes anybody else. Where nobody is responsible yet
+// there is nobody to ask: then the administrator names the first one.
 func personOperation(c *call) (staff.Name, error) {
 	in, err := args[personArgs](c)
 	if err != nil {
@@ -30,11 +31,23 @@ func personOperation(c *call) (staff.Name, error) {
 		return staff.AppointAdmin, nil
 	}
 	if in.Role != nil {
-		if r, err := roleNamed(*in.Role, c.shop().Roles); err == nil && high(r) {
+		if r, err := roleNamed(*in.Role, c.shop().Roles); err == nil && high(r) && (r != staff.Responsible || c.n.someoneResponsible()) {
 			return staff.AppointAdmin, nil
 		}
 	}
 	return staff.PeopleChange, nil
+}
+
+// someoneResponsible reports whether the shop ever had a responsible person: one
+// who was shut out still counts, so that nobody is made responsible by shutting
+// somebody out.
+func (n *Node) someoneResponsible() bool {
+	for _, p := range n.people {
+		if base, ok := n.state.Shop.Roles.Base(staff.Role(p.Role)); ok && base == staff.Responsible {
+			return true
+		}
+	}
+	return false
 }
 
 // pinOperation: one's own PIN, or somebody else's.

@@ -3,6 +3,7 @@ package till
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/plomb-pos/plomb/catalog"
@@ -26,7 +27,7 @@ type placed struct {
 // currency than the till was commissioned for brings its tax table and cash
 // rounding, and the sample catalogue follows. Anything else than the sample has
 // prices that mean something: then both stay. The book is held.
-func (n *Node) place(p Profile, by staff.ID) (*placed, error) {
+func (n *Node) place(p Profile, x SetupTax, by staff.ID) (*placed, error) {
 	now, was := n.opts.Now(), n.state.Shop
 	p.choose(was.Country, was.Currency)
 	shop, err := newShop(p, n.Name(), now)
@@ -42,7 +43,11 @@ func (n *Node) place(p Profile, by staff.ID) (*placed, error) {
 			return nil, err
 		}
 	}
-	out.bodies = append([]fiscal.Body{&fiscal.ConfigChange{Actor: fiscal.Actor{By: by}, Shop: shop}}, out.bodies...)
+	other, err := x.taxBodies(shop, money.DateOf(now.In(zone(&shop))), by)
+	if err != nil {
+		return nil, err
+	}
+	out.bodies = slices.Concat([]fiscal.Body{&fiscal.ConfigChange{Actor: fiscal.Actor{By: by}, Shop: shop}}, other, out.bodies)
 	return out, nil
 }
 

@@ -1,6 +1,7 @@
 package till
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/plomb-pos/plomb/catalog"
@@ -71,22 +72,47 @@ func changePrice(c *call) error {
 	return nil
 }
 
-// changeTax puts another tax table in force, or the one that the program has for
-// the shop's country. Receipts keep the rates that they were made with.
+// taxArgs are another tax table, or the one that the program has for the country,
+// and how tax is computed; what is not named stays.
+type taxArgs struct {
+	Rules   tax.Table  `json:"rules,omitzero"`
+	BuiltIn bool       `json:"builtIn,omitzero"`
+	Prices  tax.Prices `json:"prices,omitzero"`
+	Method  tax.Method `json:"method,omitzero"`
+}
+
+// onto puts the table and the policy into a profile.
+func (in taxArgs) onto(shop *fiscal.Shop) error {
+	policy := shop.Tax.Explicit()
+	policy.Prices, policy.Method = cmp.Or(in.Prices, policy.Prices), cmp.Or(in.Method, policy.Method)
+	if policy.Validate() != nil {
+		return because(Invalid, "bad-tax-table", policy.Validate())
+	}
+	switch {
+	case in.BuiltIn && in.Rules != nil, !in.BuiltIn && in.Rules == nil && policy == shop.Tax.Explicit():
+		return refuse(Invalid, "bad-tax-table")
+	case in.BuiltIn:
+		shop.TaxTable, _ = tax.For(shop.Country)
+	case in.Rules != nil:
+		shop.TaxTable = in.Rules
+	}
+	if err := shop.TaxTable.Validate(); err != nil {
+		return because(Invalid, "bad-tax-table", err)
+	}
+	shop.Tax = policy
+	return nil
+}
+
+// changeTax changes how tax is computed from now on. Receipts keep the rates that
+// they were made with; baskets keep the policy that they began with.
 func changeTax(c *call) error {
-	in, err := args[struct {
-		Rules   tax.Table `json:"rules,omitzero"`
-		BuiltIn bool      `json:"builtIn,omitzero"`
-	}](c)
+	in, err := args[taxArgs](c)
 	if err != nil {
 		return err
 	}
 	shop := *c.shop()
-	if shop.TaxTable = in.Rules; in.BuiltIn {
-		shop.TaxTable, _ = tax.For(shop.Country)
-	}
-	if in.BuiltIn == (in.Rules != nil) || shop.TaxTable.Validate() != nil {
-		return because(Invalid, "bad-tax-table", shop.TaxTable.Validate())
+	if err := in.onto(&shop); err != nil {
+		return err
 	}
 	if err := checkShop(shop); err != nil {
 		return err

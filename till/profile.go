@@ -1,6 +1,7 @@
 package till
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +36,9 @@ type Profile struct {
 	MaxCopies        *int               `json:"maxCopies,omitzero"`     // of one receipt; 0: any number
 	Columns          *int               `json:"columns,omitzero"`       // of the receipt paper, 32 or 48
 	LockAfterSeconds *int               `json:"lockAfterSeconds,omitzero"`
-	Roles            *staff.Book        `json:"roles,omitzero"` // finer ones, beside those that are built in
+	CashStep         *money.Amount      `json:"cashStep,omitzero"` // smallest amount payable in cash; 0: totals are not rounded
+	Detail           *fiscal.Detail     `json:"detail,omitzero"`   // how much beyond the floor is journaled
+	Roles            *staff.Book        `json:"roles,omitzero"`    // finer ones, beside those that are built in
 }
 
 // Languages are those that the screen speaks.
@@ -63,15 +66,15 @@ func newShop(p Profile, till string, now time.Time) (fiscal.Shop, error) {
 		return shop, refuse(Invalid, "unknown-country")
 	}
 	shop.TaxTable, shop.Zone = table, zoneOf(shop.Country)
-	shop.QuickCash = quickCash(denominations(shop.Currency))
+	shop.QuickCash = quickCash(shop.Currency)
 	if rule, ok := money.CashRuleAt(shop.Country, shop.Currency, money.DateOf(now)); ok && !rule.Optional {
 		shop.CashStep, shop.CashRound = rule.Step, rule.Rounding
 	}
-	return changedShop(shop, p)
+	return changedShop(shop, p, now)
 }
 
 // changedShop is shop with what p names; country and currency are not among it.
-func changedShop(shop fiscal.Shop, p Profile) (fiscal.Shop, error) {
+func changedShop(shop fiscal.Shop, p Profile, now time.Time) (fiscal.Shop, error) {
 	set(&shop.Name, p.Name)
 	set(&shop.Address, p.Address)
 	set(&shop.TaxNumber, p.TaxNumber)
@@ -87,7 +90,13 @@ func changedShop(shop fiscal.Shop, p Profile) (fiscal.Shop, error) {
 	set(&shop.MaxCopies, p.MaxCopies)
 	set(&shop.Columns, p.Columns)
 	set(&shop.LockAfter, p.LockAfterSeconds)
+	set(&shop.Detail, p.Detail)
 	set(&shop.Roles, p.Roles)
+	if p.CashStep != nil {
+		if err := roundCash(&shop, *p.CashStep, now); err != nil {
+			return shop, err
+		}
+	}
 	if p.Currencies != nil {
 		exchange, err := exchangeOf(*p.Currencies)
 		if err != nil {
@@ -96,6 +105,26 @@ func changedShop(shop fiscal.Shop, p Profile) (fiscal.Shop, error) {
 		shop.Exchange = exchange
 	}
 	return shop, checkShop(shop)
+}
+
+// maxOwnStep bounds the rounding of cash in countries whose rule we do not know.
+const maxOwnStep = 10
+
+// roundCash takes another rounding of cash. Where the country has a rule, the shop
+// may at most decide whether it follows it.
+func roundCash(shop *fiscal.Shop, step money.Amount, now time.Time) error {
+	rule, known := money.CashRuleAt(shop.Country, shop.Currency, money.DateOf(now))
+	switch {
+	case step == shop.CashStep:
+		return nil
+	case known && step == rule.Step, !known && step > 1 && step <= maxOwnStep:
+		shop.CashStep, shop.CashRound = step, rule.Rounding
+		return nil
+	case step <= 1 && step >= 0 && (!known || rule.Optional):
+		shop.CashStep, shop.CashRound = 0, 0
+		return nil
+	}
+	return refuse(Invalid, "bad-cash-step")
 }
 
 func set[T any](to *T, from *T) {
@@ -143,6 +172,7 @@ func checkShop(shop fiscal.Shop) error {
 
 // profileOf shows a shop.
 func profileOf(s *fiscal.Shop) Profile {
+	detail := cmp.Or(s.Detail, fiscal.Basic)
 	lock, address, header, footer := s.LockAfter, list(s.Address), list(s.Header), list(s.Footer)
 	roles := staff.Book(list(s.Roles))
 	tenders, quick, currencies := list(s.Tenders), list(s.QuickCash), currenciesOf(s)
@@ -150,7 +180,7 @@ func profileOf(s *fiscal.Shop) Profile {
 		Name: &s.Name, Address: &address, TaxNumber: &s.TaxNumber, Country: &s.Country, Currency: &s.Currency, Language: &s.Language,
 		TimeZone: &s.Zone, Header: &header, Footer: &footer, Tenders: &tenders, Currencies: &currencies, QuickCash: &quick,
 		DiscountLimit: &s.Discount, MaxChange: &s.MaxChange, NoReceipt: &s.NoReceipt, MaxCopies: &s.MaxCopies, Columns: &s.Columns,
-		LockAfterSeconds: &lock, Roles: &roles,
+		LockAfterSeconds: &lock, Roles: &roles, CashStep: &s.CashStep, Detail: &detail,
 	}
 }
 
@@ -196,8 +226,8 @@ func zone(s *fiscal.Shop) *time.Location {
 	return loc
 }
 
-// denominations are the coins and notes of a currency, for counting. For
-// currencies that are not listed the shop names its own.
+// denominations are the coins and notes of a currency, for counting. Currencies
+// that are not listed get the usual series from 1 to 5,000 of their large unit.
 func denominations(c money.Currency) []money.Amount {
 	switch c {
 	case "EUR":
@@ -220,19 +250,27 @@ func denominations(c money.Currency) []money.Amount {
 		return []money.Amount{1, 5, 10, 25, 100, 500, 1000, 2000, 5000, 10000}
 	case "CNY":
 		return []money.Amount{10, 50, 100, 500, 1000, 2000, 5000, 10000}
+	case "HUF":
+		return []money.Amount{500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 2000000}
 	}
-	return []money.Amount{}
+	return steps(6)
 }
 
-// quickCash are the notes that people pay with.
-func quickCash(all []money.Amount) []money.Amount {
-	out := []money.Amount{}
-	for _, a := range all {
-		if a >= 500 && len(out) < 4 {
-			out = append(out, a)
-		}
+// steps is the usual series of coins and notes over so many powers of ten.
+func steps(powers int) []money.Amount {
+	var out []money.Amount
+	for p, unit := 0, money.Amount(1); p < powers; p, unit = p+1, unit*10 {
+		out = append(out, unit, 2*unit, 5*unit)
 	}
 	return out
+}
+
+// quickCash are the four smallest notes that people pay with.
+func quickCash(c money.Currency) []money.Amount {
+	smallest := map[money.Currency]money.Amount{"CHF": 1000, "CNY": 1000, "CZK": 10000, "DKK": 5000, "HUF": 50000, "NOK": 5000, "PLN": 1000, "SEK": 2000}
+	from := cmp.Or(smallest[c], 500)
+	notes := slices.DeleteFunc(denominations(c), func(a money.Amount) bool { return a < from })
+	return notes[:min(4, len(notes))]
 }
 
 // zoneOf is the zone of a country's capital, UTC where it is not listed.

@@ -1,6 +1,7 @@
 package till
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -75,12 +76,13 @@ type asker struct {
 	security bool // may see security events
 }
 
-// viewed journals that somebody looked into the journal, where the shop wants
-// that much detail.
+// viewed journals that somebody looked into the journal, as far as the shop wants
+// it: security events always, searches only with the most detail.
 func (n *Node) viewed(a asker, what, text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.state.Shop.Detail == fiscal.Detailed || what == "security" {
+	detail := cmp.Or(n.state.Shop.Detail, fiscal.Basic)
+	if what == "security" || detail == fiscal.Detailed || detail == fiscal.Basic && what == "entry" {
 		n.floodHeld("viewed", &fiscal.JournalViewed{Actor: fiscal.Actor{By: a.person.ID}, What: what, Text: oneLine(text)})
 	}
 }
@@ -351,6 +353,34 @@ func (n *Node) Report(ctx context.Context, token Token, number uint64) (*ReportA
 type PeopleAnswer struct {
 	People []PersonRow `json:"people"`
 	Roles  []Choice    `json:"roles"`
+	Finer  staff.Book  `json:"finer"` // the shop's own roles among them
+	Table  []RightsRow `json:"table"`
+}
+
+// RightsRow is an operation and what each role may do about it: "yes", "approval"
+// or "no".
+type RightsRow struct {
+	ID     staff.Name              `json:"id"`
+	Name   string                  `json:"name"`
+	Reauth bool                    `json:"reauth"` // one's own PIN is asked for again
+	Roles  map[string]staff.Answer `json:"roles"`
+}
+
+// rightsTable is the table of operations in words, with the shop's own roles.
+func rightsTable(book staff.Book, language string) []RightsRow {
+	roles := staff.Roles()
+	for _, f := range book {
+		roles = append(roles, f.Name)
+	}
+	var out []RightsRow
+	for _, o := range staff.Table() {
+		row := RightsRow{ID: o.Name, Name: label(language, "op-"+string(o.Name)), Reauth: o.Reauth, Roles: map[string]staff.Answer{}}
+		for _, r := range roles {
+			row.Roles[roleWord(r)] = book.Allowed(r, o.Name).Answer
+		}
+		out = append(out, row)
+	}
+	return out
 }
 
 // PersonRow is somebody in a list.
@@ -388,6 +418,7 @@ func (n *Node) People(ctx context.Context, token Token) (*PeopleAnswer, error) {
 	for _, f := range n.state.Shop.Roles {
 		out.Roles = append(out.Roles, Choice{ID: roleWord(f.Name), Name: string(f.Name)})
 	}
+	out.Finer, out.Table = list(n.state.Shop.Roles), rightsTable(n.state.Shop.Roles, a.language)
 	return out, nil
 }
 
@@ -407,8 +438,9 @@ func compareIDs(x, y string) int {
 
 // SettingsAnswer is the shop's profile.
 type SettingsAnswer struct {
-	Shop  Profile  `json:"shop"`
-	Fixed []string `json:"fixed"`
+	Shop  Profile    `json:"shop"`
+	Fixed []string   `json:"fixed"`
+	Tax   RatesState `json:"tax"`
 }
 
 // Settings shows the shop's profile.
@@ -419,5 +451,6 @@ func (n *Node) Settings(ctx context.Context, token Token) (*SettingsAnswer, erro
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	shop := n.state.Shop
-	return &SettingsAnswer{Shop: profileOf(&shop), Fixed: slices.Clone(fixed)}, nil
+	today := money.DateOf(n.opts.Now().In(zone(&shop)))
+	return &SettingsAnswer{Shop: profileOf(&shop), Fixed: slices.Clone(fixed), Tax: ratesState(&shop, today)}, nil
 }

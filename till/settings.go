@@ -19,7 +19,7 @@ func changeSettings(c *call) error {
 	if in.Country != nil && *in.Country != c.shop().Country || in.Currency != nil && *in.Currency != c.shop().Currency {
 		return refuse(Refused, "field-fixed")
 	}
-	shop, err := changedShop(*c.shop(), in)
+	shop, err := changedShop(*c.shop(), in, c.now)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func setLanguage(c *call) error {
 	if err != nil {
 		return err
 	}
-	shop, err := changedShop(*c.shop(), Profile{Language: &in.Language})
+	shop, err := changedShop(*c.shop(), Profile{Language: &in.Language}, c.now)
 	if err != nil {
 		return err
 	}

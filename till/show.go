@@ -17,6 +17,9 @@ func (n *Node) State(token Token) State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.publicState()
+	if n.setupHash != nil {
+		s.Countries = countryStates(money.DateOf(n.opts.Now()))
+	}
 	if session := n.sessions.find(token.key(), n.opts.Uptime()); session != nil {
 		n.fillState(&s, session)
 	}

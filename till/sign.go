@@ -143,6 +143,7 @@ type Setup struct {
 	Shop          Profile     `json:"shop"`
 	Administrator NewPerson   `json:"administrator"`
 	People        []NewPerson `json:"people,omitzero"`
+	Tax           SetupTax    `json:"tax,omitzero"` // where it differs from the country's own
 }
 
 // NewPerson is somebody to be added.
@@ -281,7 +282,7 @@ func (n *Node) setup(ctx context.Context, in Setup, people []sqlite.Person) (Tok
 		return "", refuse(Refused, "setup-done")
 	}
 	by := staff.ID(people[0].ID)
-	placed, err := n.place(in.Shop, by)
+	placed, err := n.place(in.Shop, in.Tax, by)
 	if err != nil {
 		return "", err
 	}

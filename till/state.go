@@ -31,6 +31,8 @@ type State struct {
 	Journal     JournalState      `json:"journal"`
 	Clock       ClockState        `json:"clock"`
 	Software    SoftwareState     `json:"software"`
+	// Countries is there while the till is not set up.
+	Countries []CountryState `json:"countries,omitzero"`
 }
 
 // ShopState is what the screen has to know of the shop's profile.

@@ -50,6 +50,9 @@ func TestEveryRefusalAndLabelHasWords(t *testing.T) {
 	for _, r := range staff.Roles() {
 		codes = append(codes, "role-"+string(r))
 	}
+	for _, o := range staff.Table() {
+		codes = append(codes, "op-"+string(o.Name))
+	}
 	codes = append(codes, refusalsInSource(t)...)
 	for _, code := range codes {
 		if _, ok := phrases()["en"][code]; !ok {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/plomb-pos/plomb/internal/browsertest"
 )
 
@@ -85,6 +87,67 @@ func TestStoryPeopleComeAndChange(t *testing.T) {
 	p.GoneTest("person")
 	p.See("inactive")
 	sweep(t, p, "people")
+}
+
+// Requirement: POS-03
+func TestStoryTheShopMakesARoleOfItsOwn(t *testing.T) {
+	s := open(t)
+	s.furnish(t)
+	p := s.enter(t, browsertest.Till, "1")
+	p.Allow("403")
+	p.Eval(`location.hash = '#/people'`, nil)
+	p.ClickTest("role-operator")
+	p.Until(`byTest("rights").querySelector(".yes").innerText.includes("Put a sale aside")`)
+	p.ClickTest("role-add")
+	p.Fill("role-name", "helper")
+	p.ClickTest("right-suspend")
+	picture(t, p, "story-role")
+	p.Click("Save")
+	typePIN(p)
+	p.GoneTest("role")
+	p.ClickTest("role-helper")
+	p.Until(`byTest("rights").querySelector(".no").innerText.includes("Put a sale aside")`)
+	sweep(t, p, "people")
+	p.Click("2 Jana Weber cashier")
+	p.Choose("role", "helper")
+	p.Click("Save")
+	typePIN(p)
+	p.GoneTest("person")
+	p = s.enter(t, browsertest.Till, "2")
+	p.Allow("403")
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.Press(kb.F6)
+	p.ClickTest("suspend-take")
+	p.See("You may not do that.")
+}
+
+func TestStoryTheTaxRatesChange(t *testing.T) {
+	s := open(t)
+	s.post(t, "/api/setup", object{
+		"code": s.Setup, "shop": object{"name": "Kornblume", "country": "DE"}, "administrator": object{"id": "1", "name": "Ada Wolff", "pin": pin},
+		"people": list{object{"id": "4", "name": "Maria Lindt", "role": "financialManager", "pin": pin}},
+	})
+	p := s.enter(t, browsertest.Till, "1")
+	p.Allow("403")
+	p.Eval(`location.hash = '#/settings'`, nil)
+	p.SeeTest("tax")
+	p.Fill("tax-reduced", "9,5")
+	sweep(t, p, "settings")
+	p.ClickTest("tax-take")
+	p.SeeTest("approval")
+	p.Click("4")
+	p.ClickTest("approval-next")
+	typePIN(p)
+	p.See("Coming changes")
+	p.See("9.5 %")
+	p.See("The shop's own rates")
+	p.Click("Take the country's rates")
+	p.SeeTest("approval")
+	p.Click("4")
+	p.ClickTest("approval-next")
+	typePIN(p)
+	p.See("The rates of the country")
 }
 
 func TestStorySettingsChangeAndTheScreenLocksItself(t *testing.T) {

@@ -219,14 +219,28 @@ func TestStoryTheFirstRunSetsTheShopUp(t *testing.T) {
 	s := open(t)
 	p := browsertest.Open(t, s.Till, browsertest.Till)
 	p.SeeTest("setup")
-	for field, text := range map[string]string{"code": s.Setup, "shopName": "Kornblume", "address": "Marktplatz 4, 79098 Freiburg", "taxNumber": "DE123456789", "name": "Ada Wolff", "pin": pin, "again": pin} {
+	p.Choose("country", "PL")
+	p.Until(`!!document.querySelector('[name="rate.reduced2"]')`)
+	p.Choose("country", "DE")
+	for field, text := range map[string]string{"code": s.Setup, "shopName": "Kornblume", "address": "Marktplatz 4, 79098 Freiburg", "taxNumber": "DE123456789", "rate.reduced": "7.5", "name": "Ada Wolff", "pin": pin, "again": pin, "seller.name": "Jana Weber", "seller.pin": pin} {
 		p.Fill(field, text)
 	}
+	for _, screen := range screens {
+		p.Resize(screen.size)
+		fits(t, p, "setup "+screen.name)
+		picture(t, p, "story-setup-"+screen.name)
+	}
+	p.Resize(browsertest.Till)
 	p.Click("Begin the journal")
-	p.SeeTest("sell")
+	p.SeeTest("no-seller") // and says who does
 	p.See("Rye bread")
 	p.ClickTest("menu")
 	p.See("Ada Wolff")
+	p.ClickTest("sign-out")
+	p = s.enter(t, browsertest.Till, "2")
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.See("7.5 %")
 }
 
 // Three articles for cash: the touches are counted from the sign-in on.

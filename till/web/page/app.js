@@ -6,7 +6,7 @@ import { Lost, Node, Refusal } from './node.js';
 import { Approve, LostAnswer } from './parts/approval.js';
 import { Banners, Training, Unreachable, useTop } from './parts/banners.js';
 import { Icon } from './parts/icons.js';
-import { Keys, Menu } from './parts/menu.js';
+import { Keys, Menu, OwnPIN } from './parts/menu.js';
 import { Restarting, Stale } from './parts/restarting.js';
 import { TopBar } from './parts/topbar.js';
 import { UpdateSheet } from './parts/update.js';
@@ -130,6 +130,7 @@ function Page({ t, language, state, setWish }) {
   useEffect(() => {
     if (!open) (openSheet(''), setFinished(null), setStep(null));
   }, [open]);
+  useEffect(() => say(null), [path[0] ?? '']);
   useEffect(() => {
     if (!saying || saying.level === 'error') return undefined;
     const timer = setTimeout(() => say(null), 6000);
@@ -145,6 +146,7 @@ function Page({ t, language, state, setWish }) {
         ${saying && html`<${Said} saying=${saying} onClose=${() => say(null)} />`}
         ${open && !still && sheet === 'menu' && html`<${Menu} />`}
         ${open && !still && sheet === 'update' && html`<${UpdateSheet} />`}
+        ${open && !still && sheet === 'pin' && html`<${OwnPIN} />`}
         ${open && !still && sheet === 'keys' && html`<${Keys} />`}
         ${step && !still && html`<${Approve} what=${step.what} fault=${step.fault} onAnswer=${step.answer} />`}
         ${node.lost && !still && html`<${LostAnswer} />`}

@@ -41,6 +41,9 @@ function speaker(language, table) {
   };
 }
 
+/** The words for a thing that may have none, such as a role of the shop's own. @param {Words} t @param {string} of @param {string} id */
+export const named = (t, of, id) => (t(`${of}.${id}`) === `${of}.${id}` ? id : t(`${of}.${id}`));
+
 const key = 'plomb.language';
 
 /** The language chosen on this screen, or "" if none was. */

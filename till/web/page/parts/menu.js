@@ -3,6 +3,7 @@ import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { setTheme, theme } from '../theme.js';
 import { useTill } from '../till.js';
 import { languages } from '../words.js';
+import { Field } from '../views/setup.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 
@@ -39,6 +40,7 @@ export function Menu() {
         ${state.training
           ? html`<button type="button" class="menu-item" data-test="training-stop" onClick=${() => act('training.stop')}><${Icon} name="school" /><span>${t('training.stop')}</span></button>`
           : may('training.start') && html`<button type="button" class="menu-item" data-test="training-start" onClick=${() => act('training.start')}><${Icon} name="school" /><span>${t('training.start')}</span></button>`}
+        <button type="button" class="menu-item" data-test="own-pin" onClick=${() => openSheet('pin')}><${Icon} name="people" /><span>${t('pin.own')}</span></button>
         <button type="button" class="menu-item" data-test="lock" onClick=${() => act('session.lock')}><${Icon} name="lock" /><span>${t('lock')}</span></button>
         <button type="button" class="menu-item" data-test="sign-out" onClick=${() => act('session.signout')}><${Icon} name="out" /><span>${t('signout')}</span></button>
       </nav>
@@ -52,6 +54,29 @@ export function Menu() {
           ${/** @type {const} */ (['auto', 'light', 'dark']).map((id) => html`<button type="button" key=${id} class="chip" data-test=${`theme-${id}`} aria-pressed=${look === id} onClick=${() => (setTheme(id), setLook(id))}>${t(`theme.${id}`)}</button>`)}
         </div>
       </div>
+    <//>`;
+}
+
+/** Another PIN for oneself; the old one is asked for. */
+export function OwnPIN() {
+  const { t, run, say, openSheet } = useTill();
+  const [form, setForm] = useState(/** @type {Record<string, string>} */ ({ pin: '', again: '' }));
+  /** @param {string} name @param {string} value */
+  const set = (name, value) => setForm({ ...form, [name]: value });
+  /** @param {Event} event */
+  const send = async (event) => {
+    event.preventDefault();
+    if (form.pin !== form.again) return say({ level: 'error', text: t('setup.pins') });
+    if (await run('people.pin', { pin: form.pin })) (openSheet(''), say({ level: 'info', text: t('settings.saved') }));
+    return undefined;
+  };
+  return html`
+    <${Dialog} title=${t('pin.own')} onClose=${() => openSheet('')} test="own-pin-dialog">
+      <form class="stack" onSubmit=${send}>
+        <${Field} name="pin" kind="password" digits="[0-9]{4,12}" label=${t('pin.fresh')} hint=${t('setup.pin.hint')} value=${form.pin} onInput=${set} />
+        <${Field} name="again" kind="password" digits="[0-9]{4,12}" label=${t('setup.again')} value=${form.again} onInput=${set} />
+        <button type="submit" class="button big primary">${t('save')}</button>
+      </form>
     <//>`;
 }
 

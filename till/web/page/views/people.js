@@ -3,17 +3,18 @@ import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { Dialog } from '../parts/dialog.js';
 import { Icon } from '../parts/icons.js';
 import { useAnswer, useTill } from '../till.js';
+import { Roles } from './roles.js';
 import { Choice, Field } from './setup.js';
 
 /** @typedef {import('../contract.js').Person} Person */
-/** @typedef {{people: Person[], roles: {id: string, name: string}[]}} People */
+/** @typedef {{people: Person[], roles: {id: string, name: string}[], finer: import('./roles.js').Finer[], table: import('./roles.js').Row[]}} People */
 
 export function People() {
   const { t, may, state } = useTill();
   const { answer, problem, again } = useAnswer('people', {}, state.journal.size);
   const [edited, setEdited] = useState(/** @type {Partial<Person>|null} */ (null));
   /** @type {People} */
-  const staff = answer ?? { people: [], roles: [] };
+  const staff = answer ?? { people: [], roles: [], finer: [], table: [] };
   /** @param {string} role */
   const named = (role) => staff.roles.find((r) => r.id === role)?.name ?? t(`role.${role}`);
   return html`
@@ -25,6 +26,7 @@ export function People() {
       </ul>
       ${answer && may('people.add') && html`<div class="card-acts"><button type="button" class="button primary" data-test="people-add" onClick=${() => setEdited({ role: 'operator', active: true })}><${Icon} name="plus" />${t('people.add')}</button></div>`}
     </section>
+    ${answer && html`<${Roles} staff=${staff} again=${again} />`}
     ${edited && html`<${Edit} person=${edited} staff=${staff} onClose=${() => (setEdited(null), again())} />`}`;
 }
 

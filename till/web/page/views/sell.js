@@ -10,6 +10,7 @@ import { Stopped } from '../parts/stopped.js';
 import { Tendering } from '../parts/tender.js';
 import { stopped } from '../software.js';
 import { useTill } from '../till.js';
+import { named } from '../words.js';
 
 /** @typedef {import('../contract.js').Line} Line */
 /** @typedef {import('../contract.js').Article} Article */
@@ -17,7 +18,7 @@ import { useTill } from '../till.js';
 
 /** @param {{query: string, setQuery: (text: string) => void, found: {current: Article[]}}} props */
 export function Sell({ query, setQuery, found }) {
-  const { state, t, f, run, go, finished, setFinished, sheet, openSheet } = useTill();
+  const { state, t, f, run, go, may, finished, setFinished, sheet, openSheet } = useTill();
   const basket = state.basket ?? null;
   const filled = basket !== null && basket.lines.length > 0;
   const [chosen, setChosen] = useState(0);
@@ -99,6 +100,9 @@ export function Sell({ query, setQuery, found }) {
             ? html`<${Lines} basket=${basket} selected=${chosen} onSelect=${setChosen} onAct=${act} />`
             : halted
               ? html`<div class="ticket-empty halted"><${Icon} name="stop" /><p>${t('stopped.title')}</p></div>`
+              : !may('basket.add')
+              ? html`<div class="ticket-empty" data-test="no-seller"><${Icon} name="people" /><p>${t('noseller', { role: named(t, 'role', state.session?.person.role ?? '') })}</p><small>${may('people.add') ? t('noseller.people') : t('noseller.hint')}</small>
+                ${may('people.add') && html`<button type="button" class="button" onClick=${() => go('people')}>${t('view.people')}</button>`}</div>`
               : html`<div class="ticket-empty"><${Icon} name="scan" /><p>${t('basket.empty')}</p><small>${t('basket.empty.hint')}</small></div>`}
         ${!done && html`
         <footer class="ticket-foot">

@@ -1,9 +1,12 @@
 /** The shop's profile. What the law fixes at the start is shown and cannot be changed here. */
 import { html, useState } from '../vendor/htm-preact-standalone.module.js';
 import { useAnswer, useTill } from '../till.js';
-import { Choice, Field } from './setup.js';
+import { languages, named } from '../words.js';
+import { Choice, Field, rateOf, rateText } from './setup.js';
 
-/** @typedef {{shop: Record<string, unknown>, fixed: string[]}} Profile */
+/** @typedef {import('../contract.js').TaxRule} TaxRule */
+/** @typedef {{rules: TaxRule[], today: TaxRule[], prices: string, method: string, standard: boolean}} Taxes */
+/** @typedef {{shop: Record<string, unknown>, fixed: string[], tax: Taxes}} Profile */
 
 /** @param {unknown} value as one line of text @returns {string} */
 function asText(value) {
@@ -28,10 +31,22 @@ function element(name, text) {
   return { code, rate };
 }
 
+/** What a setting can be, where that is a choice. @param {string} name @param {import('../words.js').Words} t @returns {[string, string][]|null} */
+function choices(name, t) {
+  switch (name) {
+    case 'language': return Object.entries(languages);
+    case 'columns': return [['0', t('shop.columns.usual')], ['32', '32 · 58 mm'], ['48', '48 · 80 mm']];
+    case 'detail': return ['minimum', 'basic', 'detailed'].map((d) => [d, t(`shop.detail.${d}`)]);
+    case 'noReceipt': return [['true', t('yes')], ['false', t('no')]];
+    default: return null;
+  }
+}
+
 export function Settings() {
-  const { answer, problem } = useAnswer('settings');
+  const { state } = useTill();
+  const { answer, problem } = useAnswer('settings', {}, state.journal.size);
   if (problem) return html`<p class="empty-words">${problem}</p>`;
-  return answer ? html`<${Profile} profile=${answer} />` : null;
+  return answer ? html`<${Profile} profile=${answer} /><${Tax} key=${JSON.stringify(answer.tax)} tax=${answer.tax} />` : null;
 }
 
 /** @param {{profile: Profile}} props */
@@ -53,11 +68,52 @@ function Profile({ profile }) {
   return html`
     <form class="card" onSubmit=${send} data-test="settings">
       <div class="form-grid">
-        ${open.map((n) => typeof profile.shop[n] === 'boolean'
-          ? html`<${Choice} key=${n} name=${n} label=${label(n)} value=${changed[n] ?? asText(profile.shop[n])} choices=${[['true', t('yes')], ['false', t('no')]]} onInput=${set} />`
+        ${open.map((n) => choices(n, t)
+          ? html`<${Choice} key=${n} name=${n} label=${label(n)} value=${changed[n] ?? asText(profile.shop[n])} choices=${choices(n, t)} onInput=${set} />`
           : html`<${Field} key=${n} name=${n} label=${label(n)} need=${false} value=${changed[n] ?? asText(profile.shop[n])} onInput=${set} />`)}
       </div>
       ${fixed.length > 0 && html`<h2>${t('settings.fixed')}</h2><dl class="facts">${fixed.map((n) => html`<div key=${n}><dt>${label(n)}</dt><dd>${asText(profile.shop[n])}</dd></div>`)}</dl>`}
       ${may('settings.change') && html`<div class="card-acts"><button type="submit" class="button big primary" disabled=${Object.keys(changed).length === 0}>${t('save')}</button></div>`}
+    </form>`;
+}
+
+/** The rates in force, and those that a day to come brings. @param {{tax: Taxes}} props */
+function Tax({ tax }) {
+  const { t, f, run, say, may, state } = useTill();
+  const tomorrow = new Date(new Date(state.clock.now).valueOf() + 86_400_000).toISOString().slice(0, 10);
+  const [form, setForm] = useState(/** @type {Record<string, string>} */ ({ from: tomorrow, prices: tax.prices, method: tax.method }));
+  /** @param {string} name @param {string} value */
+  const set = (name, value) => setForm({ ...form, [name]: value });
+  const rates = tax.today.filter((r) => r.rate > 0);
+  const coming = tax.rules.filter((r) => r.from >= tomorrow).sort((a, b) => a.from.localeCompare(b.from));
+  const moved = rates.filter((r) => form[r.class] !== undefined && rateOf(form[r.class]) !== r.rate);
+  const policy = form.prices !== tax.prices || form.method !== tax.method;
+  const bad = moved.some((r) => rateOf(form[r.class]) < 0) || !form.from;
+  /** @param {object} args */
+  const change = async (args) => {
+    if (await run('tax.change', args)) say({ level: 'info', text: t('settings.saved') });
+  };
+  /** @param {Event} event */
+  const send = (event) => {
+    event.preventDefault();
+    const kept = tax.rules.filter((r) => !moved.some((m) => m.class === r.class && r.from >= form.from));
+    const rules = [...kept, ...moved.map((m) => ({ class: m.class, letter: m.letter, rate: rateOf(form[m.class]), from: form.from }))];
+    return change({ ...(moved.length ? { rules } : {}), ...(policy ? { prices: form.prices, method: form.method } : {}) });
+  };
+  return html`
+    <form class="card" onSubmit=${send} data-test="tax">
+      <header class="card-head"><h2>${t('tax')}</h2><span>${tax.standard ? t('tax.standard') : t('tax.own')}</span></header>
+      <p>${t('tax.words')}</p>
+      <div class="form-grid">
+        ${rates.map((r) => html`<${Field} key=${r.class} name=${`tax-${r.class}`} label=${`${r.letter} · ${named(t, 'tax.class', r.class)} (%)`} value=${form[r.class] ?? rateText(r.rate)} onInput=${(/** @type {string} */ _, /** @type {string} */ v) => set(r.class, v)} />`)}
+        <${Field} name="from" kind="date" label=${t('tax.from')} value=${form.from} onInput=${set} />
+        <${Choice} name="prices" label=${t('tax.prices')} value=${form.prices} choices=${[['gross', t('tax.prices.gross')], ['net', t('tax.prices.net')]]} onInput=${set} />
+        <${Choice} name="method" label=${t('tax.method')} value=${form.method} choices=${[['receipt', t('tax.method.receipt')], ['line', t('tax.method.line')]]} onInput=${set} />
+      </div>
+      ${coming.length > 0 && html`<h3>${t('tax.coming')}</h3><dl class="facts">${coming.map((r) => html`<div key=${r.class + r.from}><dt>${f.day(r.from)}</dt><dd>${r.ended ? t('tax.ends', { class: named(t, 'tax.class', r.class) }) : `${r.letter} · ${f.percent(r.rate)}`}</dd></div>`)}</dl>`}
+      ${may('tax.change') && html`<div class="card-acts">
+        <button type="submit" class="button big primary" data-test="tax-take" disabled=${bad || (moved.length === 0 && !policy)}>${t('save')}</button>
+        ${!tax.standard && html`<button type="button" class="button" onClick=${() => change({ builtIn: true })}>${t('tax.restore')}</button>`}
+      </div>`}
     </form>`;
 }
