@@ -58,32 +58,34 @@ func till(s string) int {
 func behave(how string) int {
 	switch how {
 	case "ready":
-		notify("READY=1")
+		tell("READY=1")
 		return 0
 	case "again":
-		notify("READY=1\nSTATUS=installed")
+		tell("READY=1\nSTATUS=installed")
 		return exitAgain
 	case "crash":
 		return 3
 	case "unhealthy":
-		notify("X_UNHEALTHY=journal does not verify")
+		tell("X_UNHEALTHY=journal does not verify")
 	case "linger":
 		fmt.Println("up", os.Getpid())
 	case "escape", "leave", "orphans":
 		return behaveWithProcesses(how)
+	case "hold", "holds":
+		return hold(how == "holds")
 	case "orphan":
 		orphan := exec.Command("sleep", "600")
 		if orphan.Start() != nil {
 			return 9
 		}
-		notify("READY=1")
+		tell("READY=1")
 		fmt.Println("orphan", orphan.Process.Pid)
 		return 0
 	}
 	select {} // hangs
 }
 
-func notify(text string) {
+func tell(text string) {
 	c, err := net.Dial("unixgram", os.Getenv(envNotify))
 	if err == nil {
 		fmt.Fprint(c, text)

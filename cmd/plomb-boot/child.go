@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/plomb-pos/plomb/internal/notify"
 	"github.com/plomb-pos/plomb/update/slot"
 )
 
@@ -36,11 +37,16 @@ type child struct {
 	socket *net.UnixConn
 	dir    string
 	exited chan error
+	above  notify.Socket // of whoever started the launcher
 }
 
-// start starts a program in a group of its own, with a socket of sd_notify(3).
-func (l *launcher) start(program string, plan slot.Plan, r *slot.Release) (*child, error) {
-	c := &child{exited: make(chan error, 1)}
+// start starts a release's program in a group of its own, with a socket of sd_notify(3).
+func (l *launcher) start(plan slot.Plan, r *slot.Release) (*child, error) {
+	program, err := l.program(plan.Slot, r.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	c := &child{exited: make(chan error, 1), above: l.above}
 	name, err := c.open()
 	if err != nil {
 		return nil, err
@@ -139,7 +145,7 @@ func (c *child) watch(ctx context.Context, limit time.Duration, ready func() err
 	defer c.close()
 	defer c.killGroup()
 	defer c.relay()()
-	w := watcher{clock: time.NewTimer(limit), ready: ready}
+	w := watcher{clock: time.NewTimer(limit), ready: ready, above: c.above}
 	defer w.clock.Stop()
 	if limit == 0 {
 		w.clock.Stop()
@@ -151,6 +157,7 @@ func (c *child) watch(ctx context.Context, limit time.Duration, ready func() err
 			c.drain(notes, &w)
 			return ended(err, w.isReady)
 		case <-ctx.Done():
+			_ = c.above.Stopping()
 			c.stop()
 			return outcome{stopped: true}
 		case <-w.clock.C:
@@ -170,6 +177,7 @@ type watcher struct {
 	isReady bool
 	clock   *time.Timer // runs out when the process is taken for silent
 	ready   func() error
+	above   notify.Socket
 }
 
 // take follows one notice; an outcome means that the process has to end.
@@ -183,9 +191,11 @@ func (w *watcher) take(n notice) *outcome {
 		if err := w.ready(); err != nil {
 			return &outcome{code: 1, reason: slot.Crashed, text: err.Error()}
 		}
+		_ = w.above.Ready() // a service manager that does not listen stops no till
 	}
 	if w.isReady && n.watched {
 		w.clock.Reset(2 * alive) // from the first WATCHDOG=1 on they have to go on
+		_ = w.above.Alive()
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/plomb-pos/plomb/internal/notify"
 	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
@@ -27,6 +28,7 @@ type launcher struct {
 	trialTime time.Duration
 	giveUp    bool // end with software that fails before it is healthy, instead of starting it again
 	words     io.Writer
+	above     notify.Socket // whoever started the launcher: systemd, for instance, which is not needed
 }
 
 // run goes on until what was started ends in order or ctx ends.
@@ -168,11 +170,7 @@ func (l *launcher) sayOnce(line string) {
 // once starts a verified slot and sees it through; again says that the table has to
 // be read anew.
 func (l *launcher) once(ctx context.Context, file *slot.File, plan slot.Plan, r *slot.Release) (again bool, err error) {
-	program, err := l.program(plan.Slot, r.Manifest)
-	if err != nil {
-		return false, err
-	}
-	c, err := l.start(program, plan, r)
+	c, err := l.start(plan, r)
 	if err != nil {
 		return l.ended(file, plan, outcome{early: true, code: 1, reason: slot.Crashed, text: err.Error()})
 	}

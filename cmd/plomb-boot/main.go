@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/internal/notify"
 	"github.com/plomb-pos/plomb/update/slot"
 )
 
@@ -64,7 +65,8 @@ const usage = `plomb-boot starts only what it has verified.
 Exit codes: 0 ended in order, 1 failed, 2 called wrongly, 4 blocked: nothing verifies.
 What is started says READY=1 when it is healthy, WATCHDOG=1 every 30 s from then on,
 X_UNHEALTHY=reason when a self-test failed (sd_notify(3)); it ends with 75 to be
-started again as the table says. SIGTERM, SIGINT and SIGHUP end it, then the launcher.
+started again as the table says. Whoever started plomb-boot hears READY=1, WATCHDOG=1
+and STOPPING=1 of it, too, if it listens. SIGTERM, SIGINT and SIGHUP end it, then the launcher.
 `
 
 // run is main without the process around it.
@@ -152,6 +154,9 @@ func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 	}
 	defer lock.Close()
 	l := &launcher{device: d, args: f.Args(), rescue: *rescue, trialTime: *trial, giveUp: *giveUp, words: words}
+	if l.above, err = notify.FromEnvironment(); err != nil {
+		l.show(err.Error())
+	}
 	if unknown != nil {
 		return l.stopped(ctx, fmt.Errorf("%w: %w", errSettings, unknown))
 	}

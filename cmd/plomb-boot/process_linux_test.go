@@ -88,7 +88,7 @@ func behaveWithProcesses(how string) int {
 		if err := forkTwice(file, "marked"); err != nil {
 			return 9
 		}
-		notify("READY=1")
+		tell("READY=1")
 		fmt.Println("up", os.Getpid())
 	case "orphans":
 		return orphans()
@@ -112,7 +112,7 @@ func orphans() int {
 			return 9
 		}
 	}
-	notify("READY=1")
+	tell("READY=1")
 	fmt.Println("up", os.Getpid())
 	for s := range signals {
 		fmt.Println("signal", s)

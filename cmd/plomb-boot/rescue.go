@@ -27,12 +27,21 @@ func (l *launcher) serveRescue(ctx context.Context, plan slot.Plan) error {
 		return fmt.Errorf("show the rescue page: %w", err)
 	}
 	fmt.Fprintf(l.words, "plomb-boot: nothing may start; http://%s/ says why\n", ln.Addr())
+	l.sayBlocked(ctx)
 	server := &http.Server{Handler: l.rescueHandler(plan), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("show the rescue page: %w", err)
 	}
 	return nil
+}
+
+// sayBlocked tells whoever started the launcher that the page is there: to be started
+// again would help nobody.
+func (l *launcher) sayBlocked(ctx context.Context) {
+	_ = l.above.Status("blocked: nothing may start; the rescue page says why")
+	_ = l.above.Ready()
+	go func() { _ = l.above.Heartbeat(ctx, func() bool { return true }) }()
 }
 
 // listen takes an address, or "fd:N" for a listener that was inherited: whoever started

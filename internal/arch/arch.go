@@ -69,7 +69,7 @@ var may = map[string][]string{
 	"till/tilltest":              {"..."},
 
 	"cmd/plomb":        {"..."},
-	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable"},
+	"cmd/plomb-boot":   {"update/manifest", "update/slot", "update/counter", "update/boot", "internal/durable", "internal/notify"},
 	"cmd/plomb-token":  {"update/keeper"},
 	"cmd/plomb-verify": {"update/manifest", "update/releaselog", "journal", "journal/proof", "internal/durable", "fiscal", "money", "tax", "catalog", "staff", "sale", "drawer", "receipt", "receipt/paper"},
 
