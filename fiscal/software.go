@@ -16,6 +16,7 @@ type Release struct {
 	Certificate string   `json:"certificate,omitzero"` // number of the type examination certificate
 	Manifest    string   `json:"manifest"`             // SHA-256, hexadecimal; it binds every component
 	Signers     []string `json:"signers,omitempty"`    // parties of the boot policy whose signatures verified
+	Approved    string   `json:"approved,omitzero"`    // identity of the release whose legally relevant part it has unchanged; empty: its own
 	Slot        string   `json:"slot"`
 	Trial       bool     `json:"trial,omitzero"` // not kept yet
 }

@@ -155,10 +155,7 @@ func (j *job) signed(encoded, note, proof []byte) error {
 	if _, _, err := j.Check.Policy.Verify(encoded, note); err != nil {
 		return fmt.Errorf("%w: %w", ErrRejected, err)
 	}
-	if j.Check.Log == nil {
-		return nil
-	}
-	if err := j.Check.Log(j.digest, proof); err != nil {
+	if err := j.Check.Logged(j.manifest, j.digest, proof); err != nil {
 		return fmt.Errorf("%w: that it was logged: %w", ErrRejected, err)
 	}
 	return nil
@@ -179,6 +176,9 @@ func (j *job) fits() error {
 	if _, err := j.table.Propose(j.manifest, j.digest, j.Policy.Fallback); err != nil {
 		return err
 	}
+	if err := j.overItsBase(); err != nil {
+		return err
+	}
 	c := j.manifest.Compatibility
 	if j.Journal > 0 && len(c.Reads) > 0 && !slices.Contains(c.Reads, j.Journal) {
 		return fmt.Errorf("it reads journals of formats %v, this is format %d: %w", c.Reads, j.Journal, slot.ErrIncompatible)
@@ -187,6 +187,23 @@ func (j *job) fits() error {
 		if j.Peers[p.Name] < p.Counter {
 			return fmt.Errorf("it needs %s of counter %d, %d is there: %w", p.Name, p.Counter, j.Peers[p.Name], slot.ErrIncompatible)
 		}
+	}
+	return nil
+}
+
+// overItsBase refuses a release that has the legally relevant part of another one than
+// what runs: the maker alone changes nothing of it, forwards or back.
+func (j *job) overItsBase() error {
+	base, digest := j.manifest.Base()
+	if base == nil {
+		return nil
+	}
+	runs := j.table.Manifests[j.table.Active]
+	if j.running != nil {
+		runs = j.running.LegalPart(runs)
+	}
+	if runs != digest {
+		return fmt.Errorf("its legally relevant part is that of %s, which does not run here: %w", base.Identity, slot.ErrIncompatible)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type releaseBuild struct {
 	Kind         map[string]string `help:"PATH=KIND where the path does not say it."`
 	Test         []string          `help:"Self-tests that a trial has to pass."`
 	From         []string          `type:"path" help:"Earlier releases' folders to build deltas against."`
+	Unchanged    string            `type:"path" help:"REPOSITORY/IDENTITY of an approved release whose legally relevant components are these, byte by byte: the maker alone releases it."`
 	Builder      string            `default:"unknown" help:"Who or what built it, a URI, for the provenance."`
 	officeFlags
 }
@@ -89,8 +90,34 @@ func (c releaseBuild) plan() (plan release.Plan, err error) {
 		m.Compatibility.Platforms = []string{release.Platform()}
 	}
 	plan.Builder = c.Builder
+	if m.Approved, err = c.approved(); err != nil {
+		return plan, err
+	}
 	plan.Sources, err = c.sources()
 	return plan, err
+}
+
+// approved is the release that --unchanged names; nil without it.
+func (c releaseBuild) approved() (*manifest.Approved, error) {
+	if c.Unchanged == "" {
+		return nil, nil
+	}
+	dir, identity := filepath.Dir(c.Unchanged), filepath.Base(c.Unchanged)
+	all, err := release.InspectPublished(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range all {
+		if string(i.Manifest.Identity) != identity {
+			continue
+		}
+		repo, err := release.OpenRepository(dir)
+		if err != nil {
+			return nil, err
+		}
+		return repo.Approved(i.Digest)
+	}
+	return nil, fmt.Errorf("--unchanged: %s has no release %s", dir, identity)
 }
 
 func sortedSet(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }

@@ -78,6 +78,9 @@ func (c releaseInspect) show(w io.Writer, i *release.Inspection) error {
 	m := i.Manifest
 	fmt.Fprintf(t, "identity\t%s\nscope\t%s %d\nfloor\t%d\nstate\t%s\nmanifest\t%s\nissued\t%s\nlegal\t%t\ncertificate\t%s\njurisdictions\t%s\n",
 		m.Identity, m.Scope, m.Counter, m.Lowest(), i.State, i.Digest, m.Issued.Format("2006-01-02 15:04:05"), m.Legal, m.Certificate, strings.Join(m.Jurisdictions, " "))
+	if base, digest := m.Base(); base != nil {
+		fmt.Fprintf(t, "legal part\tthat of %s, unchanged  %s\n", base.Identity, digest)
+	}
 	showCompatibility(t, m.Compatibility)
 	fmt.Fprintf(t, "signed by\t%s\nsignatures\t%s\n", signedBy(c.Parties, i.Signed), strings.Join(i.Claimed, " "))
 	for _, k := range m.Components {

@@ -82,7 +82,12 @@ func releaseIn(root, s, program string) (*fiscal.Release, error) {
 	}
 	for _, c := range m.Components {
 		if c.Kind == manifest.Program && c.SHA256.String() == program {
+			approved := manifest.Identity("")
+			if base, _ := m.Base(); base != nil {
+				approved = base.Identity
+			}
 			return &fiscal.Release{
+				Approved: string(approved),
 				Identity: string(m.Identity), Scope: string(m.Scope), Counter: m.Counter, Legal: m.Legal, Certificate: m.Certificate,
 				Manifest: manifest.Sum(encoded).String(), Signers: signers, Slot: s, Trial: os.Getenv(envTrial) == "1",
 			}, nil
@@ -352,6 +357,9 @@ func (r softwareRun) release() string {
 	class := "not legally relevant"
 	if r.Release.Legal {
 		class = "legally relevant"
+	}
+	if r.Release.Approved != "" {
+		class += " part of " + r.Release.Approved
 	}
 	if r.Release.Trial {
 		class += ", trial"

@@ -46,7 +46,7 @@ func (u *Updater) withdrawals() []till.Withdrawal {
 
 func (u *Updater) offered(p update.Progress) *till.Offered {
 	o := &till.Offered{
-		Identity: string(p.Identity), Counter: p.Manifest.Counter, Digest: hexOf(p.Digest), Legal: p.Manifest.Legal, Consent: map[string]string{},
+		Identity: string(p.Identity), Counter: p.Manifest.Counter, Digest: hexOf(p.Digest), Legal: p.Manifest.Legal && p.Manifest.Approved == nil, Consent: map[string]string{},
 		Stage: stageName(p.Stage), Bytes: p.Bytes, Total: p.Total, Deadline: p.Deadline, Overdue: p.Overdue, Urgent: p.Urgent,
 	}
 	for _, t := range p.Manifest.Consent {

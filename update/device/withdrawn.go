@@ -44,17 +44,30 @@ func (d *Device) Now() time.Time { return d.trusting().Now() }
 
 // look asks a trust for withdrawals and remembers them.
 func (d *Device) look(ctx context.Context, t *trust.Trust, release manifest.Digest) (out []trust.Withdrawal) {
-	found, err := t.Withdrawals(ctx, release)
-	for _, w := range found {
-		out = append(out, *w)
-	}
-	if errors.Is(err, trust.ErrWithdrawn) {
-		out = append(out, trust.Withdrawal{Release: release, Reason: err.Error(), Action: trust.Warn, Deadline: d.Config.Made})
+	for _, digest := range slices.Compact([]manifest.Digest{release, d.legalPart(release)}) {
+		found, err := t.Withdrawals(ctx, digest)
+		for _, w := range found {
+			out = append(out, *w)
+		}
+		if errors.Is(err, trust.ErrWithdrawn) {
+			out = append(out, trust.Withdrawal{Release: digest, Reason: err.Error(), Action: trust.Warn, Deadline: d.Config.Made})
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.memo = memo{release, true, out}
 	return slices.Clone(out)
+}
+
+// legalPart is the release that the legally relevant part of one in a slot was approved
+// with.
+func (d *Device) legalPart(release manifest.Digest) manifest.Digest {
+	for _, s := range []slot.Slot{slot.A, slot.B} {
+		if m, digest, err := d.Manifest(s); err == nil && digest == release {
+			return m.LegalPart(release)
+		}
+	}
+	return release
 }
 
 // learn fetches what is said of the release that runs: withdrawals, and a longer right

@@ -80,6 +80,7 @@ type Manifest struct {
 	Tests         []string      `json:"tests,omitempty"`   // self-tests that a trial has to pass
 	Reports       []Report      `json:"reports,omitempty"`
 	Supersedes    []Identity    `json:"supersedes,omitempty"`
+	Approved      *Approved     `json:"approved,omitempty"` // nil: every legally relevant component is this release's own
 }
 
 // Kind is what a component is.

@@ -179,6 +179,9 @@ func FuzzIdentity(f *testing.F) {
 }
 
 func FuzzParse(f *testing.F) {
+	p := newParties(f)
+	base := p.base(f)
+	f.Add(encode(f, over(base, p.note(f, base, p.maker, p.body))))
 	f.Add(encode(f, release(f)))
 	f.Add([]byte(`{"format":"plomb-release/1"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

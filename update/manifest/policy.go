@@ -192,7 +192,7 @@ func (p *Policy) Verify(encoded, signed []byte) (*Manifest, []string, error) {
 			return nil, met, fmt.Errorf("%s: %q has not signed: %w", m.Identity, name, ErrUnsigned)
 		}
 	}
-	if err := p.covered(m); err != nil {
+	if err := errors.Join(p.covered(m), p.signedBase(m)); err != nil {
 		return nil, met, err
 	}
 	return m, met, nil
@@ -211,10 +211,11 @@ func (p *Policy) covered(m *Manifest) error {
 	return nil
 }
 
-// Needed names the parties that have to sign a manifest.
+// Needed names the parties that have to sign a manifest. What an approved release's
+// legally relevant part is unchanged in needs the maker alone; Verify looks whether it is.
 func (p *Policy) Needed(m *Manifest) []string {
 	out := []string{p.Maker.Name}
-	if !m.Legal || p.Legal == MakerOnly {
+	if !m.Legal || m.Approved != nil || p.Legal == MakerOnly {
 		return out
 	}
 	for _, b := range p.Bodies {

@@ -16,7 +16,7 @@ func (m *Manifest) Validate() error {
 		return fmt.Errorf("%w: format %q, not %q", ErrFormat, m.Format, Format)
 	}
 	for _, check := range []func() error{
-		m.checkNames, m.checkComponents, m.checkLegal, m.checkCompatibility, m.checkConsent, m.checkReports,
+		m.checkNames, m.checkComponents, m.checkLegal, m.checkCompatibility, m.checkConsent, m.checkReports, m.checkApproved,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -127,3 +127,20 @@ func (p *Repository) Manifest(release manifest.Digest) (*manifest.Manifest, erro
 	}
 	return manifest.Parse(data)
 }
+
+// Approved is what a release names that has a published one's legally relevant part
+// unchanged, and so needs its maker alone (requirement DL-17): Plan.Manifest.Approved.
+func (p *Repository) Approved(release manifest.Digest) (*manifest.Approved, error) {
+	if _, err := p.Manifest(release); err != nil {
+		return nil, fmt.Errorf("the approved release: %w", err)
+	}
+	var out manifest.Approved
+	for folder, to := range map[string]*[]byte{"targets": &out.Manifest, "notes": &out.Note, "proofs": &out.Proof} {
+		data, err := os.ReadFile(filepath.FromSlash(p.path(folder, release.String())))
+		if err != nil {
+			return nil, fmt.Errorf("the approved release: %w", err)
+		}
+		*to = data
+	}
+	return &out, nil
+}

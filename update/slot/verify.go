@@ -106,7 +106,20 @@ func (c Check) release(fsys durable.FS, dir string) (*Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, c.Log(r.Digest, proof)
+	return r, c.Logged(m, r.Digest, proof)
+}
+
+// Logged checks that a release was logged, and the approved one whose legally relevant
+// part it has; without Log nothing is asked.
+func (c Check) Logged(m *manifest.Manifest, digest manifest.Digest, proof []byte) error {
+	if c.Log == nil {
+		return nil
+	}
+	if err := c.Log(digest, proof); err != nil || m.Approved == nil {
+		return err
+	}
+	_, base := m.Base()
+	return c.Log(base, m.Approved.Proof)
 }
 
 // Fits says whether a release may start on the device.
@@ -117,6 +130,8 @@ func (c Check) Fits(m *manifest.Manifest) error {
 		return fmt.Errorf("%s is a release of the %s, this place is the %s's: %w", m.Identity, m.Scope, c.Scope, ErrIncompatible)
 	case m.Counter < c.Floors[ScopeOf(m.Scope)]:
 		return fmt.Errorf("%s has counter %d, the floor is %d: %w", m.Identity, m.Counter, c.Floors[ScopeOf(m.Scope)], ErrFloor)
+	case c.baseBelow(m):
+		return fmt.Errorf("the legally relevant part of %s is below the floor %d: %w", m.Identity, c.Floors[ScopeOf(m.Scope)], ErrFloor)
 	case !slices.Contains(k.Platforms, d.Platform):
 		return fmt.Errorf("%s is for %s, this is %s: %w", m.Identity, strings.Join(k.Platforms, ", "), d.Platform, ErrIncompatible)
 	case len(k.Models) > 0 && !slices.Contains(k.Models, d.Model):
@@ -127,6 +142,12 @@ func (c Check) Fits(m *manifest.Manifest) error {
 		return fmt.Errorf("%s is approved for %s, this is %q: %w", m.Identity, strings.Join(m.Jurisdictions, ", "), d.Jurisdiction, ErrIncompatible)
 	}
 	return nil
+}
+
+// baseBelow says whether the approved release is older than what may start.
+func (c Check) baseBelow(m *manifest.Manifest) bool {
+	base, _ := m.Base()
+	return base != nil && base.Counter < c.Floors[ScopeOf(m.Scope)]
 }
 
 func checkFile(fsys durable.FS, dir string, c *manifest.Component) error {

@@ -186,8 +186,12 @@ func (d *deciding) parties(ctx context.Context) {
 
 // certificates asks each body that has to agree for its approval (requirement DL-06).
 func (d *deciding) certificates(ctx context.Context) {
-	for _, name := range d.t.policy.boot.Needed(d.Manifest)[1:] {
-		a, err := d.t.approval(ctx, name, d.Digest)
+	approved, digest := d.Manifest, d.Digest
+	if base, of := d.Manifest.Base(); base != nil { // its certificate is still the one that counts
+		approved, digest = base, of
+	}
+	for _, name := range d.t.policy.boot.Needed(approved)[1:] {
+		a, err := d.t.approval(ctx, name, digest)
 		if err != nil {
 			d.refuse(Certification, name, err)
 			continue
@@ -241,13 +245,15 @@ func (t *Trust) responsible(body string, m *manifest.Manifest) (out []string) {
 }
 
 func (d *deciding) withdrawals(ctx context.Context) {
-	found, errs := d.t.withdrawals(ctx, d.Digest)
-	d.Withdrawn = found
-	for _, w := range found {
-		d.refuse(Certification, w.Party, fmt.Errorf("%w: %s", ErrWithdrawn, w.Reason))
-	}
-	for party, err := range errs {
-		d.refuse(Certification, party, err)
+	for _, digest := range slices.Compact([]manifest.Digest{d.Digest, d.Manifest.LegalPart(d.Digest)}) {
+		found, errs := d.t.withdrawals(ctx, digest)
+		d.Withdrawn = append(d.Withdrawn, found...)
+		for _, w := range found {
+			d.refuse(Certification, w.Party, fmt.Errorf("%w: %s", ErrWithdrawn, w.Reason))
+		}
+		for party, err := range errs {
+			d.refuse(Certification, party, err)
+		}
 	}
 }
 
