@@ -74,6 +74,9 @@ type Withdrawal struct {
 	Deadline time.Time `json:"deadline,omitzero"`
 	Action   string    `json:"action"` // "warn" or "block"
 	Blocks   bool      `json:"blocks"` // now: no new sale
+	// Of is "platform" where the operating system below the till is withdrawn; empty: the
+	// till's own release.
+	Of string `json:"of,omitzero"`
 }
 
 // updating is what the node knows of its updates. Owned by the book.

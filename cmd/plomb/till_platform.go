@@ -15,14 +15,17 @@ import (
 	"github.com/plomb-pos/plomb/update"
 	"github.com/plomb-pos/plomb/update/device"
 	"github.com/plomb-pos/plomb/update/image"
+	"github.com/plomb-pos/plomb/update/manifest"
 )
 
 // platform is the update of the operating system below a till: an agent of its own,
 // over the till's journal and screen.
 type platform struct {
-	agent *update.Agent
-	parts *software.Parts
-	tests update.SelfTester
+	device  *device.Device
+	machine *image.RAUC
+	agent   *update.Agent
+	parts   *software.Parts
+	tests   update.SelfTester
 }
 
 // openPlatform opens the folder of the machine's platforms where there is one. One that
@@ -33,6 +36,7 @@ func (u *updates) openPlatform(ctx context.Context, root string, tests update.Se
 	}
 	p, err := u.joinPlatform(ctx, root, exit)
 	if err != nil {
+		u.noPlatform = err.Error()
 		u.log.Warn("the operating system is not updated from here", "err", err)
 		return
 	}
@@ -42,6 +46,8 @@ func (u *updates) openPlatform(ctx context.Context, root string, tests update.Se
 	u.node.SetUpdater(bothUpdaters{u.parts.Updater, p.parts.Updater})
 }
 
+var errNoMachine = fmt.Errorf("%w: it does not say how images reach the machine", device.ErrConfig)
+
 func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*platform, error) {
 	d, err := device.Open(device.Options{Root: root})
 	if err != nil {
@@ -49,12 +55,15 @@ func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*
 	}
 	m := d.Config.Machine
 	if m == nil {
-		return nil, fmt.Errorf("%w: it does not say how images reach the machine", device.ErrConfig)
+		return nil, errNoMachine
 	}
-	p := &platform{parts: software.New(u.node, software.Config{Policy: d.Policy(), Backup: u.keeper})}
+	if err := d.Separate(u.device); err != nil {
+		return nil, err
+	}
+	p := &platform{device: d, machine: &image.RAUC{Address: m.Bus}, parts: software.New(u.node, software.Config{Policy: d.Policy(), Backup: u.keeper})}
 	p.agent, err = d.Agent(device.Till{
 		Recorder: p.parts.Recorder, Gate: p.parts.Gate, Asker: p.parts.Asker, Authoriser: p.parts.Authoriser, Load: u.load, Journal: u.node.JournalFormat(),
-		Backend: &image.RAUC{Address: m.Bus}, Application: u.device.BootPolicy(), Other: u.agent.Unsettled,
+		Backend: p.machine, Application: u.device.BootPolicy(), Other: u.agent.Unsettled,
 		End: p.parts.End(ctx, func() {
 			if err := restart(ctx, m.Restart); err != nil {
 				u.log.Error("the machine does not start again", "err", err)
@@ -63,6 +72,19 @@ func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*
 		}),
 	})
 	return p, err
+}
+
+// withdrawn tells what withdraws the platform in force.
+func (p *platform) withdrawn() []till.Withdrawal {
+	active, err := p.device.Active()
+	if err != nil {
+		return nil // plomb update status says so
+	}
+	out := withdrawnOf(p.device, active)
+	for i := range out {
+		out[i].Of = string(manifest.Platform)
+	}
+	return out
 }
 
 // otherThan is why an update of the operating system holds one of the application back.

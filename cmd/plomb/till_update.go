@@ -34,7 +34,8 @@ type updates struct {
 	keeper software.Backup // nil: nothing keeps the journal elsewhere
 	log    *slog.Logger
 
-	platform *platform // nil: the machine's operating system is not updated from here
+	platform   *platform // nil: the machine's operating system is not updated from here
+	noPlatform string    // why, where there is a line of its own
 }
 
 // errReplaced ends the till so that the launcher starts the version that it is to try.
@@ -75,7 +76,7 @@ func (c tillCommand) openUpdates(ctx context.Context, node *till.Node, tests upd
 	if err == nil && ok {
 		var u *updates
 		if u, err = c.joinDevice(ctx, node, root, s, exit, log); err == nil {
-			u.openPlatform(ctx, root+"/platform", tests, exit)
+			u.openPlatform(ctx, filepath.Join(root, device.PlatformDir), tests, exit)
 			if u.platform == nil {
 				u.parts.Attach(u.agent)
 			}
@@ -127,10 +128,19 @@ func (c tillCommand) backups(node *till.Node) (software.Backup, error) {
 	return &backup.Folder{Till: c.Dir, Name: node.Name(), To: c.Backup, Keys: box.JournalKeys(), Journal: node}, nil
 }
 
-// withdrawn tells what withdraws the release that runs.
-func (u *updates) withdrawn() (out []till.Withdrawal) {
-	now := u.device.Now()
-	for _, w := range u.device.Withdrawn(u.slot) {
+// withdrawn tells what withdraws the release that runs, and the operating system below
+// it: both stop selling where a maker or an authority says so.
+func (u *updates) withdrawn() []till.Withdrawal {
+	out := withdrawnOf(u.device, u.slot)
+	if u.platform != nil {
+		out = append(out, u.platform.withdrawn()...)
+	}
+	return out
+}
+
+func withdrawnOf(d *device.Device, s slot.Slot) (out []till.Withdrawal) {
+	now := d.Now()
+	for _, w := range d.Withdrawn(s) {
 		out = append(out, till.Withdrawal{
 			By: w.Party, Reason: w.Reason, Deadline: w.Deadline, Action: string(w.Action), Blocks: w.Action == trust.Block && w.Due(now),
 		})

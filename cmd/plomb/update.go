@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/plomb-pos/plomb/update/device"
@@ -20,6 +19,7 @@ type updateCommand struct {
 	Now        updateNow        `cmd:"" help:"Have the till make a pass now, as far as it comes."`
 	Install    updateInstall    `cmd:"" help:"Install from a stick, on a till that does not run."`
 	Freshness  updateFreshness  `cmd:"" help:"Show until when what the till knows is good."`
+	Provision  updateProvision  `cmd:"" help:"Make a device, or the line of its operating systems."`
 	Parts      updateParts      `cmd:"" help:"Show what of a till can be replaced, and what cannot."`
 	ForgetTime updateForgetTime `cmd:"" name:"forget-time" help:"Say that the clock is right now, after it had stood ahead."`
 }
@@ -31,6 +31,7 @@ repositories, fetches what maker and authorities released and its deployer gave 
 announces it on the screen, and installs it when somebody agreed and no sale is open.
 These commands look at that, and help where there is no network:
 
+  plomb update provision --help                                 (before the first start)
   plomb update status --device /srv/till1/device
   plomb update check  --device /srv/till1/device
   plomb update install --dir /srv/till1 --from /media/stick     (the till stands still)
@@ -57,9 +58,11 @@ type updateStatus struct{ deviceFlags }
 
 // Help says where the answer comes from.
 func (updateStatus) Help() string {
-	return `Asks the till that runs on the device; where none runs, reads the device's disk. At the
-end stands what no update of the till replaces, and what makes up for that. Nothing is
-fetched and nothing verified anew: plomb-boot status verifies both slots.`
+	return `Asks the till that runs on the device; where none runs, reads the device's disk. A device
+with a line of operating systems (plomb update provision platform) shows it below that of
+the till, with the machine's slots as RAUC tells them. At the end stands what no update of
+the till replaces, and what makes up for that. Nothing is fetched and nothing verified
+anew: plomb-boot status verifies both slots of the till.`
 }
 
 func (c updateStatus) Run(ctx context.Context, s streams) error {
@@ -70,53 +73,7 @@ func (c updateStatus) Run(ctx context.Context, s streams) error {
 	if c.JSON {
 		return writeLine(s.Out, out)
 	}
-	return printStatus(s.Out, out)
-}
-
-// look is the till's answer, or what the disk says.
-func (f deviceFlags) look(ctx context.Context) (out device.Status, err error) {
-	if err = askTill(ctx, f.Device, "GET", "/status", nil, &out); !errors.Is(err, errNoTill) {
-		return out, err
-	}
-	d, err := f.open()
-	if err != nil {
-		return out, err
-	}
-	first, err := d.Status(0)
-	if err != nil {
-		return out, err
-	}
-	return d.Status(first.Table.Active)
-}
-
-func printStatus(w io.Writer, s device.Status) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(what, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
-	row("device", "%s", s.Device)
-	row("is", "model %s in %s %s", s.Facts.Model, s.Facts.Jurisdiction, s.Facts.Hardware)
-	for _, x := range s.Slots {
-		row("slot "+x.Slot, "%s", inSlot(x, s.Table.Trial))
-	}
-	row("takes", "%s, by trust policy %d", map[device.Take]string{device.Released: "what is released", device.Campaign: "what the deployer's campaign gives it"}[s.Take], s.Policy)
-	if c := s.Campaign; c != nil {
-		row("campaign", "%d, release %.16s, %s, until %s", c.Serial, c.Release, c.Urgency, c.Until.Format(time.RFC3339))
-	}
-	row("sources", "%s", orNothing(strings.Join(s.Sources, ", ")))
-	row("known until", "%s", s.Metadata.Format(time.RFC3339))
-	if u := s.Update; u != nil {
-		row("on its way", "%s, %s, %d of %d bytes", u.Identity, u.Stage, u.Bytes, u.Total)
-	}
-	for _, x := range s.Withdrawn {
-		row("withdrawn", "by %s: %s (%s from %s)", x.By, x.Reason, x.Action, x.Deadline.Format(time.RFC3339))
-	}
-	if s.Warning != "" {
-		row("warning", "%s", s.Warning)
-	}
-	row("till", "%s", map[bool]string{true: "runs", false: "does not run: this is what its disk says"}[s.Running])
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return printFixed(w, s.Fixed)
+	return out.print(s.Out)
 }
 
 // printFixed lists what no update of the till replaces.
@@ -144,11 +101,11 @@ func inSlot(x device.SlotStatus, trial bool) string {
 	return fmt.Sprintf("%s, counter %d%s", x.Identity, x.Counter, state)
 }
 
-func orNothing(s string) string {
-	if s == "" {
+func orNothing(names []string) string {
+	if len(names) == 0 {
 		return "none is there now"
 	}
-	return s
+	return strings.Join(names, ", ")
 }
 
 type updateCheck struct{ deviceFlags }
@@ -156,12 +113,12 @@ type updateCheck struct{ deviceFlags }
 // Help says what it leaves alone.
 func (updateCheck) Help() string {
 	return `Asks every repository of the device, with every check that comes before a download, and
-says what the till would be offered. It fetches no packs, installs nothing and begins no
+says what the till, and its operating system, would be offered. It fetches no packs, installs nothing and begins no
 campaign. That nothing is new is no error; what was found and refused is said.`
 }
 
 func (c updateCheck) Run(ctx context.Context, s streams) error {
-	var out device.Found
+	var out tillFound
 	err := askTill(ctx, c.Device, "POST", "/check", nil, &out)
 	if errors.Is(err, errNoTill) {
 		out, err = c.checkDisk(ctx)
@@ -172,19 +129,7 @@ func (c updateCheck) Run(ctx context.Context, s streams) error {
 	if c.JSON {
 		return writeLine(s.Out, out)
 	}
-	return printFound(s.Out, out)
-}
-
-func (f deviceFlags) checkDisk(ctx context.Context, from ...string) (device.Found, error) {
-	d, err := f.open(from...)
-	if err != nil {
-		return device.Found{}, err
-	}
-	status, err := d.Status(0)
-	if err != nil {
-		return device.Found{}, err
-	}
-	return d.Check(ctx, status.Table.Active)
+	return out.print(s.Out)
 }
 
 func printFound(w io.Writer, f device.Found) (err error) {
@@ -203,13 +148,13 @@ type updateNow struct{ deviceFlags }
 
 // Help says what it does not override.
 func (updateNow) Help() string {
-	return `Has the till that runs make a pass at once: ask, fetch, check, and install where nothing
-holds that back. Consent, open sales, unclosed days and copies of the journal hold it back
+	return `Has the till that runs make a pass at once, and one for its operating system after it: ask,
+fetch, check, and install where nothing holds that back. Consent, open sales, unclosed days and copies of the journal hold it back
 as ever; what it waits for is said.`
 }
 
 func (c updateNow) Run(ctx context.Context, s streams) error {
-	var out passed
+	var out bothPassed
 	if err := askTill(ctx, c.Device, "POST", "/now", nil, &out); err != nil {
 		if errors.Is(err, errNoTill) {
 			return hint{err, "start it, or install from a stick while it stands still: plomb update install --help"}

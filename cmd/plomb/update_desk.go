@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/update"
-	"github.com/plomb-pos/plomb/update/device"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
 
@@ -60,8 +59,8 @@ func (u *updates) serveDesk(ctx context.Context) error {
 
 func (u *updates) desk() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", answering(func(*http.Request) (any, error) { return u.status() }))
-	mux.HandleFunc("POST /check", answering(func(r *http.Request) (any, error) { return u.device.Check(r.Context(), u.slot) }))
+	mux.HandleFunc("GET /status", answering(func(r *http.Request) (any, error) { return u.status(r.Context()) }))
+	mux.HandleFunc("POST /check", answering(func(r *http.Request) (any, error) { return u.check(r.Context()) }))
 	mux.HandleFunc("POST /now", answering(func(r *http.Request) (any, error) { return u.pass(r.Context()), nil }))
 	mux.HandleFunc("POST /forget-time", answering(u.forgetTime))
 	return mux
@@ -80,30 +79,6 @@ func answering(f func(*http.Request) (any, error)) http.HandlerFunc {
 	}
 }
 
-// status is the device's, with what only the running agent knows.
-func (u *updates) status() (device.Status, error) {
-	s, err := u.device.Status(u.slot)
-	if err != nil {
-		return s, err
-	}
-	f := u.agent.Freshness()
-	s.Running, s.Warning, s.Stops = true, f.Warn, f.StopSelling
-	if p, ok := u.agent.Progress(); ok {
-		s.Update = &device.Progress{Identity: p.Identity, Stage: p.Stage, Bytes: p.Bytes, Total: p.Total, Deadline: p.Deadline, Urgent: p.Urgent}
-	}
-	return s, nil
-}
-
-// pass makes a pass of the agent; what it says is no error of the question.
-func (u *updates) pass(ctx context.Context) (p passed) {
-	r, err := u.agent.Update(ctx)
-	p = passed{Identity: r.Identity, Stage: r.Stage, Waiting: r.Waiting, Restart: r.Restart}
-	if err != nil {
-		p.Failed = err.Error()
-	}
-	return p
-}
-
 func (u *updates) forgetTime(r *http.Request) (any, error) {
 	var t told
 	if err := json.NewDecoder(io.LimitReader(r.Body, 4<<10)).Decode(&t); err != nil {
@@ -112,7 +87,11 @@ func (u *updates) forgetTime(r *http.Request) (any, error) {
 	if t.Person == "" {
 		return nil, errors.New("nobody says that the clock is right")
 	}
-	return struct{}{}, u.agent.ForgetTime(r.Context(), t.Person)
+	err := u.agent.ForgetTime(r.Context(), t.Person)
+	if u.platform != nil {
+		err = errors.Join(err, u.platform.agent.ForgetTime(r.Context(), t.Person))
+	}
+	return struct{}{}, err
 }
 
 // errNoTill says that no till runs on a device.

@@ -57,6 +57,9 @@ type software struct {
 	Trial    bool
 	Update   *struct{ Identity, Digest, Consent, Waiting string }
 	Last     *struct{ Identity, Outcome string }
+
+	Stopped   string
+	Withdrawn []struct{ By, Of string }
 }
 
 // until reads the till's events until what they say of its software is as wanted.

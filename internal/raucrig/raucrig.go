@@ -238,3 +238,7 @@ func (m *Machine) read(name string) string {
 	text, _ := os.ReadFile(m.path(name)) // nothing is an answer too
 	return strings.TrimSpace(string(text))
 }
+
+// Good says whether the boot loader counts the starts of a slot no more, by its boot
+// name: it was marked good and nothing was activated since.
+func (m *Machine) Good(name string) bool { return m.read("tries-"+name) == "good" }

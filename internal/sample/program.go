@@ -24,6 +24,9 @@ const notesPath = "data/whats-new.txt"
 
 // prepare writes the components of a version.
 func prepare(dir string, v Version, identity manifest.Identity, over made) ([]release.Source, error) {
+	if v.Image != "" {
+		return system(v, over), nil
+	}
 	program, err := os.ReadFile(v.Program)
 	if err != nil {
 		return nil, fmt.Errorf("read the program to release: %w", err)
@@ -51,6 +54,17 @@ func prepare(dir string, v Version, identity manifest.Identity, over made) ([]re
 		}
 	}
 	return out, nil
+}
+
+// systemPath is where the image of an operating system lies below its slot.
+const systemPath = "system.raucb"
+
+func system(v Version, over made) []release.Source {
+	s := release.Source{Name: "system", Kind: manifest.Image, Path: systemPath, File: v.Image}
+	if old := over.component(systemPath); old != "" {
+		s.Old = []string{old}
+	}
+	return []release.Source{s}
 }
 
 // remember notes which program was released: whoever starts another one finds out.
@@ -118,6 +132,19 @@ func spoil(program []byte) error {
 }
 
 // consent is what the person at the till confirms, by language.
+func (v Version) consent(identity manifest.Identity) []manifest.Text {
+	if v.Image == "" {
+		return consent(identity)
+	}
+	return []manifest.Text{
+		{Language: "de", Text: fmt.Sprintf("Beispielversion %s des Betriebssystems. Die Kasse und ihre Daten bleiben; das Gerät startet neu.", identity.Version())},
+		{Language: "en", Text: fmt.Sprintf("Sample version %s of the operating system. The till and its data stay; the machine starts again.", identity.Version())},
+		{Language: "pl", Text: fmt.Sprintf("Przykładowa wersja %s systemu operacyjnego. Kasa i jej dane pozostają; urządzenie uruchomi się ponownie.", identity.Version())},
+		{Language: "zh", Text: fmt.Sprintf("操作系统示例版本 %s。收银机及其数据保持不变；设备将重新启动。", identity.Version())},
+	}
+}
+
+// consent of a program.
 func consent(identity manifest.Identity) []manifest.Text {
 	return []manifest.Text{
 		{Language: "de", Text: fmt.Sprintf("Beispielversion %s der Kasse. Neu: ihre Versionsnummer. Gleiche Funktionen, gleiche Daten.", identity.Version())},

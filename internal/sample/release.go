@@ -19,6 +19,7 @@ import (
 // Version is what is to be released.
 type Version struct {
 	Program string          // file of the program
+	Image   string          // file of an operating system, of a world of platforms, instead
 	Over    manifest.Digest // manifest of the release that tills run: deltas are built against it, and it may start again; zero: none
 	Spoiled bool            // with its entry point destroyed: it crashes when it is started
 	Shipped bool            // it comes with the device: no packs are built
@@ -53,7 +54,7 @@ func (w *World) Release(ctx context.Context, v Version, watch Watcher) (*release
 		return nil, err
 	}
 	now := time.Now()
-	identity, err := identityOf(counter, now)
+	identity, err := v.identity(counter, now)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +68,9 @@ func (w *World) Release(ctx context.Context, v Version, watch Watcher) (*release
 	}
 	if err := w.publish(ctx, r, watch); err != nil {
 		return nil, err
+	}
+	if v.Image != "" {
+		return r, nil
 	}
 	return r, w.remember(v.Program)
 }
@@ -90,13 +94,16 @@ func (w *World) next() (uint64, error) {
 // digits are what the two characters of a version count with.
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-// identityOf is the identity of the release with a counter.
-func identityOf(counter uint64, day time.Time) (manifest.Identity, error) {
+// identity is that of the release with a counter.
+func (v Version) identity(counter uint64, day time.Time) (manifest.Identity, error) {
 	n := uint64(len(digits))
 	if counter >= n*n {
 		return "", fmt.Errorf("the sample maker has no version after %d; remove its folder to begin anew", n*n-1)
 	}
 	version := string([]byte{digits[counter/n], digits[counter%n]})
+	if v.Image != "" {
+		return manifest.NewIdentity(false, Company, systemModel, version, day)
+	}
 	return manifest.NewIdentity(false, Company, Model, version, day)
 }
 
@@ -116,8 +123,8 @@ func (w *World) build(ctx context.Context, v Version, counter uint64, identity m
 	}
 	plan := release.Plan{
 		Manifest: manifest.Manifest{
-			Identity: identity, Scope: manifest.Application, Counter: counter, Floor: over.counter(counter),
-			Jurisdictions: []string{Jurisdiction}, Certificate: certificate, Consent: consent(identity), Tests: []string{"devices", "journal"},
+			Identity: identity, Scope: v.scope(), Counter: counter, Floor: over.counter(counter),
+			Jurisdictions: []string{Jurisdiction}, Certificate: certificate, Consent: v.consent(identity), Tests: []string{"devices", "journal"},
 			Compatibility: manifest.Compatibility{Models: []string{Model}, Platforms: []string{release.Platform()}},
 		},
 		Sources: sources, Builder: "plomb release demo", Progress: watch.Progress, Shipped: v.Shipped,
@@ -126,6 +133,13 @@ func (w *World) build(ctx context.Context, v Version, counter uint64, identity m
 		return nil, err
 	}
 	return w.Maker.Build(ctx, w.path(releasesDir, fmt.Sprintf("%04d", counter)), w.Parties, plan, time.Now())
+}
+
+func (v Version) scope() manifest.Scope {
+	if v.Image != "" {
+		return manifest.Platform
+	}
+	return manifest.Application
 }
 
 // made is a release that was made before.

@@ -7,6 +7,9 @@
 //	r, err := w.Release(ctx, sample.Version{Program: "plomb"}, sample.Watcher{})
 //	err = w.Deploy(r, devicePublicKey, now)
 //
+// CreatePlatform makes the world of the operating systems below such a till: other
+// parties with other keys, which release images (Version.Image).
+//
 // One process at a time has a world open: Create and Open take a lock, Close gives it
 // back.
 //
@@ -21,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,9 +44,15 @@ const (
 	Jurisdiction = "XS"
 	certificate  = "SAMPLE-1"
 
-	makerName     = "sample-maker"
-	authorityName = "sample-authority"
-	deployerName  = "sample-deployer"
+	systemModel = "SYS" // in the identities of operating systems
+)
+
+// names are those of a world's parties.
+type names struct{ maker, authority, deployer string }
+
+var (
+	ofApplications = names{"sample-maker", "sample-authority", "sample-deployer"}
+	ofPlatforms    = names{"sample-platform-maker", "sample-platform-authority", "sample-platform-deployer"}
 )
 
 // Files of a world's folder.
@@ -86,7 +96,14 @@ func unlock(string) (string, error) { return Passphrase, nil }
 // Create holds the three ceremonies in a folder that must not exist, and opens what it
 // made. It is made beside and renamed into place, so that a crash leaves all of it or
 // nothing under its name.
-func Create(dir string, now time.Time) (w *World, err error) {
+func Create(dir string, now time.Time) (w *World, err error) { return create(dir, ofApplications, now) }
+
+// CreatePlatform is Create for a world that releases operating systems.
+func CreatePlatform(dir string, now time.Time) (w *World, err error) {
+	return create(dir, ofPlatforms, now)
+}
+
+func create(dir string, parties names, now time.Time) (w *World, err error) {
 	lock, err := lockWorld(dir)
 	if err != nil {
 		return nil, err
@@ -100,7 +117,7 @@ func Create(dir string, now time.Time) (w *World, err error) {
 	if err := errors.Join(os.RemoveAll(temp), os.MkdirAll(temp, 0o755)); err != nil {
 		return nil, err
 	}
-	if err := populate(temp, now); err != nil {
+	if err := populate(temp, parties, now); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(temp))
 	}
 	disk := durable.OS{}
@@ -120,7 +137,7 @@ func lockWorld(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
-func populate(dir string, now time.Time) error {
+func populate(dir string, parties names, now time.Time) error {
 	for name, text := range map[string]string{"README": readme, "passphrase": Passphrase + "\n"} {
 		if err := durable.Replace(durable.OS{}, filepath.Join(dir, name), []byte(text)); err != nil {
 			return err
@@ -133,9 +150,9 @@ func populate(dir string, now time.Time) error {
 		folder string
 		release.Ceremony
 	}{
-		{&w.Maker, makerDir, release.Ceremony{Party: release.Maker, Name: makerName}},
-		{&w.Authority, authorityDir, release.Ceremony{Party: release.Authority, Name: authorityName, Jurisdictions: []string{Jurisdiction}}},
-		{&w.Deployer, deployerDir, release.Ceremony{Party: release.Deployer, Name: deployerName}},
+		{&w.Maker, makerDir, release.Ceremony{Party: release.Maker, Name: parties.maker}},
+		{&w.Authority, authorityDir, release.Ceremony{Party: release.Authority, Name: parties.authority, Jurisdictions: []string{Jurisdiction}}},
+		{&w.Deployer, deployerDir, release.Ceremony{Party: release.Deployer, Name: parties.deployer}},
 	} {
 		c.Root, c.Ceremony.Release, c.Work = one, one, 1
 		office, err := release.Init(filepath.Join(dir, c.folder), c.Ceremony, unlock, now)
@@ -251,7 +268,11 @@ const renewAfter = 20 * time.Hour
 // Renew signs the parties' timestamps anew and publishes them, when they have grown old:
 // they count for a week.
 func Renew(dir string, now time.Time) (err error) {
-	info, err := os.Stat(filepath.Join(dir, repositoryDir, "maker", makerName, "metadata", "timestamp.json"))
+	found, err := filepath.Glob(filepath.Join(dir, repositoryDir, "maker", "*", "metadata", "timestamp.json"))
+	if err != nil || len(found) == 0 {
+		return errors.Join(fmt.Errorf("renew the metadata in %s: %w", dir, fs.ErrNotExist), err)
+	}
+	info, err := os.Stat(found[0])
 	if err != nil || now.Sub(info.ModTime()) < renewAfter {
 		return err
 	}

@@ -208,3 +208,38 @@ func TestAWorldSaysThatItIsASample(t *testing.T) {
 		t.Errorf("parties %q", names)
 	}
 }
+
+// Requirement: CU-19
+func TestOperatingSystemsAreReleasedByPartiesWithOtherKeys(t *testing.T) {
+	w, err := sample.CreatePlatform(filepath.Join(t.TempDir(), "platform"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, []byte("an operating system"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := makeRelease(t, w, sample.Version{Image: image, Shipped: true})
+	next, _ := makeRelease(t, w, sample.Version{Image: image, Over: first.Digest()})
+	if m := next.Manifest; m.Scope != manifest.Platform || m.Counter != 2 || m.Components[0].Kind != manifest.Image || !strings.HasPrefix(string(m.Identity), "0PLMSYS02") {
+		t.Errorf("the next release is %+v", m)
+	}
+	if d := decide(t, w, next.Digest()); !d.Allowed() {
+		t.Errorf("a device refuses it: %v", d.Err())
+	}
+	_, ours, err := w.Parties.BootPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, theirs, err := create(t).Parties.BootPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manifest.Disjoint(ours, theirs); err != nil {
+		t.Error(err)
+	}
+	if err := sample.Renew(w.Dir+"-away", time.Now()); err == nil {
+		t.Error("metadata that are not there were renewed")
+	}
+}

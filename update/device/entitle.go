@@ -111,7 +111,7 @@ func (f *finder) Content(_ context.Context, m *manifest.Manifest) ([]byte, error
 }
 
 // rentedUntil is until when what runs may run; zero: for ever.
-func (d *Device) rentedUntil(s slot.Slot) time.Time {
+func (d *Device) rentedUntil(runs func(slot.Table) slot.Slot) time.Time {
 	if !d.Config.Rent || d.Config.Deployer == nil {
 		return time.Time{}
 	}
@@ -119,7 +119,7 @@ func (d *Device) rentedUntil(s slot.Slot) time.Time {
 	if err != nil {
 		return d.Config.Made
 	}
-	if e := d.keptEntitlement(table.Manifests[s]); e != nil {
+	if e := d.keptEntitlement(table.Manifests[runs(table)]); e != nil {
 		return e.NotAfter
 	}
 	return d.Config.Made

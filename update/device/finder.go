@@ -44,13 +44,21 @@ func (f *finder) Find(ctx context.Context) (*update.Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	running := table.Manifests[f.slot]
+	running := table.Manifests[f.runs(table)]
 	errs = append(errs, f.d.learn(ctx, running))
 	offer, err := f.offer(ctx, table)
 	if offer != nil {
 		return offer, f.d.forgetEntitlements(append(table.Manifests[:], manifest.Sum(offer.Manifest))...)
 	}
 	return nil, errors.Join(append(errs, err)...)
+}
+
+// runs is the slot that runs: the program's own, or that of the platform in force.
+func (f *finder) runs(t slot.Table) slot.Slot {
+	if f.d.boot.Facts.Line() == manifest.Platform {
+		return t.Active
+	}
+	return f.slot
 }
 
 // offer is the best of the candidates.
@@ -180,7 +188,7 @@ func (f *finder) Approved(m *manifest.Manifest, digest manifest.Digest, _ time.T
 // Valid says until when what is known is good. A device that has never seen a
 // repository, or has lost what it saw, knows nothing since it was made.
 func (f *finder) Valid() update.Validity {
-	v := update.Validity{Entitlement: f.d.rentedUntil(f.slot)}
+	v := update.Validity{Entitlement: f.d.rentedUntil(f.runs)}
 	if _, v.Metadata = f.d.trusting().Freshness(); v.Metadata.IsZero() {
 		v.Metadata = f.d.Config.Made
 	}

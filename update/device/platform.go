@@ -128,6 +128,12 @@ func (d *Device) Separate(other *Device) error {
 	return d.trusting().Separate(other.trusting())
 }
 
+// Active is the slot in force by the table: what runs, but during a trial.
+func (d *Device) Active() (slot.Slot, error) {
+	t, err := d.boot.Table()
+	return t.Active, err
+}
+
 func imageOf(m *manifest.Manifest) (*manifest.Component, error) {
 	for i := range m.Components {
 		if m.Components[i].Kind == manifest.Image {

@@ -274,7 +274,7 @@ func (p *provision) content(ctx context.Context, m *manifest.Manifest, digest ma
 	}
 	signed, err := p.from.Fetch(ctx, manifest.EntitlementName(digest, p.Key.ID()), maxNote)
 	if err != nil {
-		return nil, fmt.Errorf("entitlement of device %s for %s: %w", p.Key.ID(), m.Identity, err)
+		return nil, fmt.Errorf("%w: device %s, for %s: %w", ErrEntitlement, p.Key.ID(), m.Identity, err)
 	}
 	e, err := openEntitlement(p.Config.Deployer, signed, digest, p.Key.ID())
 	if err != nil {

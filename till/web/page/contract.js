@@ -39,7 +39,7 @@
  *   detail: string, spend: number, mayDecide: boolean, agreed: boolean, later?: string,
  * }} Update
  * @typedef {{identity: string, from: string, outcome: "kept"|"fallen-back"|"rejected"|"blocked", time: string, detail: string, index?: number}} Outcome
- * @typedef {{by: string, reason: string, deadline?: string, action: "warn"|"block", blocks: boolean}} Withdrawal
+ * @typedef {{by: string, reason: string, deadline?: string, action: "warn"|"block", blocks: boolean, of?: string}} Withdrawal
  * @typedef {{time: string, running: boolean, outcome: ""|"none"|"offered"|"failed", detail: string}} Asked
  * @typedef {{
  *   identity: string, version: string, counter: number, slot: string, trial: boolean, update: Update|null, last: Outcome|null,

@@ -37,7 +37,7 @@ function ofRelease(software, t, f) {
   }
   /** @type {Warning[]} */
   const list = (software.withdrawn ?? []).map((w, i) => ({
-    key: `withdrawn-${i}`, level: 'warn', icon: 'warn', text: t('software.withdrawn', { by: party(w.by, t), reason: w.reason }),
+    key: `withdrawn-${i}`, level: 'warn', icon: 'warn', text: t(w.of === 'platform' ? 'software.withdrawn.platform' : 'software.withdrawn', { by: party(w.by, t), reason: w.reason }),
     hint: `${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''} ${t(software.update ? 'stopped.do.update' : 'stopped.do.check')}`, ...help,
   }));
   if (software.freshness?.warn) list.push({ key: 'stale', level: 'warn', icon: 'clock', text: t('software.released.old'), hint: `${age(software.freshness.warn, t, f)} ${t('software.old.hint')}`, go: 'software' });

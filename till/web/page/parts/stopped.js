@@ -17,6 +17,7 @@ export function CheckButton({ kind = '' }) {
 export function reason(software, t, f) {
   const why = stopped(software);
   const w = software.withdrawn.find((x) => x.blocks);
+  if (why === 'withdrawn' && w?.of === 'platform') return { text: t('stopped.withdrawn.platform', { by: party(w.by, t) }), detail: w.reason };
   if (why === 'withdrawn' && w) return { text: w.deadline ? t('stopped.withdrawn', { by: party(w.by, t), time: f.moment(w.deadline) }) : t('stopped.withdrawn.now', { by: party(w.by, t) }), detail: w.reason };
   if (why === 'withdrawn') return { text: t('stopped.before'), detail: '' };
   return { text: t(`stopped.${why}`), detail: why === 'stale' ? age(software.freshness.warn, t, f) : '' };

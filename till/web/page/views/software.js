@@ -99,7 +99,7 @@ function Released({ software }) {
         <div><h2>${t('software.released')}</h2><p><b>${t(kind === 'bad' ? 'stopped.title' : `software.released.${kind}`)}</b></p></div></header>
       ${said && html`<p>${said.text}</p>`}
       <ul class="plain-list">
-        ${(software.withdrawn ?? []).map((w) => html`<li key=${w.by + w.reason}><b>${party(w.by, t)}</b>: ${w.reason} <small>${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''}</small></li>`)}
+        ${(software.withdrawn ?? []).map((w) => html`<li key=${w.by + w.reason + (w.of ?? '')}>${w.of === 'platform' ? t('software.withdrawn.platform', { by: party(w.by, t), reason: w.reason }) : html`<b>${party(w.by, t)}</b>: ${w.reason}`} <small>${w.deadline ? t(w.action === 'block' ? 'software.withdrawn.until' : 'software.withdrawn.replace', { time: f.moment(w.deadline) }) : ''}</small></li>`)}
         ${old && html`<li>${age(old, t, f)}</li>`}
       </ul>
       ${kind === 'good' && html`<p class="soft">${t('software.released.good.words')}</p>`}
