@@ -12,6 +12,7 @@ import (
 	"github.com/plomb-pos/plomb/update"
 	"github.com/plomb-pos/plomb/update/bundle"
 	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/update/releaselog"
 	"github.com/plomb-pos/plomb/update/slot"
 	"github.com/plomb-pos/plomb/update/trust"
 )
@@ -200,7 +201,7 @@ func (f *finder) Valid() update.Validity {
 var refused = []error{
 	trust.ErrMalformed, trust.ErrTooLong, trust.ErrContent, trust.ErrSignature, trust.ErrRollback, trust.ErrFork, trust.ErrKeys, trust.ErrDelegation,
 	trust.ErrPolicy, trust.ErrNotApproved, trust.ErrScope, trust.ErrPeriod, trust.ErrWithdrawn, trust.ErrNotNewer,
-	manifest.ErrFormat, manifest.ErrUnsigned, manifest.ErrContent, manifest.ErrDevice, ErrEntitlement, ErrCampaign,
+	manifest.ErrFormat, manifest.ErrUnsigned, manifest.ErrContent, manifest.ErrDevice, releaselog.ErrUnlogged, ErrEntitlement, ErrCampaign,
 	bundle.ErrFormat,
 }
 

@@ -176,8 +176,8 @@ func Sign(encoded []byte, signers ...note.Signer) ([]byte, error) {
 const maxNote = 64 << 10
 
 // Verify checks a manifest with its note (of all parties, see Merge) and gives the
-// names of the parties whose threshold is met. Its errors wrap ErrFormat,
-// ErrUnsigned or note.InvalidSignatureError.
+// names of the parties whose threshold is met. Its errors wrap ErrFormat or
+// ErrUnsigned, a wrong signature note.InvalidSignatureError too.
 func (p *Policy) Verify(encoded, signed []byte) (*Manifest, []string, error) {
 	m, err := Parse(encoded)
 	if err != nil {
@@ -237,7 +237,7 @@ func (p *Policy) signedBy(text string, signed []byte) ([]string, error) {
 	}
 	n, err := note.Open(signed, note.VerifierList(known...))
 	if err != nil {
-		return nil, fmt.Errorf("open the release's note: %w", err)
+		return nil, fmt.Errorf("open the release's note: %w: %w", ErrUnsigned, err)
 	}
 	if n.Text != text {
 		return nil, fmt.Errorf("the note is about another release: %w", ErrUnsigned)
