@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,10 @@ var (
 	seed     = flag.Uint64("seed", rand.Uint64(), "of what is chosen at random")
 	patience = flag.Duration("patience", 75*time.Second, "how long a round waits for the stage that it aims at; then the cut falls into another")
 )
+
+// long is how many rounds a machine is used for: with its journal grows what each start
+// reads.
+const long = 25
 
 // kit is what all machines of a test run are made of.
 type kit struct {
@@ -293,15 +298,19 @@ func (r *rig) last() error {
 func TestAMachineWhosePowerIsCutDuringUpdatesStartsOneVersionWholeAndSaysWhy(t *testing.T) {
 	k := newKit(t)
 	t.Logf("seed %d, %d rounds on %d machines", *seed, *rounds, *machines)
+	var mu sync.Mutex
 	total := moment.NewPlan(0)
 	t.Run("machines", func(t *testing.T) {
 		for i := range *machines {
-			r := newRig(t, k, *seed+i, "")
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
-				r.T = t
-				r.cuts((*rounds + int(i)) / int(*machines))
-				t.Cleanup(func() { total.Add(r.plan) })
+				for left := (*rounds + int(i)) / int(*machines); left > 0; left -= long {
+					r := newRig(t, k, *seed+i+uint64(left)<<32, "")
+					r.cuts(min(left, long))
+					mu.Lock()
+					total.Add(r.plan)
+					mu.Unlock()
+				}
 			})
 		}
 	})
