@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	crand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,17 +12,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/plomb-pos/plomb/internal/durable"
-	"github.com/plomb-pos/plomb/update/manifest"
+	"github.com/plomb-pos/plomb/internal/releasetest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
 
@@ -92,82 +89,9 @@ func tell(text string) {
 	}
 }
 
-// maker signs releases.
-type maker struct {
-	*testing.T
-	signer note.Signer
-	policy string // file
-	facts  string // file
-	self   []byte // this program
-	strict bool   // releases let none before them start
-}
-
-func newMaker(t *testing.T) *maker {
-	t.Helper()
-	skey, vkey, err := note.GenerateKey(crand.Reader, "maker")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &maker{T: t}
-	if m.signer, err = note.NewSigner(skey); err != nil {
-		t.Fatal(err)
-	}
-	if m.self, err = os.ReadFile("/proc/self/exe"); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	m.policy, m.facts = filepath.Join(dir, "policy"), filepath.Join(dir, "facts")
-	m.write(m.policy, []byte(`{"format":"plomb-boot-policy/1","serial":1,"legal":"maker-only","maker":{"name":"maker","threshold":1,"keys":["`+vkey+`"]}}`))
-	m.write(m.facts, []byte(`{"model":"TIL","jurisdiction":"DE"}`))
-	return m
-}
-
-func (m *maker) write(name string, data []byte) {
-	m.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		m.Fatal(err)
-	}
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		m.Fatal(err)
-	}
-}
-
-// release writes a signed release into a folder.
-func (m *maker) release(dir string, counter uint64) *manifest.Manifest {
-	m.Helper()
-	program := fmt.Appendf(bytes.Clone(m.self), "version %d", counter)
-	c, err := manifest.Measure(bytes.NewReader(program))
-	if err != nil {
-		m.Fatal(err)
-	}
-	r := &manifest.Manifest{
-		Format: manifest.Format, Identity: manifest.Identity(fmt.Sprintf("0PLMTIL%02d-20261122", counter)), Scope: manifest.Application,
-		Counter: counter, Floor: max(counter-1, 1), Legal: true, Issued: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), Jurisdictions: []string{"DE"}, Certificate: "DE-26-M-0001",
-		Components:    []manifest.Component{{Name: "till", Kind: manifest.Program, Legal: true, Path: "bin/till", Mode: 0o755, Length: c.Length, SHA256: c.SHA256, Root: c.Root}},
-		Compatibility: manifest.Compatibility{Platforms: []string{runtime.GOOS + "/" + runtime.GOARCH}},
-		Tests:         []string{"journal"},
-	}
-	if m.strict {
-		r.Floor = 0
-	}
-	encoded, err := r.Encode()
-	if err != nil {
-		m.Fatal(err)
-	}
-	signed, err := manifest.Sign(encoded, m.signer)
-	if err != nil {
-		m.Fatal(err)
-	}
-	m.write(filepath.Join(dir, slot.ManifestFile), encoded)
-	m.write(filepath.Join(dir, slot.NoteFile), signed)
-	m.write(filepath.Join(dir, "bin", "till"), program)
-	return r
-}
-
 // box is a device on disk.
 type box struct {
-	*maker
-	root string
+	*releasetest.Slots
 	seen string // what its tills wrote
 }
 
@@ -175,57 +99,34 @@ type box struct {
 // slot b, proposed.
 func newBox(t *testing.T, trial bool, f slot.Fallback) *box {
 	t.Helper()
-	b := &box{maker: newMaker(t), root: filepath.Join(t.TempDir(), "device")}
-	b.seen = filepath.Join(t.TempDir(), "seen")
+	b := bareBox(t)
 	first := filepath.Join(t.TempDir(), "release")
-	b.release(first, 1)
+	b.Release(first, 1)
 	var words bytes.Buffer
-	if code := run(t.Context(), []string{"init", "--root", b.root, "--policy", b.policy, "--device", b.facts, "--release", first}, io.Discard, &words); code != exitDone {
+	if code := run(t.Context(), []string{"init", "--root", b.Root, "--policy", b.Policy, "--device", b.Facts, "--release", first}, io.Discard, &words); code != exitDone {
 		t.Fatalf("init ended with %d: %s", code, words.String())
 	}
 	if trial {
-		b.propose(2, f)
+		b.Propose(2, f)
 	}
 	return b
 }
 
-// propose installs a release into the slot that is not active, as an agent does.
-func (b *box) propose(counter uint64, f slot.Fallback) {
-	b.Helper()
-	file := b.table()
-	t := file.Table()
-	dir := filepath.Join(b.root, "slots", t.Active.Other().String())
-	if err := os.RemoveAll(dir); err != nil {
-		b.Fatal(err)
-	}
-	m := b.release(dir, counter)
-	encoded, err := m.Encode()
+// bareBox is a device that was not made yet; this program is its till.
+func bareBox(t *testing.T) *box {
+	t.Helper()
+	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	next, err := t.Propose(m, manifest.Sum(encoded), f)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := file.Write(next); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (b *box) table() *slot.File {
-	b.Helper()
-	f, _, err := slot.Open(durable.OS{}, filepath.Join(b.root, "boot", "table"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return f
+	return &box{releasetest.NewSlots(t, "bin/till", self), filepath.Join(t.TempDir(), "seen")}
 }
 
 // boot runs the launcher until it ends; what it prints is in words.
 func (b *box) boot(behaviour string) (words string, code int) {
 	b.Helper()
 	var w bytes.Buffer
-	code = run(b.Context(), []string{"run", "--root", b.root, "--trial-time", "2s", "--rescue", "127.0.0.1:0", "--", behaviour, b.seen}, io.Discard, &w)
+	code = run(b.Context(), []string{"run", "--root", b.Root, "--trial-time", "2s", "--rescue", "127.0.0.1:0", "--", behaviour, b.seen}, io.Discard, &w)
 	return w.String(), code
 }
 
@@ -241,7 +142,7 @@ func (b *box) starts() string {
 // log is the launcher's log.
 func (b *box) log() string {
 	b.Helper()
-	_, lines, err := slot.OpenRing(durable.OS{}, filepath.Join(b.root, "boot", "ring"))
+	_, lines, err := slot.OpenRing(durable.OS{}, filepath.Join(b.Root, "boot", "ring"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -263,7 +164,7 @@ func TestTheActiveSlotIsStartedAndItsEndIsTheLaunchers(t *testing.T) {
 func TestATrialThatBecomesHealthyIsKept(t *testing.T) {
 	b := newBox(t, true, slot.Return)
 	words, code := b.boot("a=crash,b=ready")
-	if got := b.table().Table(); code != exitDone || got.Active != slot.B || got.Trial || got.Highest[0] != 2 || got.Floors[0] != 1 {
+	if got := b.Table().Table(); code != exitDone || got.Active != slot.B || got.Trial || got.Highest[0] != 2 || got.Floors[0] != 1 {
 		t.Errorf("ended with %d, table %+v: %s", code, got, words)
 	}
 	if b.starts() != "b trial=1; " {
@@ -285,7 +186,7 @@ func TestATrialThatFailsGivesTheOldVersionBack(t *testing.T) {
 			t.Parallel()
 			b := newBox(t, true, slot.Return)
 			words, code := b.boot("a=ready,b=" + behaviour)
-			if got := b.table().Table(); code != exitDone || got.Active != slot.A || got.Trial || got.Failures != 1 {
+			if got := b.Table().Table(); code != exitDone || got.Active != slot.A || got.Trial || got.Failures != 1 {
 				t.Errorf("ended with %d, table %+v: %s", code, got, words)
 			}
 			if want := strings.Repeat("b trial=1; ", slot.Tries) + "a trial=; "; b.starts() != want {
@@ -310,7 +211,7 @@ func TestASlotWithAnotherByteIsNotStarted(t *testing.T) {
 
 func (b *box) flip(s string) {
 	b.Helper()
-	name := filepath.Join(b.root, "slots", s, "bin", "till")
+	name := filepath.Join(b.Root, "slots", s, "bin", "till")
 	data, err := os.ReadFile(name)
 	if err != nil {
 		b.Fatal(err)
@@ -333,7 +234,7 @@ func TestSoftwareThatProposesATrialIsStartedAgainInIt(t *testing.T) {
 		case <-t.Context().Done():
 		}
 	}
-	b.propose(2, slot.Return)
+	b.Propose(2, slot.Return)
 	if code := <-done; code != exitDone || !strings.HasSuffix(b.starts(), "b trial=1; ") {
 		t.Errorf("ended with %d, started %q", code, b.starts())
 	}
@@ -346,7 +247,7 @@ func TestNothingStartsWhenNothingVerifies(t *testing.T) {
 	words, w := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, w)
+		ended <- run(ctx, []string{"run", "--root", b.Root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, w)
 		w.Close()
 	}()
 	var page string
@@ -413,37 +314,37 @@ func TestTheTableIsMadeAgainFromTheSlots(t *testing.T) {
 	if _, code := b.boot("a=ready,b=ready"); code != exitDone {
 		t.Fatal(code)
 	}
-	name := filepath.Join(b.root, "boot", "table")
-	if code := run(t.Context(), []string{"repair", "--root", b.root}, io.Discard, io.Discard); code == exitDone {
+	name := filepath.Join(b.Root, "boot", "table")
+	if code := run(t.Context(), []string{"repair", "--root", b.Root}, io.Discard, io.Discard); code == exitDone {
 		t.Error("a table that can be read was made again")
 	}
 	if err := os.WriteFile(name, make([]byte, 80<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"repair", "--root", b.root}, &out, io.Discard); code != exitDone {
+	if code := run(t.Context(), []string{"repair", "--root", b.Root}, &out, io.Discard); code != exitDone {
 		t.Fatalf("repair ended with %d: %s", code, out.String())
 	}
-	if got := b.table().Table(); got.Active != slot.B || got.Highest[0] != 2 {
+	if got := b.Table().Table(); got.Active != slot.B || got.Highest[0] != 2 {
 		t.Errorf("table %+v", got)
 	}
 }
 
 func TestStatusShowsTheSlotsAndChangesNothing(t *testing.T) {
 	b := newBox(t, true, slot.Return)
-	before, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
+	before, err := os.ReadFile(filepath.Join(b.Root, "boot", "table"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"status", "--root", b.root, "--json"}, &out, io.Discard); code != exitDone {
+	if code := run(t.Context(), []string{"status", "--root", b.Root, "--json"}, &out, io.Discard); code != exitDone {
 		t.Fatalf("status ended with %d", code)
 	}
 	var s status
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil || s.Slots["b"].Counter != 2 || !s.Table.Trial || s.Blocked {
 		t.Errorf("status %+v, %v", s, err)
 	}
-	after, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
+	after, err := os.ReadFile(filepath.Join(b.Root, "boot", "table"))
 	if err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the table was written: %v", err)
 	}
@@ -512,7 +413,7 @@ func (f changed) Truncate(n int64) error {
 func (b *box) starting(behaviour string) []string {
 	b.Helper()
 	disk := &changes{FS: durable.OS{}}
-	d, err := openDevice(disk, b.root)
+	d, err := openDevice(disk, b.Root)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -531,7 +432,7 @@ func TestAStartThatChangesNothingWritesNothing(t *testing.T) {
 			t.Errorf("the disk was changed: %v", made)
 		}
 	}
-	b.propose(2, slot.Return)
+	b.Propose(2, slot.Return)
 	made := b.starting("b=ready")
 	// the trial is said and counted, kept is said and noted: a line, then the table
 	want := []string{"write ring", "sync ring", "write table", "sync table", "write ring", "sync ring", "write table", "sync table"}
@@ -583,7 +484,7 @@ func TestAPlaceThatCannotBeReadStopsOnlyWhatNeedsIt(t *testing.T) {
 		{"boot/policy.json", "", "", true},
 	} {
 		b := newBox(t, true, slot.Return)
-		d, err := openDevice(durable.OS{}, b.root)
+		d, err := openDevice(durable.OS{}, b.Root)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -618,7 +519,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 func TestADeviceThatDoesNotKnowWhomItTrustsSaysSoOnItsPage(t *testing.T) {
 	for _, name := range []string{"policy.json", "device.json"} {
 		b := newBox(t, false, slot.Return)
-		name := filepath.Join(b.root, "boot", name)
+		name := filepath.Join(b.Root, "boot", name)
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -658,7 +559,7 @@ func TestWithBothSlotsBadNothingStartsAndThePageNamesBoth(t *testing.T) {
 	if words := b.blocked(); !strings.Contains(words, "blocked: slot b (verification)") || b.starts() != "b trial=1; " {
 		t.Errorf("started %q: %s", b.starts(), words)
 	}
-	d, err := openDevice(durable.OS{}, b.root)
+	d, err := openDevice(durable.OS{}, b.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -675,7 +576,7 @@ func TestWithBothSlotsBadNothingStartsAndThePageNamesBoth(t *testing.T) {
 func TestNothingChangesWhatStartsBeforeItIsInTheLog(t *testing.T) {
 	b := newBox(t, true, slot.Return)
 	b.flip("b")
-	before, err := os.ReadFile(filepath.Join(b.root, "boot", "table"))
+	before, err := os.ReadFile(filepath.Join(b.Root, "boot", "table"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -684,7 +585,9 @@ func TestNothingChangesWhatStartsBeforeItIsInTheLog(t *testing.T) {
 		if want := []string{"write ring", "sync ring", "write table", "sync table"}; !cmp.Equal(want, made) {
 			t.Errorf("changed %v, want %v", made, want)
 		}
-		b.write(filepath.Join(b.root, "boot", "table"), before) // as a cut leaves it
+		if err := os.WriteFile(filepath.Join(b.Root, "boot", "table"), before, 0o600); err != nil { // as a cut leaves it
+			t.Fatal(err)
+		}
 	}
 	if log := b.log(); strings.Count(log, "fell back: slot a 0PLMTIL01-20261122 (verification)") != 2 {
 		t.Errorf("log:\n%s", log)
@@ -695,7 +598,7 @@ func TestStatusSaysInWordsWhatStartsAndWhy(t *testing.T) {
 	b := newBox(t, true, slot.Return)
 	say := func() string {
 		var out bytes.Buffer
-		if code := run(t.Context(), []string{"status", "--root", b.root}, &out, io.Discard); code != exitDone {
+		if code := run(t.Context(), []string{"status", "--root", b.Root}, &out, io.Discard); code != exitDone {
 			t.Fatalf("status ended with %d", code)
 		}
 		return out.String()
@@ -723,10 +626,10 @@ func TestABlockedDeviceStartsAfterItWasUnblocked(t *testing.T) {
 	b.flip("b")
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	defer stop()
-	if code := run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, io.Discard); code != exitBlocked {
+	if code := run(ctx, []string{"run", "--root", b.Root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, io.Discard); code != exitBlocked {
 		t.Fatalf("ended with %d", code)
 	}
-	if code := run(t.Context(), []string{"unblock", "--root", b.root, "--why", "stick was worn out"}, io.Discard, io.Discard); code != exitDone {
+	if code := run(t.Context(), []string{"unblock", "--root", b.Root, "--why", "stick was worn out"}, io.Discard, io.Discard); code != exitDone {
 		t.Fatalf("unblock ended with %d", code)
 	}
 	if _, code := b.boot("a=ready"); code != exitDone || b.starts() != "a trial=; " || !strings.Contains(b.log(), "stick was worn out") {
@@ -747,7 +650,7 @@ func FuzzNotice(f *testing.F) {
 
 func TestSoftwareThatFailsAtOnceEndsTheLauncherThatMayGiveUp(t *testing.T) {
 	b := newBox(t, false, slot.Return)
-	code := run(t.Context(), []string{"run", "--root", b.root, "--give-up", "--", "a=crash", b.seen}, io.Discard, io.Discard)
+	code := run(t.Context(), []string{"run", "--root", b.Root, "--give-up", "--", "a=crash", b.seen}, io.Discard, io.Discard)
 	if code != 3 || b.starts() != "a trial=; " {
 		t.Errorf("ended with %d, started %q; want the code of what was started, once", code, b.starts())
 	}
@@ -756,7 +659,7 @@ func TestSoftwareThatFailsAtOnceEndsTheLauncherThatMayGiveUp(t *testing.T) {
 // Requirement: CU-12
 func TestATrialThatFailsEndsNoLauncher(t *testing.T) {
 	b := newBox(t, true, slot.Return)
-	if code := run(t.Context(), []string{"run", "--root", b.root, "--give-up", "--", "a=ready,b=crash", b.seen}, io.Discard, io.Discard); code != exitDone || !strings.HasSuffix(b.starts(), "a trial=; ") {
+	if code := run(t.Context(), []string{"run", "--root", b.Root, "--give-up", "--", "a=ready,b=crash", b.seen}, io.Discard, io.Discard); code != exitDone || !strings.HasSuffix(b.starts(), "a trial=; ") {
 		t.Errorf("ended with %d, started %q", code, b.starts())
 	}
 }

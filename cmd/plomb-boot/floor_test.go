@@ -20,10 +20,10 @@ import (
 // that lets nothing older start. socket is empty for one without TPM.
 func newTPMBox(t *testing.T, socket string) *box {
 	t.Helper()
-	b := &box{maker: newMaker(t), root: filepath.Join(t.TempDir(), "device"), seen: filepath.Join(t.TempDir(), "seen")}
-	b.strict = true
+	b := bareBox(t)
+	b.Strict = true
 	first := filepath.Join(t.TempDir(), "release")
-	b.release(first, 1)
+	b.Release(first, 1)
 	if code, words := b.init(first, socket); code != exitDone {
 		t.Fatalf("init ended with %d: %s", code, words)
 	}
@@ -32,7 +32,7 @@ func newTPMBox(t *testing.T, socket string) *box {
 
 func (b *box) init(release, socket string) (code int, words string) {
 	var w bytes.Buffer
-	args := []string{"init", "--root", b.root, "--policy", b.policy, "--device", b.facts, "--release", release}
+	args := []string{"init", "--root", b.Root, "--policy", b.Policy, "--device", b.Facts, "--release", release}
 	if socket != "" {
 		args = append(args, "--tpm", socket)
 	}
@@ -48,7 +48,7 @@ func (b *box) blocked() (words string) {
 	r, w := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=ready,b=ready", b.seen}, io.Discard, w)
+		code <- run(ctx, []string{"run", "--root", b.Root, "--rescue", "127.0.0.1:0", "--", "a=ready,b=ready", b.seen}, io.Discard, w)
 		w.Close()
 	}()
 	var text bytes.Buffer
@@ -71,8 +71,8 @@ func (b *box) blocked() (words string) {
 // update brings release 2 in and keeps it.
 func (b *box) update() {
 	b.Helper()
-	b.propose(2, slot.Return)
-	if words, code := b.boot("a=crash,b=ready"); code != exitDone || b.table().Table().Active != slot.B {
+	b.Propose(2, slot.Return)
+	if words, code := b.boot("a=crash,b=ready"); code != exitDone || b.Table().Table().Active != slot.B {
 		b.Fatalf("the update ended with %d: %s", code, words)
 	}
 }
@@ -81,7 +81,7 @@ func (b *box) update() {
 func (b *box) image() string {
 	b.Helper()
 	to := filepath.Join(b.TempDir(), "image")
-	if err := os.CopyFS(to, os.DirFS(b.root)); err != nil {
+	if err := os.CopyFS(to, os.DirFS(b.Root)); err != nil {
 		b.Fatal(err)
 	}
 	return to
@@ -90,7 +90,7 @@ func (b *box) image() string {
 // restore puts an image back.
 func (b *box) restore(image string) {
 	b.Helper()
-	if err := errors.Join(os.RemoveAll(b.root), os.CopyFS(b.root, os.DirFS(image)), os.RemoveAll(b.seen)); err != nil {
+	if err := errors.Join(os.RemoveAll(b.Root), os.CopyFS(b.Root, os.DirFS(image)), os.RemoveAll(b.seen)); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -122,10 +122,10 @@ func TestAnOldDiskPutBackStartsWhereNoTPMHoldsTheFloor(t *testing.T) {
 func TestAFloorThatAPowerCutLeftLowIsRaisedAtTheNextStart(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	b := newTPMBox(t, tpm.Socket)
-	b.propose(2, slot.Return)
+	b.Propose(2, slot.Return)
 	// the power is cut after the table was written: the trial is kept, the counter old
-	file := b.table()
-	second := b.release(filepath.Join(t.TempDir(), "again"), 2)
+	file := b.Table()
+	second := b.Release(filepath.Join(t.TempDir(), "again"), 2)
 	if err := file.Write(file.Table().Kept(second)); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestAFloorThatAPowerCutLeftLowIsRaisedAtTheNextStart(t *testing.T) {
 func TestATrialDoesNotRaiseTheFloorBeforeItIsKept(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	b := newTPMBox(t, tpm.Socket)
-	b.propose(2, slot.Return)
+	b.Propose(2, slot.Return)
 	if words, code := b.boot("a=ready,b=crash"); code != exitDone || !strings.HasSuffix(b.starts(), "a trial=; ") {
 		t.Fatalf("ended with %d, started %q: %s", code, b.starts(), words)
 	}
@@ -154,7 +154,7 @@ func TestATrialDoesNotRaiseTheFloorBeforeItIsKept(t *testing.T) {
 func TestAReleaseThatRaisesTheFloorTooFarIsNotTried(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	b := newTPMBox(t, tpm.Socket)
-	b.propose(counter.MaxSteps+2, slot.Return)
+	b.Propose(counter.MaxSteps+2, slot.Return)
 	words, code := b.boot("a=ready,b=ready")
 	if code != exitDone || b.starts() != "a trial=; " || !strings.Contains(words, "raises the floor too far") {
 		t.Errorf("ended with %d, started %q: %s", code, b.starts(), words)
@@ -178,11 +178,11 @@ func TestANewDiskInAnOldMachineTakesNoOlderRelease(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	b := newTPMBox(t, tpm.Socket)
 	b.update()
-	if err := os.RemoveAll(b.root); err != nil {
+	if err := os.RemoveAll(b.Root); err != nil {
 		t.Fatal(err)
 	}
 	first := filepath.Join(t.TempDir(), "release")
-	b.release(first, 1)
+	b.Release(first, 1)
 	if code, words := b.init(first, tpm.Socket); code == exitDone || !strings.Contains(words, "remembers its floor") {
 		t.Errorf("init ended with %d: %s", code, words)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plomb-pos/plomb/internal/releasetest"
 	"github.com/plomb-pos/plomb/update/slot"
 )
 
@@ -158,7 +159,7 @@ func runs(pid int) bool {
 // launch starts the launcher as a process of its own.
 func (b *box) launch(r, behaviour string, how *syscall.SysProcAttr) (*exec.Cmd, *bufio.Scanner) {
 	b.Helper()
-	cmd := exec.Command("/proc/self/exe", "run", "--root", b.root, "--trial-time", "10s", "--rescue", "127.0.0.1:0", "--", behaviour, b.seen)
+	cmd := exec.Command("/proc/self/exe", "run", "--root", b.Root, "--trial-time", "10s", "--rescue", "127.0.0.1:0", "--", behaviour, b.seen)
 	cmd.Env = append(os.Environ(), envRole+"="+r)
 	cmd.SysProcAttr = how
 	out, err := cmd.StdoutPipe()
@@ -315,11 +316,11 @@ func TestQuickPowerCyclesUseUpNoTries(t *testing.T) {
 		}
 		_ = cmd.Wait() // killed
 		b.until("the till ends with its launcher", func() bool { return !runs(till) })
-		if got := b.table().Table(); !got.Trial || got.Tries != slot.Tries || int(got.Starts) != slot.Starts-1-n {
+		if got := b.Table().Table(); !got.Trial || got.Tries != slot.Tries || int(got.Starts) != slot.Starts-1-n {
 			t.Fatalf("after %d starts: %+v", n+1, got)
 		}
 	}
-	if words, code := b.boot("b=ready"); code != exitDone || b.table().Table().Active != slot.B {
+	if words, code := b.boot("b=ready"); code != exitDone || b.Table().Table().Active != slot.B {
 		t.Errorf("ended with %d: %s", code, words)
 	}
 }
@@ -333,7 +334,7 @@ func TestOnADiskThatIsFullTheTillStarts(t *testing.T) {
 	b := newBox(t, true, slot.Return)
 	dir := t.TempDir()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestInsideAFullDisk$", "-test.v")
-	cmd.Env = append(os.Environ(), "PLOMB_BOOT_FULL="+b.root+"\n"+dir+"\n"+b.seen)
+	cmd.Env = append(os.Environ(), "PLOMB_BOOT_FULL="+b.Root+"\n"+dir+"\n"+b.seen)
 	cmd.SysProcAttr = contained()
 	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestInsideAFullDisk")) {
 		t.Errorf("%v\n%s", err, out)
@@ -348,29 +349,29 @@ func TestInsideAFullDisk(t *testing.T) {
 		t.Skip("part of another test")
 	}
 	from, dir := parts[0], parts[1]
-	b := &box{maker: &maker{T: t}, root: filepath.Join(dir, "device"), seen: parts[2]}
+	b := &box{&releasetest.Slots{TB: t, Root: filepath.Join(dir, "device")}, parts[2]}
 	for _, err := range []error{
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("proc", "/proc", "proc", 0, ""),
 		unix.Mount("small", dir, "tmpfs", 0, "size=64m,nr_inodes=200"),
-		os.CopyFS(b.root, os.DirFS(from)),
+		os.CopyFS(b.Root, os.DirFS(from)),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, s := range []string{"a", "b"} {
-		if err := os.Chmod(filepath.Join(b.root, "slots", s, "bin", "till"), 0o755); err != nil {
+		if err := os.Chmod(filepath.Join(b.Root, "slots", s, "bin", "till"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Setenv("TMPDIR", dir)
-	if _, err := os.Create(filepath.Join(b.root, "boot", "lock")); err != nil {
+	if _, err := os.Create(filepath.Join(b.Root, "boot", "lock")); err != nil {
 		t.Fatal(err)
 	}
 	b.fill(filepath.Join(dir, "other"))
 	words, code := b.boot("a=crash,b=ready")
-	if code != exitDone || b.table().Table().Active != slot.B || !strings.Contains(b.log(), "kept: slot b") {
+	if code != exitDone || b.Table().Table().Active != slot.B || !strings.Contains(b.log(), "kept: slot b") {
 		t.Errorf("ended with %d: %s\n%s", code, words, b.log())
 	}
 }

@@ -47,13 +47,13 @@ func TestTheRescuePageTakesAnInheritedListener(t *testing.T) {
 // the launcher does not end as if all were well.
 func TestAProgramThatCannotBeStartedIsAFailure(t *testing.T) {
 	b := newBox(t, false, slot.Return)
-	b.self = []byte("no program")
-	b.propose(2, slot.Return)
-	table := b.table()
-	if err := table.Write(table.Table().Kept(b.release(filepath.Join(b.root, "slots", "b"), 2))); err != nil {
+	b.Program = []byte("no program")
+	b.Propose(2, slot.Return)
+	table := b.Table()
+	if err := table.Write(table.Table().Kept(b.Release(filepath.Join(b.Root, "slots", "b"), 2))); err != nil {
 		t.Fatal(err)
 	}
-	if code := run(t.Context(), []string{"run", "--root", b.root, "--give-up", "--", "b=ready", b.seen}, io.Discard, io.Discard); code != exitFailed || b.starts() != "" {
+	if code := run(t.Context(), []string{"run", "--root", b.Root, "--give-up", "--", "b=ready", b.seen}, io.Discard, io.Discard); code != exitFailed || b.starts() != "" {
 		t.Errorf("ended with %d, started %q", code, b.starts())
 	}
 }

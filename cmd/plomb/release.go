@@ -91,16 +91,22 @@ type stepFlags struct {
 }
 
 func (f stepFlags) open(s streams) (*release.Office, *release.Release, error) {
-	o, err := f.officeFlags.open(s)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := readParties(f.Parties)
+	o, p, err := f.openWith(s, f.Parties)
 	if err != nil {
 		return nil, nil, err
 	}
 	r, err := release.OpenRelease(f.Release, p)
 	return o, r, err
+}
+
+// openWith opens the office, and reads its own copy of the parties file.
+func (f officeFlags) openWith(s streams, parties string) (*release.Office, *release.Parties, error) {
+	o, err := f.open(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := readParties(parties)
+	return o, p, err
 }
 
 func readParties(name string) (*release.Parties, error) {
@@ -385,10 +391,16 @@ func (c releaseRegister) Run(s streams) error {
 	if !c.DryRun {
 		return r.Register(o, time.Now())
 	}
+	return rehearsed(s, r, "%s %s %d: would be registered; reports missing: %s\n", r.Draft.Identity, r.Draft.Scope, r.Draft.Counter, orNone(r.Missing()))
+}
+
+// rehearsed ends a dry run: all that can be looked at is, and then it is said what
+// would be done.
+func rehearsed(s streams, r *release.Release, format string, args ...any) error {
 	if err := r.Check(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "%s %s %d: would be registered; reports missing: %s\n", r.Draft.Identity, r.Draft.Scope, r.Draft.Counter, orNone(r.Missing()))
+	_, err := fmt.Fprintf(s.Out, format, args...)
 	return err
 }
 
@@ -423,11 +435,7 @@ func (c releaseApprove) Run(s streams) error {
 		fmt.Fprintf(s.Out, "%-12s %s  %s\n", rep.Kind, rep.SHA256, rep.Name)
 	}
 	if c.DryRun {
-		if err := r.Check(); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintf(s.Out, "%s is %s; would approve manifest %s\n", r.Draft.Identity, r.State(), r.Digest())
-		return err
+		return rehearsed(s, r, "%s is %s; would approve manifest %s\n", r.Draft.Identity, r.State(), r.Digest())
 	}
 	now, err := o.Moment(time.Now())
 	if err != nil {
@@ -457,11 +465,7 @@ func (c releaseEncrypt) Run(s streams) error {
 	if !c.DryRun {
 		return r.Encrypt(o, time.Now())
 	}
-	if err := r.Check(); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(s.Out, "%s is %s; the content key would go to %s\n", r.Draft.Identity, r.State(), r.Parties.Deployer.Name)
-	return err
+	return rehearsed(s, r, "%s is %s; the content key would go to %s\n", r.Draft.Identity, r.State(), r.Parties.Deployer.Name)
 }
 
 type releasePublish struct {
@@ -721,7 +725,7 @@ key asks for.`
 func (c releaseRotate) Run(s streams) error {
 	p, err := keyPlan(c.Keep)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	if c.DryRun {
 		_, err := fmt.Fprintf(s.Out, "%s would be replaced by a new key for %s, kept in %s\n", c.Key, c.Role, placeWord(p))

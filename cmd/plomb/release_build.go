@@ -51,11 +51,7 @@ anything else a program; --kind says otherwise.
 }
 
 func (c releaseBuild) Run(ctx context.Context, s streams) error {
-	o, err := c.open(s)
-	if err != nil {
-		return err
-	}
-	p, err := readParties(c.Parties)
+	o, p, err := c.openWith(s, c.Parties)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func keyPlans(flags []string) (map[string]release.KeyPlan, error) {
 }
 
 // keyPlan reads a place: file, tpm:PATH, pkcs11:..., elsewhere:FILE, each with "ecdsa,"
-// before it where the key is to be one for ECDSA.
+// before it where the key is to be one for ECDSA. Its errors are the user's.
 func keyPlan(place string) (p release.KeyPlan, err error) {
 	rest, ecdsa := strings.CutPrefix(place, "ecdsa,")
 	if ecdsa {
@@ -41,9 +41,12 @@ func keyPlan(place string) (p release.KeyPlan, err error) {
 	if name, ok := strings.CutPrefix(rest, "elsewhere:"); ok {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return p, err
+			return p, usageError{err}
 		}
-		return release.ParsePublicKey(string(text))
+		if p, err = release.ParsePublicKey(string(text)); err != nil {
+			return p, usageError{err}
+		}
+		return p, nil
 	}
 	if p.Place = keeper.Place(rest); rest == "file" {
 		p.Place = ""
@@ -93,7 +96,7 @@ func (c releaseRecover) Run(s streams) error {
 	}
 	p, err := keyPlan(c.Keep)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	fresh, _, err := o.Recover(c.Key, release.Loss(c.Loss), p, time.Now())
 	if err != nil {
@@ -124,7 +127,7 @@ or rotation takes as elsewhere:FILE:
 func (c releaseKey) Run(s streams) error {
 	p, err := keyPlan(c.Keep)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	h, err := release.OpenHolder(c.Keys, c.Holder, unlockKeys(s, c.PassphraseFile))
 	if err != nil {

@@ -72,11 +72,7 @@ as soon as anybody withdrew something; it may run from a timer.
 }
 
 func (c releaseLog) Run(ctx context.Context, s streams) error {
-	o, err := c.open(s)
-	if err != nil {
-		return err
-	}
-	p, err := readParties(c.Parties)
+	o, p, err := c.openWith(s, c.Parties)
 	if err != nil {
 		return err
 	}
@@ -108,11 +104,7 @@ start. No TLS: put it behind a proxy, or on a network of its own.
 }
 
 func (c releaseWitness) Run(ctx context.Context, s streams) error {
-	o, err := c.open(s)
-	if err != nil {
-		return err
-	}
-	p, err := readParties(c.Parties)
+	o, p, err := c.openWith(s, c.Parties)
 	if err != nil {
 		return err
 	}

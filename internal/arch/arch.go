@@ -54,7 +54,7 @@ var may = map[string][]string{
 	"update/inventory": {"update/manifest"},
 	"update/keeper":    {"update/counter", "internal/durable"},
 	"update/witness":   {"journal/proof"},
-	"update/release":   {"update/keeper", "update/witness", "update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable"},
+	"update/release":   {"update/keeper", "update/witness", "update/bundle", "update/manifest", "update/frame", "update/releaselog", "update/trust", "journal/proof", "internal/durable", "internal/mapped"},
 
 	// programs
 	"till": {"money", "tax", "catalog/...", "staff", "sale", "drawer", "receipt", "receipt/paper", "fiscal/...",
@@ -79,7 +79,7 @@ var may = map[string][]string{
 	"internal/powercut/rig/...": {"internal/powercut/rig/...", "journal", "journal/proof", "internal/durable", "internal/notify", "update", "update/boot", "update/counter", "update/frame", "update/manifest", "update/slot"},
 	"internal/raucrig":          nil,
 	"internal/replay":           {"..."},
-	"internal/releasetest":      {"update/manifest", "update/release", "update/trust"},
+	"internal/releasetest":      {"internal/durable", "update/manifest", "update/release", "update/slot", "update/trust"},
 	"internal/supervise":        nil,
 	"internal/netns":            nil,
 	"internal/tpmtest":          nil,

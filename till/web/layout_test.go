@@ -99,11 +99,23 @@ func (s *shown) restart(gone bool) {
 	}
 }
 
+// answer is what the program answers at /api/path.
+func (s *shown) answer(path string, with object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[path] = with
+}
+
+// have says which page the program has.
+func (s *shown) have(page string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.page = page
+}
+
 // serve says which page the program has, and ends the streams so that it is heard.
 func (s *shown) serve(page string) {
-	s.mu.Lock()
-	s.page = page
-	s.mu.Unlock()
+	s.have(page)
 	s.CloseClientConnections()
 }
 

@@ -11,11 +11,15 @@ import (
 	"github.com/plomb-pos/plomb/internal/browsertest"
 )
 
-// sweep takes pictures of what is shown, at every screen size, light and dark.
-func sweep(t *testing.T, p *browsertest.Page, name string) {
+// sweep takes pictures of what is shown, at every screen size, light and dark; shown has
+// to be seen at each.
+func sweep(t *testing.T, p *browsertest.Page, name string, shown ...string) {
 	t.Helper()
 	for _, screen := range screens {
 		p.Resize(screen.size)
+		for _, id := range shown {
+			p.SeeTest(id)
+		}
 		fits(t, p, name+" "+screen.name)
 		picture(t, p, name+"-"+screen.name)
 		p.Dark(true)

@@ -65,16 +65,7 @@ func TestAnUpdateIsAnnouncedWithoutCoveringTheSale(t *testing.T) {
 	s := show(t, softwareState(object{"update": update("certification", "consent", nil)}))
 	p := browsertest.Open(t, s.URL, browsertest.Till)
 	p.See("New software is there: version 14.")
-	for _, screen := range screens {
-		p.Resize(screen.size)
-		p.SeeTest("update-badge")
-		fits(t, p, "announced, "+screen.name)
-		picture(t, p, "update-announced-"+screen.name)
-		p.Dark(true)
-		picture(t, p, "update-announced-"+screen.name+"-dark")
-		p.Dark(false)
-	}
-	p.Resize(browsertest.Till)
+	sweep(t, p, "update-announced", "update-badge")
 	p.ClickTest("article-bakery-2") // refused if anything lay over it
 	s.wait(t, 1)
 	p.ClickTest("put-update")
@@ -86,15 +77,7 @@ func TestAnUpdateIsAnnouncedWithoutCoveringTheSale(t *testing.T) {
 	for _, words := range []string{"Version 14", coming, "22 Nov 2026", "Version 13", "Legally relevant", "Signed by the maker and by the approval authority", "To be installed by", "The receipt names the certificate"} {
 		p.See(words)
 	}
-	for _, screen := range screens {
-		p.Resize(screen.size)
-		fits(t, p, "sheet, "+screen.name)
-		picture(t, p, "update-sheet-"+screen.name)
-		p.Dark(true)
-		picture(t, p, "update-sheet-"+screen.name+"-dark")
-		p.Dark(false)
-	}
-	p.Resize(browsertest.Till)
+	sweep(t, p, "update-sheet")
 	p.ClickTest("update-agree")
 	s.wait(t, 2)
 	want := command{Do: "software-agree", Args: object{"digest": released, "for": "install"}}
@@ -219,7 +202,7 @@ func TestADownloadShowsHowFarItIs(t *testing.T) {
 // Requirement: DL-02, CU-15
 func TestARestartIntoNewSoftwareIsSaidAsWhatItIs(t *testing.T) {
 	s := show(t, softwareState(object{"update": update("pointer", "", object{"agreed": true})}))
-	s.page = web.Digest()
+	s.have(web.Digest())
 	p := browsertest.Open(t, s.URL, browsertest.Till)
 	p.Allow("ERR_")
 	p.Allow("503")
@@ -230,15 +213,7 @@ func TestARestartIntoNewSoftwareIsSaidAsWhatItIs(t *testing.T) {
 	p.See("The basket is kept")
 	p.GoneTest("unreachable")
 	p.SeeTest("station-restarted")
-	for _, screen := range screens {
-		p.Resize(screen.size)
-		fits(t, p, "restarting, "+screen.name)
-		picture(t, p, "restarting-"+screen.name)
-		p.Dark(true)
-		picture(t, p, "restarting-"+screen.name+"-dark")
-		p.Dark(false)
-	}
-	p.Resize(browsertest.Till)
+	sweep(t, p, "restarting")
 	s.set(object{"software": software(object{"identity": coming, "counter": 14, "slot": "b", "last": outcome("kept", "")})})
 	s.restart(false)
 	p.GoneTest("restarting")
@@ -310,16 +285,7 @@ func TestStoppedSellingIsUnmistakableAndSaysWhatToDo(t *testing.T) {
 	s.set(object{"basket": nil})
 	p.SeeTest("stopped")
 	p.GoneTest("tiles")
-	for _, screen := range screens {
-		p.Resize(screen.size)
-		p.SeeTest("stopped")
-		fits(t, p, "stopped, "+screen.name)
-		picture(t, p, "stopped-"+screen.name)
-		p.Dark(true)
-		picture(t, p, "stopped-"+screen.name+"-dark")
-		p.Dark(false)
-	}
-	p.Resize(browsertest.Till)
+	sweep(t, p, "stopped", "stopped")
 	s.set(object{"training": true})
 	p.SeeTest("tiles") // practice goes on
 	s.set(object{"training": false})
@@ -376,9 +342,7 @@ func softwareAnswer() object {
 // Requirement: DL-02, DL-09, FM-11
 func TestTheSoftwarePageShowsWhatRunsAndProvesItsHistory(t *testing.T) {
 	s := show(t, softwareState(object{"update": update("consent", "sale", object{"agreed": true}), "last": object{"identity": running, "from": "0PLMTIL11-20261001", "outcome": "kept", "time": "2026-11-03T21:04:00Z", "detail": ""}}))
-	s.mu.Lock()
-	s.answers["software"] = softwareAnswer()
-	s.mu.Unlock()
+	s.answer("software", softwareAnswer())
 	p := browsertest.Open(t, s.URL+"/#/software", browsertest.Till)
 	for _, words := range []string{running, "Security counter", "DE-26-M-0001", "The maker, ptb", "Yes: released, and not withdrawn", "ran before, kept for going back", "Piotr Nowak", "Agreed to the installation", "Started for trial from slot B", "Went back", "refused"} {
 		p.See(words)
@@ -408,9 +372,7 @@ func TestTheSoftwarePageShowsWhatRunsAndProvesItsHistory(t *testing.T) {
 // Requirement: DL-02
 func TestTheUpdateSpeaksEveryLanguageAndFits(t *testing.T) {
 	s := show(t, softwareState(object{"update": update("certification", "consent", object{"urgent": true})}))
-	s.mu.Lock()
-	s.answers["software"] = softwareAnswer()
-	s.mu.Unlock()
+	s.answer("software", softwareAnswer())
 	p := browsertest.Open(t, s.URL, browsertest.Phone)
 	for _, language := range []string{"de", "pl", "zh"} {
 		p.ClickTest("menu")
@@ -438,7 +400,7 @@ func TestTheUpdateSpeaksEveryLanguageAndFits(t *testing.T) {
 // Requirement: CU-15
 func TestAStalePageSendsNothing(t *testing.T) {
 	s := show(t, softwareState(nil))
-	s.page = web.Digest()
+	s.have(web.Digest())
 	p := browsertest.Open(t, s.URL, browsertest.Till)
 	p.Allow("ERR_")
 	p.SeeTest("tiles")
@@ -451,9 +413,7 @@ func TestAStalePageSendsNothing(t *testing.T) {
 	if got := done(s); len(got) != 0 {
 		t.Errorf("commands of a stale page: %v", got)
 	}
-	s.mu.Lock()
-	s.page = web.Digest()
-	s.mu.Unlock()
+	s.have(web.Digest())
 	p.ClickTest("stale-load")
 	s.loaded(t, 3)
 	p.GoneTest("stale")
@@ -467,7 +427,7 @@ func TestAStalePageSendsNothing(t *testing.T) {
 // Requirement: CU-15
 func TestALostCommandOutlivesTheStalePage(t *testing.T) {
 	s := show(t, softwareState(nil))
-	s.page = web.Digest()
+	s.have(web.Digest())
 	p := browsertest.Open(t, s.URL, browsertest.Till)
 	p.Allow("ERR_")
 	p.SeeTest("tiles")
@@ -479,9 +439,7 @@ func TestALostCommandOutlivesTheStalePage(t *testing.T) {
 	s.serve("another")
 	s.loaded(t, 2)
 	p.SeeTest("stale")
-	s.mu.Lock()
-	s.page = web.Digest()
-	s.mu.Unlock()
+	s.have(web.Digest())
 	p.ClickTest("stale-load")
 	s.loaded(t, 3)
 	p.SeeTest("lost")

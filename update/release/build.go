@@ -1,13 +1,13 @@
 package release
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/plomb-pos/plomb/internal/durable"
+	"github.com/plomb-pos/plomb/internal/mapped"
 	"github.com/plomb-pos/plomb/update/frame"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
@@ -45,8 +46,9 @@ type Plan struct {
 
 // Build makes a release's folder in dir, which must not exist: it measures the
 // components, builds a whole pack and the deltas of each, sealed under a new content
-// key, and attaches bill of materials and provenance. One component and the one it is
-// compared with lie in memory at a time.
+// key, and attaches bill of materials and provenance. A component and the one it is
+// compared with are mapped while their packs are built: nobody may write to the earlier
+// release's files meanwhile.
 func (o *Office) Build(ctx context.Context, dir string, parties *Parties, plan Plan, now time.Time) (*Release, error) {
 	r := &Release{Parties: parties, dir: absolute(durable.OS{}, dir), fsys: durable.OS{}}
 	if o.Card.Name != parties.policy.Maker.Name {
@@ -182,35 +184,42 @@ func nameOf(p string) string {
 }
 
 func (r *Release) component(ctx context.Context, m *manifest.Manifest, s Source, plan Plan, content []byte) (*manifest.Component, error) {
-	data, err := os.ReadFile(s.File)
-	if err != nil {
-		return nil, err
-	}
-	measured, err := manifest.Measure(bytes.NewReader(data))
+	measured, err := r.copyIn(s)
 	if err != nil {
 		return nil, err
 	}
 	c := &manifest.Component{Name: s.Name, Kind: s.Kind, Legal: isLegal(s), Path: s.Path, Mode: s.Mode, Length: measured.Length, SHA256: measured.SHA256, Root: measured.Root}
-	if err := durable.Replace(r.fsys, r.path("components", s.Name), data); err != nil {
-		return nil, err
-	}
 	if plan.Shipped {
 		return c, nil
 	}
-	b := packer{r: r, identity: m.Identity, content: content, c: c, data: data, progress: plan.Progress}
-	if err := b.pack(ctx, nil); err != nil {
+	data, err := mapped.Open(filepath.FromSlash(r.path("components", s.Name)))
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range s.Old {
-		old, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		if err := b.pack(ctx, old); err != nil {
-			return nil, err
-		}
+	b := packer{r: r, identity: m.Identity, content: content, c: c, data: data.Bytes(), progress: plan.Progress}
+	return c, errors.Join(b.packs(ctx, s.Old), data.Close())
+}
+
+// copyIn copies a source into the release's folder, and measures what it copied.
+func (r *Release) copyIn(s Source) (c manifest.Content, err error) {
+	in, err := os.Open(s.File)
+	if err != nil {
+		return c, err
 	}
-	return c, nil
+	defer in.Close()
+	out, err := os.CreateTemp(filepath.FromSlash(r.path("components")), "component-*.new")
+	if err != nil {
+		return c, err
+	}
+	defer os.Remove(out.Name())
+	c, err = manifest.Measure(io.TeeReader(in, out))
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return c, err
+	}
+	if err := r.fsys.Rename(filepath.ToSlash(out.Name()), r.path("components", s.Name)); err != nil {
+		return c, err
+	}
+	return c, r.fsys.SyncDir(r.path("components"))
 }
 
 // isLegal is what the manifest asks for at least.
@@ -224,16 +233,35 @@ type packer struct {
 	identity manifest.Identity
 	content  []byte
 	c        *manifest.Component
-	data     []byte
+	data     []byte // must not be written to
 	progress func(what string, done, total int)
 }
 
-// pack builds one pack, whole where old is nil; a component that did not change, or
+// packs builds the whole pack and a delta against each earlier file.
+func (b *packer) packs(ctx context.Context, old []string) error {
+	if err := b.pack(ctx, nil); err != nil {
+		return err
+	}
+	for _, name := range old {
+		from, err := mapped.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(b.pack(ctx, from), from.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pack builds one pack, whole where earlier is nil; a component that did not change, or
 // was an earlier source already, gets no delta.
-func (b *packer) pack(ctx context.Context, old []byte) error {
+func (b *packer) pack(ctx context.Context, earlier *mapped.File) error {
 	var from manifest.Digest
+	var old []byte
 	p := manifest.Pack{}
-	if old != nil {
+	if earlier != nil {
+		old = earlier.Bytes()
 		from = manifest.Sum(old)
 		if from == b.c.SHA256 || b.c.Delta(from) != nil {
 			return nil
@@ -249,7 +277,7 @@ func (b *packer) pack(ctx context.Context, old []byte) error {
 		return err
 	}
 	defer os.Remove(file.Name())
-	table, err := frame.Build(ctx, file, old, b.data, frame.Options{Key: key, Progress: b.told(old != nil)})
+	table, err := frame.Build(ctx, file, old, b.data, frame.Options{Key: key, Progress: b.told(earlier != nil)})
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
 	}
