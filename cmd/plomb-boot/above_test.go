@@ -65,8 +65,6 @@ func TestTheJournalsLockIsFreeBeforeAnythingStarts(t *testing.T) {
 // started, into the slot that is not active, as a trial.
 func (b *box) bare(counter uint64) {
 	b.Helper()
-	file := b.table()
-	dir := filepath.Join(b.root, "slots", file.Table().Active.Other().String())
 	text := []byte("a picture")
 	c, err := manifest.Measure(bytes.NewReader(text))
 	if err != nil {
@@ -77,24 +75,8 @@ func (b *box) bare(counter uint64) {
 		Components:    []manifest.Component{{Name: "picture", Kind: manifest.Data, Path: "data/picture", Length: c.Length, SHA256: c.SHA256, Root: c.Root}},
 		Compatibility: manifest.Compatibility{Platforms: []string{runtime.GOOS + "/" + runtime.GOARCH}},
 	}
-	encoded, err := m.Encode()
-	if err != nil {
-		b.Fatal(err)
-	}
-	signed, err := manifest.Sign(encoded, b.signer)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for name, data := range map[string][]byte{slot.ManifestFile: encoded, slot.NoteFile: signed, "data/picture": text} {
-		b.write(filepath.Join(dir, name), data)
-	}
-	next, err := file.Table().Propose(m, manifest.Sum(encoded), slot.Return)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := file.Write(next); err != nil {
-		b.Fatal(err)
-	}
+	b.Write(b.Idle(), m, map[string][]byte{"data/picture": text})
+	b.Point(m, slot.Return)
 }
 
 // Requirement: CU-12
@@ -103,7 +85,7 @@ func TestAReleaseWithoutAProgramGivesTheOldVersionBack(t *testing.T) {
 	b := newBox(t, false, slot.Return)
 	b.bare(2)
 	words, code := b.boot("a=ready")
-	if got := b.table().Table(); code != exitDone || got.Active != slot.A || got.Trial || b.starts() != "a trial=; " {
+	if got := b.Table().Table(); code != exitDone || got.Active != slot.A || got.Trial || b.starts() != "a trial=; " {
 		t.Errorf("ended with %d, started %q, table %+v: %s", code, b.starts(), got, words)
 	}
 }
@@ -145,7 +127,7 @@ func TestWhoeverStartedTheLauncherHearsWhatTheReleaseSays(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int)
 	go func() {
-		ended <- run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=orphans", b.seen}, io.Discard, io.Discard)
+		ended <- run(ctx, []string{"run", "--root", b.Root, "--rescue", "127.0.0.1:0", "--", "a=orphans", b.seen}, io.Discard, io.Discard)
 	}()
 	if !heard("READY=1") {
 		t.Error("a till that runs on is not ready")
@@ -163,7 +145,7 @@ func TestABlockedDeviceTellsWhoeverStartedTheLauncher(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int)
 	go func() {
-		ended <- run(ctx, []string{"run", "--root", b.root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, io.Discard)
+		ended <- run(ctx, []string{"run", "--root", b.Root, "--rescue", "127.0.0.1:0", "--", "a=ready", b.seen}, io.Discard, io.Discard)
 	}()
 	for _, word := range []string{"STATUS=blocked", "READY=1", "WATCHDOG=1"} {
 		if !heard(word) {

@@ -70,23 +70,41 @@ func (s *Slots) Release(dir string, counter uint64) *manifest.Manifest {
 	if s.Strict {
 		m.Floor = 0
 	}
+	s.Write(dir, m, map[string][]byte{s.path: program})
+	return m
+}
+
+// Write signs any release and writes it into a folder with its files, by their paths.
+func (s *Slots) Write(dir string, m *manifest.Manifest, files map[string][]byte) {
+	s.Helper()
 	encoded := s.encoded(m)
 	signed, err := manifest.Sign(encoded, s.signer)
 	s.must(err)
 	s.write(filepath.Join(dir, slot.ManifestFile), encoded)
 	s.write(filepath.Join(dir, slot.NoteFile), signed)
-	s.write(filepath.Join(dir, filepath.FromSlash(s.path)), program)
-	return m
+	for name, data := range files {
+		s.write(filepath.Join(dir, filepath.FromSlash(name)), data)
+	}
 }
 
 // Propose writes a release into the slot that is not active, as an agent does, and names
 // it as a trial.
 func (s *Slots) Propose(counter uint64, f slot.Fallback) {
 	s.Helper()
+	s.must(os.RemoveAll(s.Idle()))
+	s.Point(s.Release(s.Idle(), counter), f)
+}
+
+// Idle is the folder of the slot that is not active.
+func (s *Slots) Idle() string {
+	s.Helper()
+	return filepath.Join(s.Root, "slots", s.Table().Table().Active.Other().String())
+}
+
+// Point names a release that lies in the slot that is not active as a trial.
+func (s *Slots) Point(m *manifest.Manifest, f slot.Fallback) {
+	s.Helper()
 	file := s.Table()
-	dir := filepath.Join(s.Root, "slots", file.Table().Active.Other().String())
-	s.must(os.RemoveAll(dir))
-	m := s.Release(dir, counter)
 	next, err := file.Table().Propose(m, manifest.Sum(s.encoded(m)), f)
 	s.must(err)
 	s.must(file.Write(next))
