@@ -52,19 +52,19 @@ func Encode(b Body) ([]byte, error) {
 
 // Decode reads the body of an entry of a kind. It accepts exactly what Encode
 // writes: unknown or doubled fields, another order, blanks, or a body of
-// another kind are refused. Codes: unknown-kind, malformed-body,
-// body-not-canonical, body-of-another-kind.
+// another kind are refused. Codes: unknown-kind and newer-format ([IsNewer]),
+// malformed-body, body-not-canonical, body-of-another-kind.
 func Decode(k proof.Kind, data []byte) (Body, error) {
 	r, ok := lookup(k)
 	if !ok {
-		return nil, refuse(CodeUnknownKind, "kind %d", k)
+		return nil, refuse(CodeUnknownKind, "kind %d, which this program does not know: a newer one wrote it", k)
 	}
 	if len(data) > MaxBody {
 		return nil, refuse(CodeTooLarge, "%s of %d bytes", r.name, len(data))
 	}
 	b := r.make()
 	if err := json.Unmarshal(data, b, json.RejectUnknownMembers(true)); err != nil {
-		return nil, because(CodeMalformed, "decode "+r.name, err)
+		return nil, malformed("decode "+r.name, data, err)
 	}
 	if b.Kind() != k {
 		return nil, refuse(CodeWrongKind, "%s carries the body of %s", r.name, KindName(b.Kind()))

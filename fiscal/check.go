@@ -194,6 +194,7 @@ func (c *Check) believe(h *proof.Head, b Body) {
 			*s = *next
 		}
 	}
+	s.wrote(b)
 	c.trust(h)
 }
 

@@ -7,6 +7,7 @@ const (
 	CodeMalformed       = "malformed-body"
 	CodeNotCanonical    = "body-not-canonical"
 	CodeUnknownKind     = "unknown-kind"
+	CodeNewer           = "newer-format"
 	CodeWrongKind       = "body-of-another-kind"
 	CodeIndex           = "index-gap"
 	CodeTime            = "time-backwards"

@@ -32,7 +32,7 @@ const MaxCommands = 20_000
 // Its size is bounded by what happens in one day (returned and copied receipts)
 // and in two hours (command ids; in the open day where its clock has changed), not by the journal's length.
 type State struct {
-	Version    int               `json:"version"` // of this form, 1
+	Version    int               `json:"version"` // highest format of any entry so far, from 1
 	Origin     string            `json:"origin"`
 	Size       uint64            `json:"size"` // entries so far: the next one's index
 	Time       int64             `json:"time"` // of the last entry, ms since 1970 UTC
@@ -305,13 +305,17 @@ func (s *State) fold(h *proof.Head, b Body) error {
 	if err := b.apply(s, h); err != nil {
 		return err
 	}
+	s.wrote(b)
 	s.passed(h)
 	return nil
 }
 
+// wrote notes the format of an entry.
+func (s *State) wrote(b Body) { s.Version = max(s.Version, FormatOf(b)) }
+
 // passed notes an entry's place, time and command.
 func (s *State) passed(h *proof.Head) {
-	s.Size, s.Time, s.Version, s.Origin, s.resync = h.Index+1, h.Time, 1, h.Origin, false
+	s.Size, s.Time, s.Version, s.Origin, s.resync = h.Index+1, h.Time, max(s.Version, LowestFormat), h.Origin, false
 	if s.Day.From == 0 {
 		s.Day.From = h.Time
 	}
@@ -420,14 +424,17 @@ func (s *State) Snapshot() ([]byte, error) {
 }
 
 // Restore reads what Snapshot wrote, and nothing else. Codes: malformed-body,
-// body-not-canonical, snapshot-differs.
+// newer-format, body-not-canonical, snapshot-differs.
 func Restore(data []byte) (*State, error) {
 	s := new(State)
 	if err := json.Unmarshal(data, s, json.RejectUnknownMembers(true)); err != nil {
-		return nil, because(CodeMalformed, "decode snapshot", err)
+		return nil, malformed("decode snapshot", data, err)
 	}
-	if s.Version != 1 || s.Size == 0 {
-		return nil, refuse(CodeSnapshot, "snapshot of version %d and size %d", s.Version, s.Size)
+	switch {
+	case s.Version > Format:
+		return nil, refuse(CodeNewer, "snapshot of format %d, known are those up to %d", s.Version, Format)
+	case s.Version < LowestFormat || s.Size == 0:
+		return nil, refuse(CodeSnapshot, "snapshot of format %d and size %d", s.Version, s.Size)
 	}
 	again, err := s.Snapshot()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 )
 
 // The stages of an update, in order. Those from StageTrial on are the launcher's and
-// come from its log; StageLauncher is any other line of it. The last three belong to
-// no single release.
+// come from its log; StageLauncher is any other line of it. StageFreshness and those
+// after it belong to no single release.
 const (
 	StageAsked         = "asked" // a person asked the repositories
 	StageAnnounced     = "announced"
@@ -32,12 +32,13 @@ const (
 	StageLauncher      = "launcher"
 	StageFreshness     = "freshness" // of metadata and entitlement
 	StageWithdrawn     = "withdrawn" // what runs was withdrawn, or no longer is
+	StageMetadata      = "metadata"  // what the repositories' metadata were; failed: an older copy was put back
 )
 
 var softwareStages = []string{
 	StageAsked, StageAnnounced, StageDownloaded, StageTransmission, StageAuthenticity, StageCompatibility, StageCertification,
 	StageConsent, StageGate, StageInstalled, StageVerified, StagePointer, StageTrial, StageKept, StageFallenBack, StageBlocked,
-	StageLauncher, StageFreshness, StageWithdrawn,
+	StageLauncher, StageFreshness, StageWithdrawn, StageMetadata,
 }
 
 // SoftwareStages lists the stages in order.
@@ -73,6 +74,9 @@ type SoftwareStage struct {
 	// last started: power was cut between that entry and the next step, so that the
 	// step was told a second time.
 	Again *uint64 `json:"again,omitzero"`
+	// Metadata are those that the device had seen by then, where they are others than
+	// when that was last said.
+	Metadata *Metadata `json:"metadata,omitzero"`
 }
 
 // Kind is software-stage.
@@ -91,7 +95,17 @@ func (b *SoftwareStage) check(s *State) error {
 	case b.Consent != nil && *b.Consent >= s.Size || b.Again != nil && *b.Again >= s.Size:
 		return refuse(CodeReference, "stage %s refers to an entry that does not exist yet", b.Stage)
 	}
+	if err := b.Metadata.check(); err != nil {
+		return err
+	}
 	return checkRelease(b.Identity, b.Manifest)
+}
+
+func (b *SoftwareStage) format() int {
+	if b.Metadata != nil || b.Stage == StageMetadata {
+		return 2
+	}
+	return LowestFormat
 }
 
 func checkRelease(identity, manifest string) error {
@@ -111,6 +125,7 @@ func (b *SoftwareStage) apply(s *State, h *proof.Head) error {
 	u.see(b, h.Index)
 	u.pointed(b)
 	u.end(b, h.Index)
+	u.keep(b, h.Index)
 	s.Updates = u
 	return nil
 }
@@ -191,6 +206,7 @@ type Updates struct {
 	Pointed   *SoftwareRef       `json:"pointed,omitzero"` // that the launcher was last told to try
 	Line      *LauncherLine      `json:"line,omitzero"`    // that was recorded last
 	Last      *UpdateEnd         `json:"last,omitzero"`
+	Metadata  []SeenMetadata     `json:"metadata,omitempty"` // the last of each scope
 }
 
 // SeenStage is a stage with its place.
@@ -241,7 +257,7 @@ func (u *Updates) clone() *Updates {
 		return new(Updates)
 	}
 	c := *u
-	c.Stages, c.Decisions = slices.Clone(u.Stages), slices.Clone(u.Decisions)
+	c.Stages, c.Decisions, c.Metadata = slices.Clone(u.Stages), slices.Clone(u.Decisions), slices.Clone(u.Metadata)
 	return &c
 }
 
@@ -270,7 +286,9 @@ func (u *Updates) see(b *SoftwareStage, index uint64) {
 	u.Stages = slices.DeleteFunc(u.Stages, func(x SeenStage) bool {
 		return x.Stage == b.Stage && (x.Manifest == b.Manifest || b.Stage == StageWithdrawn)
 	})
-	u.Stages = append(u.Stages, SeenStage{Index: index, SoftwareStage: *b})
+	seen := SeenStage{Index: index, SoftwareStage: *b}
+	seen.Metadata = nil // kept once, beside
+	u.Stages = append(u.Stages, seen)
 	if b.Line > 0 {
 		u.Line = &LauncherLine{Sequence: b.Line, At: b.At}
 	}

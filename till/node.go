@@ -196,6 +196,9 @@ func (n *Node) foldTail(ctx context.Context) (holes []fiscal.Hole, err error) {
 			n.snapshot = from
 			return holes, nil
 		}
+		if errors.Is(err, journal.ErrVersion) {
+			return nil, err
+		}
 	}
 	// No snapshot yet, or it is damaged: the long way, from the first entry.
 	n.state = new(fiscal.State)
@@ -203,7 +206,9 @@ func (n *Node) foldTail(ctx context.Context) (holes []fiscal.Hole, err error) {
 }
 
 // foldFrom folds as verifiers do: behind an entry that is missing the next ones
-// are believed, so that no number is given out twice.
+// are believed, so that no number is given out twice. An entry that a newer program
+// wrote is no damage: what it means is not known here, and the till does not open
+// (journal.ErrVersion).
 func (n *Node) foldFrom(ctx context.Context, from uint64) (holes []fiscal.Hole, err error) {
 	check, next := fiscal.NewCheck(nil), from
 	defer func() { n.state = check.State().Clone() }()
@@ -216,6 +221,9 @@ func (n *Node) foldFrom(ctx context.Context, from uint64) (holes []fiscal.Hole, 
 			check.Missing(next + 1)
 		} else {
 			for _, f := range check.Entry(e.Head, e.Body) {
+				if fiscal.NewerCode(f.Code) {
+					return nil, fmt.Errorf("%s: %w", f, journal.ErrVersion)
+				}
 				holes = addHole(holes, next, oneLine(f.Text))
 			}
 		}

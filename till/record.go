@@ -28,6 +28,9 @@ func (n *Node) stage(command [16]byte, bodies ...fiscal.Body) (*recorded, error)
 	if err := n.stopped(); err != nil {
 		return nil, err
 	}
+	if err := n.mayWrite(bodies); err != nil {
+		return nil, err
+	}
 	now := n.clock.look()
 	s := &scratch{
 		state: n.state.Clone(), origin: n.journal.Origin(), time: now.wall, uptime: now.uptime, boot: n.opts.Boot,

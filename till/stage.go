@@ -25,6 +25,7 @@ func (n *Node) stageStep(b *fiscal.SoftwareStage) (index uint64, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	b.At, b.Detail = atNow(b.At), lineOf(b.Detail, maxDetail)
+	b.Metadata = n.newMetadata(b.Metadata)
 	n.nameLine(b)
 	seen, sameTime := n.state.Updates.Told(b)
 	switch {
@@ -39,6 +40,42 @@ func (n *Node) stageStep(b *fiscal.SoftwareStage) (index uint64, err error) {
 	}
 	n.updating.told[b.Stage+b.Manifest] = true
 	return at, nil
+}
+
+// newMetadata gives metadata that are to be recorded: none where they say what the
+// journal has already, or where they cannot be written yet. The book is held.
+func (n *Node) newMetadata(m *fiscal.Metadata) *fiscal.Metadata {
+	if m == nil || n.format() < metadataFormat {
+		return nil
+	}
+	if last := n.state.Updates.MetadataOf(m.Scope); last != nil && last.Same(m) {
+		return nil
+	}
+	return m
+}
+
+// metadataFormat is the first format that has metadata.
+const metadataFormat = 2
+
+// Metadata is what the journal says that a device of a scope had seen, nil where it
+// says nothing.
+func (n *Node) Metadata(scope string) *fiscal.SeenMetadata {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := n.state.Updates.MetadataOf(scope)
+	if m == nil {
+		return nil
+	}
+	out := *m
+	return &out
+}
+
+// RecordsMetadata reports whether metadata can be recorded: not while a version that may
+// be fallen back to does not read them.
+func (n *Node) RecordsMetadata() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.format() >= metadataFormat
 }
 
 // maxDetail bounds what a step says of itself: a line of the launcher fits.

@@ -96,6 +96,10 @@ type Options struct {
 	// empty and nil where that is not known. Both stand in the entry of each start.
 	Program string
 	Release *fiscal.Release
+	// Format is the highest of the formats of entries and snapshots (fiscal.Format) that
+	// this run may write, unless the journal has a higher one already: the highest that
+	// each version which may be started after it reads. 0: all that this program knows.
+	Format int
 	// ClockFloor is a time that the till's clock cannot show unless it is wrong: what
 	// is before is marked as unsure. Zero: the beginning of 2026. Only who rings up old
 	// data at their own dates, at a till of its own, gives another.
@@ -123,6 +127,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Software == "" {
 		o.Software = software()
+	}
+	if o.Format < fiscal.LowestFormat || o.Format > fiscal.Format {
+		o.Format = fiscal.Format
 	}
 	if o.ClockFloor.IsZero() {
 		o.ClockFloor = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -191,8 +198,27 @@ func (n *Node) Name() string {
 	return name
 }
 
-// JournalFormat is the version of the format that the till's journal lies in.
-func (n *Node) JournalFormat() int { return n.journal.Format() }
+// JournalFormat is the highest format that the till's journal lies in, or may get to
+// in this run: what a release that is installed has to read.
+func (n *Node) JournalFormat() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return max(n.journal.Format(), n.format())
+}
+
+// format is the highest that this run writes. The book is held.
+func (n *Node) format() int { return max(n.opts.Format, n.state.Version) }
+
+// mayWrite refuses a body that a version of the software which may be started after
+// this one could not read. The book is held.
+func (n *Node) mayWrite(bodies []fiscal.Body) error {
+	for _, b := range bodies {
+		if fiscal.FormatOf(b) > n.format() {
+			return refuse(Refused, "software-format")
+		}
+	}
+	return nil
+}
 
 // SetupCode is the one-time code that POST /api/setup asks for; empty once the
 // till is set up. Each Open of a till that waits for its setup makes a new one.

@@ -183,6 +183,9 @@ func (j *job) fits() error {
 	if j.Journal > 0 && len(c.Reads) > 0 && !slices.Contains(c.Reads, j.Journal) {
 		return fmt.Errorf("it reads journals of formats %v, this is format %d: %w", c.Reads, j.Journal, slot.ErrIncompatible)
 	}
+	if err := j.fallsBack(); err != nil {
+		return err
+	}
 	for _, p := range c.Peers {
 		if j.Peers[p.Name] < p.Counter {
 			return fmt.Errorf("it needs %s of counter %d, %d is there: %w", p.Name, p.Counter, j.Peers[p.Name], slot.ErrIncompatible)
@@ -204,6 +207,23 @@ func (j *job) overItsBase() error {
 	}
 	if runs != digest {
 		return fmt.Errorf("its legally relevant part is that of %s, which does not run here: %w", base.Identity, slot.ErrIncompatible)
+	}
+	return nil
+}
+
+// fallsBack refuses a release whose trial would write what the version that it falls
+// back to cannot read: formats expand in one release and contract in a later one. What
+// runs and does not say what it reads, reads the journal that is there.
+func (j *job) fallsBack() error {
+	writes, reads := j.manifest.Compatibility.Writes, []int{1, j.Journal}
+	if j.Journal == 0 || writes == 0 || j.running == nil {
+		return nil
+	}
+	if said := j.running.Compatibility.Reads; len(said) > 0 {
+		reads = said
+	}
+	if !slices.Contains(reads, writes) {
+		return fmt.Errorf("its trial writes the journal in format %d, and %s, which a failed one falls back to, reads %v: install one that reads both before: %w", writes, j.running.Identity, reads, slot.ErrIncompatible)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/internal/sample"
 	"github.com/plomb-pos/plomb/update/boot"
@@ -46,7 +47,7 @@ func (c upCommand) installRebuilt(ctx context.Context, words io.Writer) (err err
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	r, err := w.Release(ctx, sample.Version{Program: exe, Over: t.Manifests[t.Active], Shipped: true}, sample.Watcher{})
+	r, err := w.Release(ctx, sample.Version{Program: exe, Over: t.Manifests[t.Active], Shipped: true, Reads: fiscal.Formats()}, sample.Watcher{})
 	if err != nil {
 		return err
 	}

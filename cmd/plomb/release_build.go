@@ -27,8 +27,8 @@ type releaseBuild struct {
 	Model        []string          `help:"Models it is for."`
 	Hardware     []string          `help:"Registered hardware versions it is for."`
 	Platform     []string          `help:"GOOS/GOARCH (default: this one)."`
-	Reads        []int             `help:"Versions of the journal's format that it reads; a till with another refuses it (default: not said)."`
-	Writes       int               `help:"Version of the journal's format that it writes."`
+	Reads        []int             `help:"Formats of the till's data that it reads; a till with another refuses it (default: not said)."`
+	Writes       int               `help:"The lowest format that it can keep to; a till whose version does not read it refuses it (default: not said)."`
 	Kind         map[string]string `help:"PATH=KIND where the path does not say it."`
 	Test         []string          `help:"Self-tests that a trial has to pass."`
 	From         []string          `type:"path" help:"Earlier releases' folders to build deltas against."`

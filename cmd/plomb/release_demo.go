@@ -187,7 +187,7 @@ func (d *demo) release(ctx context.Context, spoiled bool) (*release.Release, err
 	if err != nil {
 		return nil, err
 	}
-	v := sample.Version{Program: d.Program, Over: t.Manifests[t.Active], Spoiled: spoiled}
+	v := sample.Version{Program: d.Program, Over: t.Manifests[t.Active], Spoiled: spoiled, Reads: m.Compatibility.Reads}
 	if v.Program == "" {
 		if v.Program, err = programIn(d.device.SlotDir(t.Active), m); err != nil {
 			return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/internal/sample"
 	"github.com/plomb-pos/plomb/update/boot"
@@ -51,7 +52,7 @@ func (c upCommand) ensureDevice(ctx context.Context, repository *net.TCPListener
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	r, err := w.Release(ctx, sample.Version{Program: exe, Shipped: true}, sample.Watcher{})
+	r, err := w.Release(ctx, sample.Version{Program: exe, Shipped: true, Reads: fiscal.Formats()}, sample.Watcher{})
 	if err != nil {
 		return err
 	}

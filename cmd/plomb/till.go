@@ -145,6 +145,7 @@ func tillOptions(dir string, box *seal.Box, signer proof.Signer) till.Options {
 			return key[:], err
 		},
 		Anchors: []journal.Anchor{journal.FileAnchor(durable.OS{}, filepath.Join(dir, anchorDir, "head"))},
+		Format:  writableFormat(dir),
 	}
 }
 

@@ -49,7 +49,7 @@ func (u *updates) openPlatform(ctx context.Context, root string, tests update.Se
 var errNoMachine = fmt.Errorf("%w: it does not say how images reach the machine", device.ErrConfig)
 
 func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*platform, error) {
-	d, err := device.Open(device.Options{Root: root})
+	d, err := openDevice(u.node, device.Options{Root: root}, manifest.Platform)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (u *updates) joinPlatform(ctx context.Context, root string, exit func()) (*
 	if err := d.Separate(u.device); err != nil {
 		return nil, err
 	}
-	p := &platform{device: d, machine: &image.RAUC{Address: m.Bus}, parts: software.New(u.node, software.Config{Policy: d.Policy(), Backup: u.keeper})}
+	p := &platform{device: d, machine: &image.RAUC{Address: m.Bus}, parts: software.New(u.node, software.Config{Policy: d.Policy(), Backup: u.keeper, Metadata: metadataOf(d)})}
 	p.agent, err = d.Agent(device.Till{
 		Recorder: p.parts.Recorder, Gate: p.parts.Gate, Asker: p.parts.Asker, Authoriser: p.parts.Authoriser, Load: u.load, Journal: u.node.JournalFormat(),
 		Backend: p.machine, Application: u.device.BootPolicy(), Other: u.agent.Unsettled,

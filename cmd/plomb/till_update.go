@@ -19,6 +19,7 @@ import (
 	"github.com/plomb-pos/plomb/till/software"
 	"github.com/plomb-pos/plomb/update"
 	"github.com/plomb-pos/plomb/update/device"
+	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/slot"
 	"github.com/plomb-pos/plomb/update/trust"
 )
@@ -90,7 +91,7 @@ func (c tillCommand) openUpdates(ctx context.Context, node *till.Node, tests upd
 }
 
 func (c tillCommand) joinDevice(ctx context.Context, node *till.Node, root string, s slot.Slot, exit func(), log *slog.Logger) (*updates, error) {
-	d, err := device.Open(device.Options{Root: root})
+	d, err := openDevice(node, device.Options{Root: root}, manifest.Application)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (c tillCommand) joinDevice(ctx context.Context, node *till.Node, root strin
 		return nil, err
 	}
 	u.parts = software.New(node, software.Config{
-		Policy: d.Policy(), Backup: u.keeper, Withdrawn: u.withdrawn, FS: durable.OS{}, Ring: d.Ring(), Trial: os.Getenv(envTrial) == "1",
+		Policy: d.Policy(), Backup: u.keeper, Withdrawn: u.withdrawn, FS: durable.OS{}, Ring: d.Ring(), Trial: os.Getenv(envTrial) == "1", Metadata: metadataOf(d),
 	})
 	u.agent, err = d.Agent(device.Till{
 		Slot: s, Recorder: u.parts.Recorder, Gate: u.parts.Gate, Asker: u.parts.Asker, Authoriser: u.parts.Authoriser,
@@ -177,6 +178,9 @@ func (u *updates) run(ctx context.Context, group *errgroup.Group) {
 		if err := u.parts.Look(ctx); err != nil && ctx.Err() == nil {
 			u.log.Warn("the launcher's log", "err", err)
 		}
+		if older := u.device.Older(); older != "" {
+			u.log.Warn("an older copy of the device's folder was put back", "older", older)
+		}
 		group.Go(func() error {
 			return u.parts.Run(ctx, func(err error) { u.log.Warn("the launcher's log", "err", err) })
 		})
@@ -187,6 +191,7 @@ func (u *updates) run(ctx context.Context, group *errgroup.Group) {
 	})
 	if u.platform != nil {
 		group.Go(func() error { return u.platform.run(ctx, failed) })
+		group.Go(func() error { return u.platform.parts.Run(ctx, failed) })
 	}
 	group.Go(func() error {
 		if err := u.device.Relay(ctx); err != nil {

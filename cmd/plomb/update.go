@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,10 +50,15 @@ type deviceFlags struct {
 // open opens a device whose till does not run.
 func (f deviceFlags) open(from ...string) (*device.Device, error) {
 	d, err := device.Open(device.Options{Root: f.Device, From: from})
+	return d, explainDevice(err)
+}
+
+// explainDevice adds what to do where there is no device.
+func explainDevice(err error) error {
 	if errors.Is(err, device.ErrConfig) || errors.Is(err, os.ErrNotExist) {
-		return nil, hint{err, "is this a device's folder? plomb up --dir NEW makes one in NEW/device"}
+		return hint{err, "is this a device's folder? plomb up --dir NEW makes one in NEW/device"}
 	}
-	return d, err
+	return err
 }
 
 type updateStatus struct{ deviceFlags }
@@ -74,6 +81,19 @@ func (c updateStatus) Run(ctx context.Context, s streams) error {
 		return writeLine(s.Out, out)
 	}
 	return out.print(s.Out)
+}
+
+// seenText says how far a device's knowledge has come.
+func seenText(s device.Seen) string {
+	out := []string{fmt.Sprintf("policy %d", s.Policy)}
+	if s.Campaign > 0 {
+		out = append(out, fmt.Sprintf("campaign %d", s.Campaign))
+	}
+	for _, party := range slices.Sorted(maps.Keys(s.Parties)) {
+		p := s.Parties[party]
+		out = append(out, fmt.Sprintf("%s: root %d, timestamp %d, snapshot %d, targets %d", party, p.Root, p.Timestamp, p.Snapshot, p.Targets))
+	}
+	return strings.Join(out, "; ")
 }
 
 // printFixed lists what no update of the till replaces.
@@ -232,19 +252,24 @@ func (a freshnessAnswer) print(w io.Writer) error {
 
 type updateForgetTime struct {
 	Device string `required:"" type:"existingdir" help:"The device's folder, as plomb-boot has it."`
-	Person string `required:"" help:"Who says so; goes into the journal."`
+	Person string `required:"" help:"Id of who says so: supervisor or administrator. The PIN is asked for; the id goes into the journal."`
 }
 
 // Help says what it is for.
 func (updateForgetTime) Help() string {
 	return `A till remembers the latest time that it has seen, so that a clock set back makes nothing
 young again. When the clock had stood ahead by mistake, updates stop until it is forgotten.
-The till has to run: it journals who said so.`
+The till has to run: it checks the PIN (a line of standard input in a script) and journals
+who said so.`
 }
 
 func (c updateForgetTime) Run(ctx context.Context, s streams) error {
+	by, err := newPrompt(s).approval(c.Person)
+	if err != nil {
+		return err
+	}
 	var out struct{}
-	err := askTill(ctx, c.Device, "POST", "/forget-time", told{c.Person}, &out)
+	err = askTill(ctx, c.Device, "POST", "/forget-time", by, &out)
 	if errors.Is(err, errNoTill) {
 		return hint{err, "start it first: what is said goes into its journal"}
 	}

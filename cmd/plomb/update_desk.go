@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/plomb-pos/plomb/staff"
+	"github.com/plomb-pos/plomb/till"
 	"github.com/plomb-pos/plomb/update"
 	"github.com/plomb-pos/plomb/update/manifest"
 )
@@ -27,9 +29,17 @@ type passed struct {
 	Failed   string            `json:"failed,omitempty"`
 }
 
-// told is who says that the clock is right.
-type told struct {
-	Person string `json:"person"`
+// vouchDesk checks the PIN of who says something at the machine, who has to be one that
+// may agree to software.
+func vouchDesk(ctx context.Context, node *till.Node, by till.Approval, what string) error {
+	if by.Person == "" {
+		return errors.New("nobody says so")
+	}
+	err := node.Vouch(ctx, by, staff.SoftwareUpdate)
+	if refused, ok := errors.AsType[*till.Refusal](err); ok {
+		return hint{fmt.Errorf("person %s %s: %s", by.Person, what, refused.Text), refused.Hint}
+	}
+	return err
 }
 
 // serveDesk answers plomb update on the device's own socket until ctx ends.
@@ -80,18 +90,23 @@ func answering(f func(*http.Request) (any, error)) http.HandlerFunc {
 }
 
 func (u *updates) forgetTime(r *http.Request) (any, error) {
-	var t told
-	if err := json.NewDecoder(io.LimitReader(r.Body, 4<<10)).Decode(&t); err != nil {
+	var by till.Approval
+	if err := json.NewDecoder(io.LimitReader(r.Body, 4<<10)).Decode(&by); err != nil {
 		return nil, err
 	}
-	if t.Person == "" {
-		return nil, errors.New("nobody says that the clock is right")
+	if err := vouchDesk(r.Context(), u.node, by, "does not put the clock right"); err != nil {
+		return nil, err
 	}
-	err := u.agent.ForgetTime(r.Context(), t.Person)
+	agents := []*update.Agent{u.agent}
 	if u.platform != nil {
-		err = errors.Join(err, u.platform.agent.ForgetTime(r.Context(), t.Person))
+		agents = append(agents, u.platform.agent)
 	}
-	return struct{}{}, err
+	for _, a := range agents {
+		if err := a.ForgetTime(r.Context(), string(by.Person)); err != nil {
+			return nil, err
+		}
+	}
+	return struct{}{}, nil
 }
 
 // errNoTill says that no till runs on a device.

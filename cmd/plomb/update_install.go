@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/plomb-pos/plomb/internal/durable"
-	"github.com/plomb-pos/plomb/staff"
 	"github.com/plomb-pos/plomb/till"
 	"github.com/plomb-pos/plomb/till/devices"
 	"github.com/plomb-pos/plomb/till/software"
@@ -16,6 +15,7 @@ import (
 	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/device"
 	"github.com/plomb-pos/plomb/update/image"
+	"github.com/plomb-pos/plomb/update/manifest"
 )
 
 type updateInstall struct {
@@ -114,11 +114,7 @@ func (c updateInstall) vouched(ctx context.Context, s streams, node *till.Node) 
 	if err != nil {
 		return err
 	}
-	err = node.Vouch(ctx, by, staff.SoftwareUpdate)
-	if refused, ok := errors.AsType[*till.Refusal](err); ok {
-		return hint{fmt.Errorf("person %s does not install it: %s", c.Person, refused.Text), refused.Hint}
-	}
-	return err
+	return vouchDesk(ctx, node, by, "does not install it")
 }
 
 func (c updateInstall) pass(ctx context.Context, t tillCommand, node *till.Node, from string) (p passed, err error) {
@@ -135,15 +131,15 @@ func (c updateInstall) pass(ctx context.Context, t tillCommand, node *till.Node,
 
 // agent is that of the till, or that of the platform below it.
 func (c updateInstall) agent(ctx context.Context, node *till.Node, keeper software.Backup, from string) (*update.Agent, error) {
-	d, err := deviceFlags{Device: c.Device}.open(from)
+	d, err := openDevice(node, device.Options{Root: c.Device, From: []string{from}}, manifest.Application)
 	if err != nil {
-		return nil, err
+		return nil, explainDevice(err)
 	}
 	active, err := d.Active()
 	if err != nil {
 		return nil, err
 	}
-	parts := software.New(node, software.Config{Policy: d.Policy(), Backup: keeper, FS: durable.OS{}, Ring: d.Ring()})
+	parts := software.New(node, software.Config{Policy: d.Policy(), Backup: keeper, FS: durable.OS{}, Ring: d.Ring(), Metadata: metadataOf(d)})
 	if err := parts.Look(ctx); err != nil {
 		return nil, err
 	}
@@ -153,11 +149,11 @@ func (c updateInstall) agent(ctx context.Context, node *till.Node, keeper softwa
 	if err != nil || !c.Platform {
 		return agent, err
 	}
-	p, err := c.openPlatform(d, from)
+	p, err := c.openPlatform(node, d, from)
 	if err != nil {
 		return nil, err
 	}
-	seen = c.seen(node, software.New(node, software.Config{Policy: p.Policy(), Backup: keeper}))
+	seen = c.seen(node, software.New(node, software.Config{Policy: p.Policy(), Backup: keeper, Metadata: metadataOf(p)}))
 	seen.Application, seen.Other, seen.Backend = d.BootPolicy(), agent.Unsettled, &image.RAUC{Address: p.Config.Machine.Bus}
 	return p.Agent(seen)
 }
@@ -170,12 +166,12 @@ func (c updateInstall) seen(node *till.Node, parts *software.Parts) device.Till 
 }
 
 // openPlatform opens the line of platforms below a device.
-func (c updateInstall) openPlatform(below *device.Device, from string) (*device.Device, error) {
+func (c updateInstall) openPlatform(node *till.Node, below *device.Device, from string) (*device.Device, error) {
 	at, there := device.PlatformFolder(c.Device)
 	if !there {
 		return nil, hint{fmt.Errorf("%s has no line of operating systems", c.Device), "plomb update provision platform makes one"}
 	}
-	d, err := device.Open(device.Options{Root: at, From: []string{from}})
+	d, err := openDevice(node, device.Options{Root: at, From: []string{from}}, manifest.Platform)
 	if err != nil {
 		return nil, err
 	}

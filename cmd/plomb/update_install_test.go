@@ -61,9 +61,28 @@ func TestATillTakesAReleaseFromAStickWhileItStandsStill(t *testing.T) {
 		t.Errorf("a pass: %s", out)
 	}
 	r.plomb(exe, "update", "freshness", "--device", filepath.Join(dir, "device"))
-	r.plomb(exe, "update", "forget-time", "--device", filepath.Join(dir, "device"), "--person", "1")
+	r.forgetsTime(exe, dir)
 	r.stop()
 	r.fromAStick(exe, dir)
+}
+
+// forgetsTime says that the clock is right, which needs the PIN of one who may.
+func (r *running) forgetsTime(exe, dir string) {
+	r.t.Helper()
+	say := func(person, pin string) (string, error) {
+		cmd := exec.CommandContext(r.t.Context(), exe, "update", "forget-time", "--device", filepath.Join(dir, "device"), "--person", person)
+		cmd.Stdin = strings.NewReader(pin + "\n")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for name, who := range map[string][2]string{"a wrong PIN": {"1", "246811"}, "an operator": {"2", "135790"}, "no PIN": {"1", ""}} {
+		if out, err := say(who[0], who[1]); err == nil || !strings.Contains(out, "does not put the clock right") {
+			r.t.Errorf("with %s: %v: %s", name, err, out)
+		}
+	}
+	if out, err := say("1", "246810"); err != nil {
+		r.t.Errorf("with the PIN: %v: %s", err, out)
+	}
 }
 
 // fromAStick releases once more and installs it while the till stands still.

@@ -199,6 +199,10 @@ func (s lineStatus) rows(row func(what, format string, args ...any)) {
 	}
 	row("sources", "%s", orNothing(s.Sources))
 	row("known until", "%s", s.Metadata.Format(time.RFC3339))
+	row("seen", "%s", seenText(s.Seen))
+	if s.Older != "" {
+		row("older", "an older copy of this folder was put back: %s", s.Older)
+	}
 	if u := s.Update; u != nil {
 		row("on its way", "%s, %s, %d of %d bytes", u.Identity, u.Stage, u.Bytes, u.Total)
 	}

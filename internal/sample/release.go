@@ -23,6 +23,7 @@ type Version struct {
 	Over    manifest.Digest // manifest of the release that tills run: deltas are built against it, and it may start again; zero: none
 	Spoiled bool            // with its entry point destroyed: it crashes when it is started
 	Shipped bool            // it comes with the device: no packs are built
+	Reads   []int           // formats of the journal that it reads, in order; it writes the first where it has to; nil: not said
 }
 
 // Step is one step that was taken.
@@ -125,9 +126,12 @@ func (w *World) build(ctx context.Context, v Version, counter uint64, identity m
 		Manifest: manifest.Manifest{
 			Identity: identity, Scope: v.scope(), Counter: counter, Floor: over.counter(counter),
 			Jurisdictions: []string{Jurisdiction}, Certificate: certificate, Consent: v.consent(identity), Tests: []string{"devices", "journal"},
-			Compatibility: manifest.Compatibility{Models: []string{Model}, Platforms: []string{release.Platform()}},
+			Compatibility: manifest.Compatibility{Models: []string{Model}, Platforms: []string{release.Platform()}, Reads: v.Reads},
 		},
 		Sources: sources, Builder: "plomb release demo", Progress: watch.Progress, Shipped: v.Shipped,
+	}
+	if len(v.Reads) > 0 {
+		plan.Manifest.Compatibility.Writes = v.Reads[0]
 	}
 	if err := os.MkdirAll(w.path(releasesDir), 0o755); err != nil {
 		return nil, err

@@ -16,8 +16,9 @@ import (
 // Recorder makes each event of an agent an entry (requirement DL-09). It is an
 // update.LineKeeper.
 type Recorder struct {
-	node  *till.Node
-	waits *waits
+	node     *till.Node
+	waits    *waits
+	metadata func() *fiscal.Metadata // what an entry takes along
 }
 
 // Record returns nil when the event survives loss of power. The same event again is no
@@ -44,6 +45,7 @@ func (r *Recorder) stageOf(e update.Event) fiscal.SoftwareStage {
 	b := fiscal.SoftwareStage{
 		Stage: stageName(e.Stage), Outcome: string(e.Outcome), At: e.Time, Identity: string(e.Identity), Counter: e.Counter,
 		Manifest: hexOf(e.Digest), Detail: e.Detail, Line: e.Line,
+		Metadata: r.metadata(),
 	}
 	if e.Person == byPolicy {
 		b.Policy = true

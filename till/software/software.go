@@ -46,6 +46,8 @@ type Config struct {
 	// Withdrawn tells the statements that withdraw what runs; nil: none. It must not
 	// wait for a network.
 	Withdrawn func() []till.Withdrawal
+	// Metadata are recorded, and held against the record; nil: they are not.
+	Metadata *Metadata
 	// Ring is the launcher's log, in FS; empty: there is no launcher.
 	FS   durable.FS
 	Ring string
@@ -64,15 +66,19 @@ type Parts struct {
 
 	node   *till.Node
 	config Config
+	older  string // what Metadata.Older said when it was last recorded. Owned by Look.
 }
 
 // New makes the parts of a node.
 func New(n *till.Node, c Config) *Parts {
 	w := new(waits)
-	return &Parts{
-		Recorder: &Recorder{n, w}, Gate: &Gate{node: n, backup: c.Backup, policy: c.Policy, waits: w}, Asker: &Asker{n, w},
-		Authoriser: &Authoriser{n, c.Policy, w}, Updater: &Updater{waits: w, withdrawn: c.Withdrawn}, node: n, config: c,
+	p := &Parts{
+		Gate: &Gate{node: n, backup: c.Backup, policy: c.Policy, waits: w}, Asker: &Asker{n, w},
+		Authoriser: &Authoriser{n, c.Policy, w}, node: n, config: c,
 	}
+	p.Recorder = &Recorder{n, w, p.metadata}
+	p.Updater = &Updater{waits: w, withdrawn: p.withdrawals}
+	return p
 }
 
 // Attach gives the node its agent. It is called once, best before the node runs.
@@ -105,7 +111,7 @@ const (
 	lookTrialEvery = 2 * time.Second
 )
 
-// Run copies the launcher's lines and records withdrawals until ctx ends. Errors of a
+// Run copies the launcher's lines and records withdrawals and metadata until ctx ends. Errors of a
 // look are given to failed, which may be nil; the next look tries again.
 func (p *Parts) Run(ctx context.Context, failed func(error)) error {
 	for {
@@ -124,9 +130,12 @@ func (p *Parts) Run(ctx context.Context, failed func(error)) error {
 	}
 }
 
-// Look copies the launcher's lines and records withdrawals, once. The till does so
-// before its agent's first pass.
+// Look copies the launcher's lines and records withdrawals and metadata, once. The till
+// does so before its agent's first pass. It is not called concurrently.
 func (p *Parts) Look(ctx context.Context) error {
+	if err := p.recordMetadata(ctx); err != nil {
+		return err
+	}
 	if err := p.recordWithdrawn(ctx); err != nil || p.config.Ring == "" {
 		return err
 	}

@@ -30,18 +30,11 @@ type Updater struct {
 // Status is what is known now; it waits for nothing but the agent's own memory.
 func (u *Updater) Status() till.UpdateStatus {
 	f := u.agent.Freshness()
-	s := till.UpdateStatus{Freshness: till.Freshness{Warn: f.Warn, StopSelling: f.StopSelling}, Withdrawn: u.withdrawals()}
+	s := till.UpdateStatus{Freshness: till.Freshness{Warn: f.Warn, StopSelling: f.StopSelling}, Withdrawn: u.withdrawn()}
 	if p, ok := u.agent.Progress(); ok && p.Manifest != nil {
 		s.Update = u.offered(p)
 	}
 	return s
-}
-
-func (u *Updater) withdrawals() []till.Withdrawal {
-	if u.withdrawn == nil {
-		return nil
-	}
-	return u.withdrawn()
 }
 
 func (u *Updater) offered(p update.Progress) *till.Offered {
@@ -69,7 +62,14 @@ func (u *Updater) Check(ctx context.Context) (found bool, err error) {
 // recordWithdrawn makes what withdraws the running release an entry, once: after a
 // start selling is stopped by it before anything else is known.
 func (p *Parts) recordWithdrawn(ctx context.Context) error {
-	b := withdrawnStage(p.Updater.withdrawals())
+	if p.config.Withdrawn == nil {
+		return nil
+	}
+	all := p.config.Withdrawn()
+	if len(all) == 0 && p.olderNow() {
+		return nil // what the journal says stands until there are metadata as new as it
+	}
+	b := withdrawnStage(all)
 	seen := p.node.LastStage(fiscal.StageWithdrawn)
 	r := p.node.Release()
 	if r == nil || seen == nil && b.Outcome == fiscal.OutcomeDone {

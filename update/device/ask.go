@@ -30,6 +30,8 @@ type Status struct {
 	Update    *Progress          `json:"update,omitempty"`  // on its way
 	Warning   string             `json:"warning,omitempty"` // of age
 	Stops     bool               `json:"stops,omitzero"`    // selling
+	Seen      Seen               `json:"seen"`              // what was seen of metadata, policy and campaigns
+	Older     string             `json:"older,omitempty"`   // what the disk has older than the journal says was seen
 	Fixed     []Fixed            `json:"fixed"`             // what no update of the till replaces, the same on every device
 }
 
@@ -86,6 +88,7 @@ func (d *Device) Status(s slot.Slot) (out Status, err error) {
 	f := &finder{d: d, slot: s}
 	v := f.Valid()
 	out.Device, out.Facts, out.Policy, out.Take = d.Key.ID(), d.boot.Facts, d.Serial(), d.Config.Take
+	out.Seen, out.Older = d.Seen(), d.Older()
 	out.Metadata, out.Right, out.Fixed = v.Metadata, v.Entitlement, fixed()
 	for _, x := range []slot.Slot{slot.A, slot.B} {
 		out.Slots = append(out.Slots, d.inSlot(x, out.Table))

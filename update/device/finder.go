@@ -64,6 +64,9 @@ func (f *finder) runs(t slot.Table) slot.Slot {
 
 // offer is the best of the candidates.
 func (f *finder) offer(ctx context.Context, table slot.Table) (*update.Offer, error) {
+	if err := f.d.policyInForce(); err != nil {
+		return nil, refusal(err)
+	}
 	digests, orders, err := f.candidates(ctx)
 	errs := []error{err}
 	var best trust.Decision
@@ -98,7 +101,7 @@ func (f *finder) candidates(ctx context.Context) ([]manifest.Digest, *orders, er
 	o, err := f.d.orders(ctx)
 	err = refusal(err)
 	if o == nil {
-		if f.d.Config.Take == Campaign {
+		if f.d.Config.Take == Campaign || f.d.seenCampaign() > 0 { // one that is not there may have put a release off
 			return nil, nil, err
 		}
 		return f.d.trusting().Releases(), nil, err
@@ -171,6 +174,9 @@ func (d *Device) place(table slot.Table) trust.Device {
 
 // Approved decides once more, from the device's own disk alone.
 func (f *finder) Approved(m *manifest.Manifest, digest manifest.Digest, _ time.Time) (string, error) {
+	if err := f.d.policyInForce(); err != nil {
+		return "", refusal(err)
+	}
 	table, err := f.d.boot.Table()
 	if err != nil {
 		return "", err

@@ -24,9 +24,9 @@ import (
 type Options struct {
 	FS    durable.FS // nil: the operating system's
 	Root  string
-	Now   func() time.Time      // the device's clock; nil: time.Now
-	Built time.Time             // of this program: an earlier clock is wrong
-	Seen  map[string]trust.Seen // by party: what a journal says was seen, against an older disk
+	Now   func() time.Time // the device's clock; nil: time.Now
+	Built time.Time        // of this program: an earlier clock is wrong
+	Seen  Seen             // what a journal says was seen, against an older disk
 	// From are repositories in place of those of the configuration: a stick that a
 	// person names.
 	From []string
@@ -94,6 +94,9 @@ func (d *Device) open() (err error) {
 	if d.Key, err = readKey(d.options.FS, d.boot.Path("boot", keyFile)); err != nil {
 		return err
 	}
+	if d.options.Seen.Device != d.Key.ID() {
+		d.options.Seen = Seen{} // of another device
+	}
 	if d.options.From != nil {
 		config.Sources, config.Shop = d.options.From, nil
 	}
@@ -122,7 +125,7 @@ func (d *Device) openTrust() (*trust.Trust, error) {
 	}
 	return trust.Open(trust.Config{
 		Policy: p, Anchors: anchors, Coming: d.sources.small, FS: d.options.FS, Dir: d.boot.Path(trustDir),
-		Now: d.options.Now, Built: d.built(), Seen: d.options.Seen,
+		Now: d.options.Now, Built: d.built(), Seen: d.options.Seen.Parties,
 	})
 }
 
@@ -156,9 +159,6 @@ func (d *Device) Ring() string { return d.boot.Path("boot", boot.RingFile) }
 
 // Serial is that of the trust policy in force.
 func (d *Device) Serial() uint64 { return d.trusting().Policy().Serial }
-
-// Seen is, by party, what was seen of each repository, for the journal.
-func (d *Device) Seen() map[string]trust.Seen { return d.trusting().Seen() }
 
 // Till is what an agent sees of its till: package till/software has all of it.
 type Till struct {

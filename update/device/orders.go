@@ -59,6 +59,9 @@ func (d *Device) orders(ctx context.Context) (*orders, error) {
 			errs = append(errs, fmt.Errorf("campaign %d of %s says something else than before: %w", c.Serial, s, ErrCampaign))
 		}
 	}
+	if seen := d.seenCampaign(); newest == nil && seen > 0 || newest != nil && newest.Serial < seen {
+		return nil, errors.Join(append(errs, fmt.Errorf("the campaign %d that was seen is not there: %w", seen, ErrCampaign))...)
+	}
 	if newest == nil {
 		return nil, errors.Join(errs...)
 	}

@@ -34,9 +34,12 @@ func (w *till) afterCut(disk *powercut.Disk) error {
 	if s := d.Rules.Signers.Serial; s != 1 && s != 2 {
 		return fmt.Errorf("policy %d", s)
 	}
-	cut := &till{shop: w.shop, fsys: disk, slot: w.slot, from: w.from}
+	cut := &till{shop: w.shop, fsys: disk, slot: w.slot, from: w.from, seen: w.seen}
 	if err := cut.open(); err != nil {
 		return err
+	}
+	if older := cut.device.Older(); older != "" {
+		return fmt.Errorf("the journal has what the disk has not: %s", older)
 	}
 	if cut.device.Serial() != d.Rules.Signers.Serial {
 		return errors.New("launcher and device follow two policies")
@@ -53,7 +56,7 @@ func (w *till) afterCut(disk *powercut.Disk) error {
 
 // goesOn starts the till again on a disk that lost its power; it has to come to the end.
 func (w *till) goesOn(disk *powercut.Disk) error {
-	next := &till{shop: w.shop, fsys: disk, slot: w.slot, from: w.from}
+	next := &till{shop: w.shop, fsys: disk, slot: w.slot, from: w.from, seen: w.seen}
 	if err := next.open(); err != nil {
 		return err
 	}

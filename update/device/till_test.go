@@ -28,6 +28,7 @@ type till struct {
 	slot    slot.Slot
 	hold    bool // a sale is open
 	history []update.Event
+	seen    device.Seen // as its journal has it
 	ended   int
 	journal int  // version of its format
 	frugal  bool // nobody agrees to spend
@@ -51,7 +52,7 @@ func (w *till) start() {
 
 func (w *till) open() (err error) {
 	built := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	if w.device, err = device.Open(device.Options{FS: w.fsys, Root: w.root, Now: w.Now, Built: built, From: w.from}); err != nil {
+	if w.device, err = device.Open(device.Options{FS: w.fsys, Root: w.root, Now: w.Now, Built: built, From: w.from, Seen: w.seen}); err != nil {
 		return err
 	}
 	w.agent, err = w.device.Agent(device.Till{Slot: w.slot, Recorder: w, Gate: w, Asker: w, Authoriser: w, End: func() { w.ended++ }, Journal: w.journal})
@@ -60,6 +61,9 @@ func (w *till) open() (err error) {
 
 func (w *till) Record(_ context.Context, e update.Event) error {
 	w.history = append(w.history, e)
+	if w.device.Older() == "" {
+		w.seen = w.device.Seen()
+	}
 	return nil
 }
 func (w *till) Hold(context.Context) (update.Hold, error) { return update.Hold{OpenSale: w.hold}, nil }
@@ -511,4 +515,27 @@ func TestAReleaseThatCannotReadTheTillsJournalIsRefused(t *testing.T) {
 	w.unentitled(3, func(m *manifest.Manifest) { m.Compatibility.Reads, m.Compatibility.Writes = []int{1, 2}, 2 })
 	w.Entitle(w.all[3], w.key.Public())
 	w.updates(3)
+}
+
+// Requirement: CU-08
+// Requirement: DL-05
+func TestAReleaseWhoseTrialWouldWriteWhatTheOldOneCannotReadComesAfterOneThatReadsBoth(t *testing.T) {
+	w := newShop(t).installed()
+	w.journal = 1
+	w.start()
+	formats := func(writes int, reads ...int) func(*manifest.Manifest) {
+		return func(m *manifest.Manifest) { m.Compatibility.Reads, m.Compatibility.Writes = reads, writes }
+	}
+	w.unentitled(2, formats(2, 1, 2))
+	w.Entitle(w.all[2], w.key.Public())
+	w.rejected(slot.ErrIncompatible)
+	w.unentitled(3, formats(1, 1, 2)) // expands: reads both, and keeps to the old one
+	w.Entitle(w.all[3], w.key.Public())
+	w.updates(3)
+	w.launches()
+	w.journal = 2
+	w.start()
+	w.unentitled(4, formats(2, 2)) // contracts
+	w.Entitle(w.all[4], w.key.Public())
+	w.updates(4)
 }

@@ -127,7 +127,7 @@ type Compatibility struct {
 	Platforms []string   `json:"platforms"`          // GOOS/GOARCH
 	From      uint64     `json:"from,omitzero"`      // lowest counter of the scope that it can be installed over
 	Reads     []int      `json:"reads,omitempty"`    // versions of the journal's format
-	Writes    int        `json:"writes,omitzero"`
+	Writes    int        `json:"writes,omitzero"`    // the lowest that it keeps to while an older version may start again; 0: not said
 	Peers     []Peer     `json:"peers,omitempty"`
 }
 

@@ -174,6 +174,9 @@ func TestARestoredDiskCannotBringBackWhatTheJournalHasSeen(t *testing.T) {
 	w.allowed(w.refreshed(), digest) // nothing on the disk tells
 	w.seen = seen
 	tr = w.open()
+	if older := tr.Older(); !strings.Contains(older["ptb"], "timestamp") || len(older) != 1 {
+		t.Errorf("it says of the disk: %v", older)
+	}
 	w.refused(tr, digest, trust.Freshing, trust.ErrRollback)
 	w.fails(tr, trust.ErrRollback)
 	w.refused(tr, digest, trust.Freshing, trust.ErrRollback)

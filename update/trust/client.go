@@ -56,6 +56,9 @@ type view struct {
 }
 
 func newClient(r Repository, dir string, anchor []byte, m mirrors, s *Store, now func() time.Time, l Limits, atLeast Seen) (*Client, error) {
+	if atLeast.Anchor != r.Root && atLeast.Anchor != (manifest.Digest{}) {
+		atLeast = Seen{} // of another repository
+	}
 	c := &Client{repo: r, dir: dir, anchor: anchor, mirrors: m, store: s, now: now, limits: l, atLeast: atLeast}
 	w := c.walk(nil)
 	if _, err := w.fromAnchor(nil); err != nil {
@@ -120,12 +123,44 @@ func (c *Client) Expires() time.Time {
 	return time.Time{}
 }
 
-// Seen are the versions seen, of every role; zero before the first refresh.
+// Seen are the versions seen, of every role, by the store or by the caller; zero before
+// the first refresh.
 func (c *Client) Seen() Seen {
+	out := c.atLeast
 	if v := c.current(); v != nil {
-		return v.seen
+		out = v.seen
 	}
-	return Seen{}
+	out.Anchor = c.repo.Root
+	return out
+}
+
+// Older says what is known of the repository and older than what the caller gave at
+// Open as seen; empty: nothing is. A store that was put back is found out so, and a
+// lost one too; Refresh mends both.
+func (c *Client) Older() string {
+	v, seen := c.current(), c.atLeast
+	if v == nil {
+		if seen.Root+seen.Timestamp == 0 {
+			return ""
+		}
+		return fmt.Sprintf("nothing is kept, and root %d with timestamp %d was seen", seen.Root, seen.Timestamp)
+	}
+	type role struct {
+		name       string
+		have, seen int64
+	}
+	roles := []role{{"root", v.tm.Root.Signed.Version, seen.Root}}
+	if seen.Online == v.seen.Online { // else they are of other keys
+		roles = append(roles, role{"timestamp", v.tm.Timestamp.Signed.Version, seen.Timestamp},
+			role{"snapshot", v.tm.Snapshot.Signed.Version, seen.Snapshot},
+			role{"targets", v.tm.Targets[metadata.TARGETS].Signed.Version, seen.Targets})
+	}
+	for _, r := range roles {
+		if r.have < r.seen {
+			return fmt.Sprintf("%s %d, and %d was seen", r.name, r.have, r.seen)
+		}
+	}
+	return ""
 }
 
 // Names are the targets at top level, in order.

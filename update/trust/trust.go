@@ -184,6 +184,19 @@ func (t *Trust) Seen() map[string]Seen {
 	return out
 }
 
+// Older says, by party, what is older than Config.Seen; nil: nothing is.
+func (t *Trust) Older() (out map[string]string) {
+	for _, c := range t.clients {
+		if why := c.Older(); why != "" {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[c.repo.Name] = why
+		}
+	}
+	return out
+}
+
 // Saw takes a time that somebody trusted has signed; the clock is not before it any
 // more.
 func (t *Trust) Saw(at time.Time) error { return t.clock.saw(at) }

@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
+
+	"github.com/plomb-pos/plomb/update/manifest"
 )
 
 // Seen are the highest versions that were seen of a repository. A role with new
@@ -21,6 +23,9 @@ type Seen struct {
 	Snapshot  int64  `json:"snapshot"`
 	Targets   int64  `json:"targets"`
 	Online    string `json:"online,omitempty"` // names the keys of timestamp and snapshot
+	// Anchor is the first root of the repository; what was seen of another one says
+	// nothing of this one. Zero: not asked. A store does not hold it.
+	Anchor manifest.Digest `json:"anchor,omitzero"`
 }
 
 // seenRole is the store's name for Seen.
