@@ -14,7 +14,7 @@ import (
 // its row in kindFormats, a member is told by its body's method format.
 //
 //	1  what there was until software had metadata
-//	2  SoftwareStage.Metadata and StageMetadata, Updates.Metadata
+//	2  SoftwareStage.Metadata and StageMetadata, Updates.Metadata; Release.Approved
 //
 // A till writes a format only once every version of its software that may still be
 // started reads it (till.Options.Format), so that a version which is fallen back to

@@ -28,6 +28,9 @@ func metadata(scope string, n int64) *fiscal.Metadata {
 func ofFormat2(t testing.TB) *till {
 	x := newTill(t)
 	x.record(&fiscal.SoftwareStart{Version: "1.0.0"})
+	approved := release(2, false)
+	approved.Approved = "0PLMTIL01-20261101"
+	x.record(&fiscal.SoftwareStart{Version: "1.0.1", Release: approved})
 	x.step(fiscal.StageAnnounced, fiscal.OutcomeDone, func(b *fiscal.SoftwareStage) { b.Metadata = metadata("application", 1) })
 	x.step(fiscal.StageDownloaded, fiscal.OutcomeDone, nil)
 	noRelease := func(b *fiscal.SoftwareStage) { b.Identity, b.Counter, b.Manifest = "", 0, "" }
@@ -86,6 +89,17 @@ func TestAStateRemembersTheMetadataOfEachScope(t *testing.T) {
 	}
 	if strings.Count(snapshot(t, &x.state), `"anchor"`) != 6 {
 		t.Error("the state holds metadata more than once a scope")
+	}
+}
+
+func TestOfAReleaseThatIsWrittenWhichAFormatHas(t *testing.T) {
+	r := release(2, false)
+	if r.In(1) != r || (*fiscal.Release)(nil).In(1) != nil {
+		t.Error("a release of format 1 is changed for format 1")
+	}
+	r.Approved = "ff"
+	if got := r.In(1); got.Approved != "" || !got.Same(r) || r.In(2) != r || r.Approved != "ff" {
+		t.Errorf("in format 1 %+v, in format 2 %+v", got, r.In(2))
 	}
 }
 

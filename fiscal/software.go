@@ -27,6 +27,25 @@ func (r *Release) Same(other *Release) bool {
 	return r == nil || other == nil || r.Manifest == other.Manifest
 }
 
+// format accepts nil.
+func (r *Release) format() int {
+	if r != nil && r.Approved != "" {
+		return 2
+	}
+	return LowestFormat
+}
+
+// In is what of a release can be written in a format; nil stays nil. The manifest binds
+// what is left out.
+func (r *Release) In(format int) *Release {
+	if r.format() <= format {
+		return r
+	}
+	out := *r
+	out.Approved = ""
+	return &out
+}
+
 // SoftwareStart is the program starting.
 type SoftwareStart struct {
 	plain
@@ -38,6 +57,8 @@ type SoftwareStart struct {
 
 // Kind is software-start.
 func (*SoftwareStart) Kind() proof.Kind { return KindSoftwareStart }
+
+func (b *SoftwareStart) format() int { return b.Release.format() }
 func (b *SoftwareStart) apply(s *State, _ *proof.Head) error {
 	s.Software, s.Release = b.Version, b.Release
 	return nil
@@ -102,6 +123,8 @@ func (s *State) changeTo(start *SoftwareStart) string {
 
 // Kind is software-change.
 func (*SoftwareChange) Kind() proof.Kind { return KindSoftwareChange }
+
+func (b *SoftwareChange) format() int { return b.Release.format() }
 
 // SoftwareRun is one program running, with all its starts in a row.
 type SoftwareRun struct {

@@ -278,7 +278,7 @@ func (n *Node) recordStart(ctx context.Context, found *journal.Recovery, holes [
 
 // startBodies say which program started, and that it is another than before.
 func (n *Node) startBodies(clean bool) []fiscal.Body {
-	start := &fiscal.SoftwareStart{Version: n.opts.Software, Hash: n.opts.Program, Clean: clean, Release: n.opts.Release}
+	start := &fiscal.SoftwareStart{Version: n.opts.Software, Hash: n.opts.Program, Clean: clean, Release: n.opts.Release.In(n.format())}
 	change := n.state.NewSoftwareChange(start)
 	if change == nil {
 		return []fiscal.Body{start}
