@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plomb-pos/plomb/catalog"
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/sale"
 )
 
 // metadata are those of a device of three parties, at version n.
@@ -195,6 +197,10 @@ func TestEveryKindAndMemberHasItsFormat(t *testing.T) {
 	}
 	fmt.Fprintln(&b, "state:")
 	members(&b, "  ", reflect.TypeFor[fiscal.State](), nil)
+	fmt.Fprintln(&b, "basket:")
+	members(&b, "  ", reflect.TypeFor[sale.Basket](), nil)
+	fmt.Fprintln(&b, "catalogue:")
+	members(&b, "  ", reflect.TypeFor[catalog.Set](), nil)
 	golden(t, "members.txt", b.String())
 }
 

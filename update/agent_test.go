@@ -333,6 +333,27 @@ func TestARejectedReleaseIsTriedAFewTimesHoweverOftenSomebodyAsks(t *testing.T) 
 	}
 }
 
+// Requirement: CU-08
+// Requirement: CU-17
+func TestAttemptsAreCountedOnAfterANewerVersionWroteTheState(t *testing.T) {
+	w := newTill(t)
+	w.refused = update.ErrRejected
+	for range 200 {
+		w.now = w.now.Add(time.Minute + time.Second)
+		_, _ = w.agent().Update(t.Context())
+	}
+	text, err := w.disk.ReadFile("/d/download/state.json")
+	w.must(err)
+	w.must(w.disk.WriteFile("/d/download/state.json", []byte(strings.Replace(string(text), "{", `{"tomorrow":{"x":[1]},`, 1))))
+	before := len(w.history)
+	for range 100 {
+		_, _ = w.agent().Update(t.Context())
+	}
+	if len(w.history) != before {
+		t.Errorf("%d more attempts", len(w.history)-before)
+	}
+}
+
 // Requirement: DL-07
 func TestAfterAFailedTrialTheNextOneWaitsAndIsAgreedToAnew(t *testing.T) {
 	w := newTill(t)

@@ -48,10 +48,11 @@ const (
 	maxWhy   = 500
 )
 
-// loadState reads the state; none, or a bad one, is an empty one.
+// loadState reads the state; none, or a bad one, is an empty one. Members that a newer
+// version wrote on trial are passed over: attempts are counted on after a fall-back.
 func (s staging) loadState() (out state) {
 	data, err := durable.ReadFile(s.fsys, s.path(stateFile), maxState)
-	if err != nil || json.Unmarshal(data, &out, json.RejectUnknownMembers(true)) != nil {
+	if err != nil || json.Unmarshal(data, &out) != nil {
 		return state{}
 	}
 	return out

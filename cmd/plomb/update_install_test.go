@@ -88,7 +88,10 @@ func (r *running) forgetsTime(exe, dir string) {
 // fromAStick releases once more and installs it while the till stands still.
 func (r *running) fromAStick(exe, dir string) {
 	r.t.Helper()
-	stick := filepath.Join(r.t.TempDir(), "stick")
+	stick, old := filepath.Join(r.t.TempDir(), "stick"), filepath.Join(r.t.TempDir(), "trust")
+	if err := os.CopyFS(old, os.DirFS(filepath.Join(dir, "device", "trust"))); err != nil {
+		r.t.Fatal(err)
+	}
 	third := r.bundle(exe, dir, stick)
 	root := filepath.Join(dir, "device")
 	if out := r.plomb(exe, "update", "install", "--dir", dir, "--from", stick, "--dry-run"); !bytes.Contains(out, []byte(third.Manifest.Identity)) {
@@ -121,6 +124,33 @@ func (r *running) fromAStick(exe, dir string) {
 		}
 	}
 	again.stop()
+	r.olderPutBack(exe, dir, old)
+}
+
+// olderPutBack puts the folder of metadata back as it was before the last release and
+// starts the till: its journal notices, says so, and says when the repository mended it.
+//
+// Requirement: CU-10
+func (r *running) olderPutBack(exe, dir, old string) {
+	r.t.Helper()
+	trusted := filepath.Join(dir, "device", "trust")
+	if err := errors.Join(os.RemoveAll(trusted), os.CopyFS(trusted, os.DirFS(old))); err != nil {
+		r.t.Fatal(err)
+	}
+	again := up(r.t, exe, dir)
+	defer again.stop()
+	noticed := func() bool {
+		history := again.plomb(exe, "journal", "software", "--dir", dir)
+		return bytes.Contains(history, []byte("older than what this journal has seen")) && bytes.Contains(history, []byte("timestamp"))
+	}
+	for tick := time.NewTicker(time.Second); !noticed(); <-tick.C {
+		if again.t.Context().Err() != nil {
+			break
+		}
+	}
+	for tick := time.NewTicker(time.Second); again.status(exe, dir).Older != ""; <-tick.C {
+		again.plomb(exe, "update", "check", "--device", filepath.Join(dir, "device"))
+	}
 }
 
 // bundle releases a third version, for the till alone, into a bundle on a stick.
