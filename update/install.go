@@ -88,9 +88,9 @@ func (r *reader) frame(i int, b *buffers) (opened func() ([]byte, error)) {
 		return func() ([]byte, error) { <-done; return data, err }
 	}
 	if r.old == nil {
-		return now(p.table.OpenInto(nil, i, wire, p.key, nil))
+		return now(p.table.OpenInto(b.room(), i, wire, p.key, nil))
 	}
-	return now(p.table.OpenInto(nil, i, wire, p.key, r.old))
+	return now(p.table.OpenInto(b.room(), i, wire, p.key, r.old))
 }
 
 func now(data []byte, err error) func() ([]byte, error) {

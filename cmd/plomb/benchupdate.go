@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/plomb-pos/plomb/internal/bench"
 )
@@ -18,6 +19,21 @@ type benchUpdate struct {
 	Name   string   `default:"two files" help:"What the two files are, for the report."`
 	Small  bool     `help:"The difference of the two files is small: hold it against the best peer by bytes a frame."`
 	Source string   `default:"." type:"existingdir" help:"Source of plomb, from which the go command builds what is compared."`
+
+	Patience time.Duration `default:"15m" help:"How long one run of another program may take; it is left out then."`
+}
+
+// Help says what is needed.
+func (benchUpdate) Help() string {
+	return `delta builds plomb three times with the go command, as it is, with three libraries in
+older versions, and with one sentence changed, and has the other tools that are installed
+(Debian: zstd, bsdiff, xdelta3) compare the programs, too; those that are missing are
+named. The go command needs plomb's modules, the older ones among them: from its cache, or
+once from the network. With --old and --new nothing is built.
+
+sale needs plomb-boot beside this program: a till under it sells while it fetches,
+verifies, writes and starts a release. A round takes about a minute beside three times
+--time.`
 }
 
 func (b benchUpdate) Run(ctx context.Context, s streams) error {
@@ -26,6 +42,7 @@ func (b benchUpdate) Run(ctx context.Context, s streams) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	c := b.config(s)
+	c.Patience = b.Patience
 	var results []bench.Result
 	for _, one := range []struct {
 		name    string

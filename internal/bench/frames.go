@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -113,13 +114,15 @@ func (j FramesJob) apply(_ context.Context, own *ownPeak) (n int64, err error) {
 		return 0, err
 	}
 	defer pack.Close()
+	var wire []byte
+	room := make([]byte, 0, frameBytes+129<<10) // the decompressor likes some beyond a frame
 	for i := range table.Entries {
 		at, length := table.Range(i)
-		wire := make([]byte, length)
+		wire = slices.Grow(wire[:0], int(length))[:length]
 		if _, err := pack.ReadAt(wire, at); err != nil {
 			return n, err
 		}
-		data, err := table.Open(i, wire, nil, old)
+		data, err := table.OpenInto(room, i, wire, nil, old)
 		if err != nil {
 			return n, err
 		}
@@ -174,34 +177,37 @@ var peers = []peer{
 	}, 0},
 }
 
-// run makes a peer's delta; ok is false where the peer is not installed or old is too large for it.
-func (p peer) run(ctx context.Context, old, data, out string) (s spent, ok bool, err error) {
+// absent says why a peer cannot be asked about a pair; empty: it can.
+func (p peer) absent(old string) (why string, err error) {
+	if _, err := exec.LookPath(p.name); errors.Is(err, exec.ErrNotFound) {
+		return "is not installed (Debian: apt install " + p.name + ")", nil
+	} else if err != nil {
+		return "", err
+	}
 	info, err := os.Stat(old)
-	if err != nil {
-		return s, false, err
+	if err == nil && p.largest > 0 && info.Size() > p.largest {
+		why = fmt.Sprintf("takes minutes or all memory with more than %d MiB", p.largest>>20)
 	}
-	program, err := exec.LookPath(p.name)
-	if errors.Is(err, exec.ErrNotFound) || p.largest > 0 && info.Size() > p.largest {
-		return s, false, nil
-	}
-	if err != nil {
-		return s, false, err
-	}
-	cmd := exec.CommandContext(ctx, program, p.args(old, data, out)...)
+	return why, err
+}
+
+// run makes a peer's delta.
+func (p peer) run(ctx context.Context, old, data, out string) (s spent, err error) {
+	cmd := exec.CommandContext(ctx, p.name, p.args(old, data, out)...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
-		return s, false, fmt.Errorf("%s: %w: %s", p.says, err, said.Bytes())
+		return s, errors.Join(fmt.Errorf("%s: %w: %s", p.says, err, said.Bytes()), ctx.Err())
 	}
 	s.Wall = time.Since(began)
 	s.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	made, err := os.Stat(out)
 	if err != nil {
-		return s, false, err
+		return s, err
 	}
 	s.Bytes = made.Size()
-	return s, true, nil
+	return s, nil
 }
 
 // Pair is two versions of one component.
@@ -221,7 +227,7 @@ func Delta(ctx context.Context, c Config, exe string, pairs ...Pair) (results []
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, p := range pairs {
-		d := delta{Pair: p, exe: exe, dir: dir, made: map[string][]spent{}}
+		d := delta{Pair: p, exe: exe, dir: dir, made: map[string][]spent{}, without: map[string]bool{}}
 		more, err := d.measure(ctx, c)
 		if err != nil {
 			return results, fmt.Errorf("%s: %w", p.Case, err)
@@ -238,17 +244,19 @@ type delta struct {
 	ours     []spent
 	applied  []spent
 	made     map[string][]spent // by peer
+	without  map[string]bool    // peers that are left out
 }
 
 func (d *delta) measure(ctx context.Context, c Config) ([]Result, error) {
 	job := FramesJob{What: "build", Old: d.Old, New: d.New, Pack: filepath.Join(d.dir, "pack")}
 	for round := range c.Rounds {
+		c.tell("%s, round %d of %d", d.Case, round+1, c.Rounds)
 		built, err := frames(ctx, d.exe, job)
 		if err != nil {
 			return nil, err
 		}
 		d.ours = append(d.ours, built)
-		c.tell("%s, round %d of %d: %d bytes, %.1f s of processor, %.1f s", d.Case, round+1, c.Rounds, built.Bytes, built.CPU.Seconds(), built.Wall.Seconds())
+		c.tell("  plomb: %d bytes, %.1f s of processor, %.1f s", built.Bytes, built.CPU.Seconds(), built.Wall.Seconds())
 		if err := d.peers(ctx, c, round); err != nil {
 			return nil, err
 		}
@@ -268,16 +276,47 @@ func (d *delta) peers(ctx context.Context, c Config, round int) error {
 		if round > 0 && p.name != "xdelta3" {
 			continue
 		}
-		s, ok, err := p.run(ctx, d.Old, d.New, filepath.Join(d.dir, "peer"))
-		if err != nil {
+		if err := d.peer(ctx, c, p); err != nil {
 			return err
-		}
-		if ok {
-			d.made[p.says] = append(d.made[p.says], s)
-			c.tell("%s: %s: %d bytes, %.1f s of processor, %.1f s", d.Case, p.says, s.Bytes, s.CPU.Seconds(), s.Wall.Seconds())
 		}
 	}
 	return nil
+}
+
+// peer has one make its delta; it is left out where that is not possible.
+func (d *delta) peer(ctx context.Context, c Config, p peer) error {
+	if d.without[p.says] {
+		return nil
+	}
+	why, err := p.absent(d.Old)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		why, err = d.ask(ctx, c, p)
+	}
+	if why != "" {
+		c.tell("  left out: %s %s", p.says, why)
+		d.without[p.says] = true
+	}
+	return err
+}
+
+func (d *delta) ask(ctx context.Context, c Config, p peer) (why string, err error) {
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if c.Patience > 0 {
+		limited, cancel = context.WithTimeout(ctx, c.Patience)
+	}
+	defer cancel()
+	s, err := p.run(limited, d.Old, d.New, filepath.Join(d.dir, "peer"))
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Sprintf("took longer than %v", c.Patience), nil
+	}
+	if err == nil {
+		d.made[p.says] = append(d.made[p.says], s)
+		c.tell("  %s: %d bytes, %.1f s of processor, %.1f s", p.says, s.Bytes, s.CPU.Seconds(), s.Wall.Seconds())
+	}
+	return "", err
 }
 
 func (d *delta) results() ([]Result, error) {
@@ -319,7 +358,7 @@ func (d *delta) times(size int64) []Result {
 	}
 	if theirs := d.made["xdelta3 -9"]; theirs != nil {
 		var ratios []float64
-		for i := range d.ours {
+		for i := range theirs { // fewer where one took too long
 			ratios = append(ratios, d.ours[i].CPU.Seconds()/theirs[i].CPU.Seconds())
 		}
 		out[0].Ratio, out[0].Against = median(ratios), "xdelta3 -9"

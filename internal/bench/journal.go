@@ -25,6 +25,9 @@ type Config struct {
 	Dir    string        // on the disk to be measured; a memory disk measures nothing
 	Rounds int           // paired rounds; the median counts
 	Time   time.Duration // of one measurement
+	// Patience is how long another program may take that is measured against; one that
+	// takes longer is left out. 0: any time.
+	Patience time.Duration
 	// Progress is told each round as it ends; nil: nobody is.
 	Progress func(text string)
 }

@@ -246,10 +246,7 @@ func (t *Table) decodeInto(dst []byte, i int, wire []byte, old io.ReaderAt) ([]b
 	if t.Entries[i].Leaf == manifest.ZeroFrame() && t.Size(i) == manifest.FrameBytes {
 		return zeros(dst), nil // nothing else has that hash
 	}
-	if t.Entries[i].Mode == Zstd {
-		return t.spares.inflateInto(dst, wire, t.Size(i))
-	}
-	return t.decode(i, wire, old)
+	return t.decode(dst, i, wire, old)
 }
 
 // zeros is a whole frame of them.
@@ -261,7 +258,7 @@ func zeros(dst []byte) []byte {
 	return dst[:manifest.FrameBytes]
 }
 
-func (t *Table) decode(i int, wire []byte, old io.ReaderAt) ([]byte, error) {
+func (t *Table) decode(dst []byte, i int, wire []byte, old io.ReaderAt) ([]byte, error) {
 	e := t.Entries[i]
 	if e.Mode != Plain && e.Mode != Zstd && old == nil {
 		return nil, errors.New("the installed component is needed")
@@ -270,21 +267,28 @@ func (t *Table) decode(i int, wire []byte, old io.ReaderAt) ([]byte, error) {
 	case Plain:
 		return wire, nil
 	case Zstd:
-		return t.spares.inflate(wire, nil, t.Size(i))
+		return t.spares.inflateInto(dst, wire, t.Size(i))
+	case Copy:
+		return readWindow(dst, old, e.Window)
 	}
-	read := func() ([]byte, error) { return readWindow(old, e.Window) }
+	read := func() ([]byte, error) { return readWindow(nil, old, e.Window) }
 	if e.Mode == Patch {
-		return t.spares.applyPatch(wire, read, old, t.Size(i))
+		return t.spares.applyPatch(dst, wire, read, old, t.Size(i))
 	}
 	window, err := read()
-	if err != nil || e.Mode == Copy {
-		return window, err
+	if err != nil {
+		return nil, err
 	}
 	return t.spares.inflate(wire, window, t.Size(i))
 }
 
-func readWindow(old io.ReaderAt, w Window) ([]byte, error) {
-	out := make([]byte, w.Length)
+// readWindow reads into dst where that has room.
+func readWindow(dst []byte, old io.ReaderAt, w Window) ([]byte, error) {
+	out := dst[:0]
+	if uint64(cap(out)) < uint64(w.Length) {
+		out = make([]byte, 0, w.Length)
+	}
+	out = out[:w.Length]
 	if _, err := old.ReadAt(out, int64(w.Offset)); err != nil {
 		return nil, fmt.Errorf("read the installed component: %w", err)
 	}

@@ -299,13 +299,16 @@ func (s *spares) open(p packed, read func() ([]byte, error)) ([]byte, error) {
 // maxOrders bounds the stream of orders: no frame needs more.
 const maxOrders = 4 << 20
 
-// applyPatch makes a frame of size bytes.
-func (s *spares) applyPatch(wire []byte, window func() ([]byte, error), old io.ReaderAt, size int64) ([]byte, error) {
+// applyPatch makes a frame of size bytes, in dst where that has room.
+func (s *spares) applyPatch(dst, wire []byte, window func() ([]byte, error), old io.ReaderAt, size int64) ([]byte, error) {
 	streams, err := s.unpack(wire, window, 3, maxOrders)
 	if err != nil {
 		return nil, err
 	}
-	a := applier{orders: streams[0], differences: streams[1], own: streams[2], old: old, out: make([]byte, 0, size)}
+	if int64(cap(dst)) < size {
+		dst = make([]byte, 0, size)
+	}
+	a := applier{orders: streams[0], differences: streams[1], own: streams[2], old: old, out: dst[:0]}
 	for len(a.orders) > 0 {
 		if err := a.next(size); err != nil {
 			return nil, err
