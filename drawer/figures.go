@@ -82,6 +82,8 @@ type Figures struct {
 	// Dispensed is cash that a dispenser paid out in place of the drawer; part of
 	// change and pay-outs, not beside them.
 	Dispensed Tally `json:"dispensed,omitzero"`
+	// ProForma is what was billed before it was sold, or never was; no turnover.
+	ProForma Tally `json:"proForma,omitzero"`
 }
 
 // Turnover is the gross sum of sales, returns and voids.
@@ -255,7 +257,7 @@ func (f *Figures) addTallies(a *adder, o *Figures) {
 func (f *Figures) tallies() []*Tally {
 	return []*Tally{
 		&f.Sales, &f.Returns, &f.Voids, &f.Tips, &f.Discounts, &f.NoReceipt, &f.Training, &f.Copies,
-		&f.Aborted, &f.Removed, &f.Floats, &f.PayIns, &f.PayOuts, &f.Dispensed,
+		&f.Aborted, &f.Removed, &f.Floats, &f.PayIns, &f.PayOuts, &f.Dispensed, &f.ProForma,
 	}
 }
 

@@ -434,6 +434,9 @@ type TrainingMode struct {
 // Kind is training-mode.
 func (*TrainingMode) Kind() proof.Kind { return KindTrainingMode }
 func (b *TrainingMode) check(s *State) error {
+	if err := s.selling(); err != nil {
+		return err
+	}
 	if b.On == s.Training {
 		return refuse(CodeMode, "training is %v already", s.Training)
 	}

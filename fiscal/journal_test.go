@@ -29,7 +29,8 @@ var (
 	both = fiscal.Actor{By: "anna", Approver: "boss"}
 )
 
-// everything records at least one entry of every kind but a later epoch's first.
+// everything records at least one entry of every kind but a later epoch's first and the
+// till's end.
 func everything(t testing.TB) *till {
 	x := newTill(t)
 	x.record(&fiscal.SoftwareStart{Version: "1.0.0", Clean: true})
@@ -87,7 +88,26 @@ func everything(t testing.TB) *till {
 	x.record(&fiscal.Outcome{Intent: paid, Result: fiscal.Done, Cash: reading(1)})
 	x.record(&fiscal.ConnectionRefused{Peer: "192.0.2.9:4711", Identity: "stranger", Service: "Dispenser", Reason: "rights"})
 	x.update()
+	x.bill()
 	return x
+}
+
+// wholeLife is everything, and the end of the till.
+func wholeLife(t testing.TB) *till {
+	x := everything(t)
+	x.z()
+	x.record(must(x.state.NewDecommission(both, "the shop closes", "Kornblume GmbH, Marktplatz 4"))(t))
+	x.record(&fiscal.JournalViewed{Actor: both, What: "list"})
+	return x
+}
+
+// bill prints what a basket comes to, before it is paid.
+func (x *till) bill() {
+	b := x.basket(sale.Sale)
+	if _, err := b.AddLine(coffee, 2*money.One, sale.Apart, x.now); err != nil {
+		x.t.Fatal(err)
+	}
+	x.record(must(x.state.NewProForma(anna, b, x.now))(x.t))
 }
 
 func must[T any](v T, err error) func(testing.TB) T {
@@ -153,7 +173,7 @@ func (x *till) settings() {
 
 // Requirement: POS-06
 func TestEveryKindIsRecordedAndFolds(t *testing.T) {
-	x := everything(t)
+	x := wholeLife(t)
 	seen := map[proof.Kind]bool{fiscal.KindEpoch: true, fiscal.KindDeviceHost: true} // first entries of other journals
 	for _, h := range x.heads {
 		seen[h.Kind] = true
@@ -227,7 +247,7 @@ func golden(t *testing.T, name, got string) {
 
 // Bodies of version 1 decode for ever.
 func TestBodiesOfThisVersionStayReadable(t *testing.T) {
-	x := everything(t)
+	x := wholeLife(t)
 	var b strings.Builder
 	for i, h := range x.heads {
 		fmt.Fprintf(&b, "%s %s\n", fiscal.KindName(h.Kind), x.bodies[i])
@@ -255,7 +275,7 @@ func TestEntriesNamedByTheTableOfOperationsExist(t *testing.T) {
 }
 
 func TestRestoredStateGoesOnLikeTheOneThatWasNeverStopped(t *testing.T) {
-	x := everything(t)
+	x := wholeLife(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		cut := rapid.IntRange(1, len(x.heads)-1).Draw(rt, "cut")
 		var s fiscal.State
@@ -308,7 +328,7 @@ func TestStartFromASnapshotEntry(t *testing.T) {
 
 // Each row forges one thing; the check has to name the entry and the reason.
 func TestCheckFindsForgeries(t *testing.T) {
-	honest := everything(t)
+	honest := wholeLife(t)
 	kindAt := func(k proof.Kind, nth int) int {
 		for i, h := range honest.heads {
 			if h.Kind == k {
@@ -599,7 +619,7 @@ func TestStateGoesOnAfterAHole(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	x := everything(f)
+	x := wholeLife(f)
 	for i, h := range x.heads {
 		f.Add(uint16(h.Kind), x.bodies[i])
 	}

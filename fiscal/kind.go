@@ -14,12 +14,15 @@ const (
 	KindSnapshot   proof.Kind = 3 // all state needed to sell
 	KindDeviceHost proof.Kind = 4 // first entry of the journal of a host of devices
 
+	KindDecommission proof.Kind = 5 // nothing is sold after it
+
 	KindReceipt  proof.Kind = 10
 	KindReturn   proof.Kind = 11
 	KindVoid     proof.Kind = 12
 	KindTraining proof.Kind = 13 // own numbering, outside all totals
 	KindLate     proof.Kind = 14 // a receipt written by hand before
 	KindCopy     proof.Kind = 15
+	KindProForma proof.Kind = 16 // a bill before the sale is finished: no fiscal document
 
 	KindAborted     proof.Kind = 20
 	KindSuspended   proof.Kind = 21
@@ -93,12 +96,14 @@ var registry = []registration{
 	{KindEpoch, "epoch", true, func() Body { return new(Epoch) }},
 	{KindSnapshot, "snapshot", false, func() Body { return new(Snapshot) }},
 	{KindDeviceHost, "device-host", true, func() Body { return new(DeviceHost) }},
+	{KindDecommission, "decommission", true, func() Body { return new(Decommission) }},
 	{KindReceipt, "receipt", false, func() Body { return new(Receipt) }},
 	{KindReturn, "return", false, func() Body { return new(Receipt) }},
 	{KindVoid, "void", false, func() Body { return new(Receipt) }},
 	{KindTraining, "training", false, func() Body { return new(Receipt) }},
 	{KindLate, "late-entry", false, func() Body { return new(Receipt) }},
 	{KindCopy, "copy", false, func() Body { return new(Copy) }},
+	{KindProForma, "pro-forma", false, func() Body { return new(ProForma) }},
 	{KindAborted, "aborted", false, func() Body { return new(Aborted) }},
 	{KindSuspended, "suspended", false, func() Body { return new(Suspended) }},
 	{KindResumed, "resumed", false, func() Body { return new(Resumed) }},

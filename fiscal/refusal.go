@@ -32,6 +32,9 @@ const (
 	CodeIntent          = "unknown-intent"
 	CodeReason          = "reason-missing"
 	CodeSoftware        = "bad-software-stage"
+	CodeDecommissioned  = "decommissioned"
+	CodeDayOpen         = "day-open"
+	CodeSessionOpen     = "session-open"
 )
 
 // Error is a refusal, or a finding about an entry, with a stable code.

@@ -50,6 +50,7 @@ type State struct {
 	Session    drawer.Session    `json:"session"`
 	DrawerOpen bool              `json:"drawerOpen"` // the drawer itself
 	Training   bool              `json:"training"`
+	Ended      *Ended            `json:"ended,omitzero"` // taken out of service
 	Signer     Signer            `json:"signer"`
 	Clock      Clock             `json:"clock"`
 	LastZ      *Link             `json:"lastZ,omitzero"`
@@ -147,6 +148,9 @@ func (s *State) selling() error {
 	if s.Size == 0 {
 		return refuse(CodeNotCommissioned, "the till is not commissioned")
 	}
+	if s.Ended != nil {
+		return refuse(CodeDecommissioned, "the till was taken out of service by entry %d", s.Ended.Index)
+	}
 	return nil
 }
 
@@ -216,10 +220,10 @@ func (s *State) Draft(b Body) (Draft, error) {
 }
 
 // signedAlone says which entries carry a signature that is shown to others: a receipt,
-// and what a person agreed to.
+// what a person agreed to, and the end of a till.
 func signedAlone(b Body) bool {
 	switch b.(type) {
-	case *Receipt, *SoftwareConsent:
+	case *Receipt, *SoftwareConsent, *Decommission:
 		return true
 	}
 	return false

@@ -140,6 +140,7 @@ func (p *page) events(f *drawer.Figures) {
 	p.tally(wNoReceipt, f.NoReceipt)
 	p.tally(wTraining, f.Training)
 	p.tally(wCopies, f.Copies)
+	p.tally(wProForma, f.ProForma)
 	p.tally(wAborted, f.Aborted)
 	p.tally(wRemoved, f.Removed)
 	p.count(wSuspended, f.Suspended)

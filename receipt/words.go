@@ -79,6 +79,8 @@ const (
 	wAfter
 	wAtLeast
 	wRefused
+	wProForma
+	wToPay
 	wordCount
 )
 
@@ -89,6 +91,8 @@ var languages = []string{"en", "de", "pl", "zh"}
 func Languages() []string { return slices.Clone(languages) }
 
 var words = [wordCount][4]string{
+	wProForma:      {"PRO FORMA BILL", "VORLÄUFIGE RECHNUNG", "RACHUNEK WSTĘPNY", "预结单"},
+	wToPay:         {"TO PAY", "ZU ZAHLEN", "DO ZAPŁATY", "应付"},
 	wReceipt:       {"Receipt", "Beleg", "Paragon", "收据"},
 	wReturn:        {"RETURN", "RÜCKGABE", "ZWROT", "退货"},
 	wVoid:          {"VOID", "STORNO", "ANULOWANIE", "作废"},

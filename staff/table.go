@@ -36,6 +36,7 @@ const (
 	ReturnNoReceipt Name = "return-without-receipt"
 	Void            Name = "void"
 	Copy            Name = "receipt-copy"
+	ProForma        Name = "pro-forma" // a bill before the sale is finished
 	PriceLookup     Name = "price-lookup"
 	NoSale          Name = "no-sale"
 	OpenShift       Name = "drawer-open"
@@ -72,6 +73,7 @@ const (
 	KeyRotation     Name = "key-rotation"
 	NewEpoch        Name = "new-epoch"
 	LateEntry       Name = "late-entry"
+	Decommission    Name = "decommission"
 	ResolveOutcome  Name = "resolve-outcome" // decide what cannot be known, such as a print in a power cut
 )
 
@@ -106,6 +108,7 @@ var table = []Operation{
 	{Name: ReturnNoReceipt, Asks: sellers, StepUp: approvers, Entry: "return"},
 	{Name: Void, Roles: []Role{Supervisor}, Asks: []Role{Operator}, StepUp: approvers, Entry: "void", Reauth: true},
 	{Name: Copy, Roles: []Role{Operator, Supervisor, FinancialManager, Responsible}, Entry: "copy"},
+	{Name: ProForma, Roles: sellers, Entry: "pro-forma"},
 	{Name: PriceLookup, Roles: buyers, Entry: "price-lookup"},
 
 	{Name: NoSale, Roles: []Role{Supervisor}, Asks: []Role{Operator}, StepUp: approvers, Entry: "no-sale"},
@@ -146,6 +149,7 @@ var table = []Operation{
 	{Name: ClockSet, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "clock-change", Reauth: true},
 	{Name: KeyRotation, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "key-rotate", Reauth: true},
 	{Name: NewEpoch, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "epoch", Reauth: true},
+	{Name: Decommission, Asks: []Role{Administrator, Service}, StepUp: []Role{Responsible}, Entry: "decommission", Reauth: true},
 	{Name: LateEntry, Roles: []Role{Supervisor}, Asks: []Role{Operator}, StepUp: approvers, Entry: "late-entry"},
 	{Name: ResolveOutcome, Roles: []Role{Operator, Supervisor, Responsible}, Entry: "outcome"},
 }

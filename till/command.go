@@ -39,6 +39,7 @@ func init() {
 		"basket.tender":   {op: staff.Tender, basket: true, run: tender},
 		"basket.untender": {op: staff.Tender, basket: true, run: untender},
 		"sale.complete":   {op: staff.Complete, basket: true, run: complete},
+		"basket.proforma": {op: staff.ProForma, basket: true, run: proForma},
 
 		"sale.late": {op: staff.LateEntry, basket: true, real: true, run: completeLate},
 
@@ -75,12 +76,13 @@ func init() {
 		"people.change": {which: personOperation, run: changePerson},
 		"people.pin":    {which: pinOperation, before: hashPIN, run: changePIN},
 
-		"settings.change": {op: staff.SettingsChange, run: changeSettings},
-		"articles.import": {op: staff.ArticlesImport, before: readArticles, run: importArticles},
-		"articles.lookup": {op: staff.PriceLookup, run: lookUp},
-		"articles.price":  {op: staff.PriceChange, run: changePrice},
-		"tax.change":      {op: staff.TaxChange, run: changeTax},
-		"language.set":    {op: staff.Language, run: setLanguage},
+		"settings.change":   {op: staff.SettingsChange, run: changeSettings},
+		"articles.import":   {op: staff.ArticlesImport, before: readArticles, run: importArticles},
+		"articles.lookup":   {op: staff.PriceLookup, run: lookUp},
+		"articles.price":    {op: staff.PriceChange, run: changePrice},
+		"tax.change":        {op: staff.TaxChange, run: changeTax},
+		"till.decommission": {op: staff.Decommission, real: true, run: decommission},
+		"language.set":      {op: staff.Language, run: setLanguage},
 
 		"software-check": {op: staff.SoftwareCheck, run: checkSoftware},
 		"software-agree": {op: staff.SoftwareUpdate, run: agreeSoftware},

@@ -101,6 +101,13 @@ func describe(row sqlite.Row, body fiscal.Body, origin string) sqlite.Row {
 		row.Refers = []uint64{b.Entry}
 	case *fiscal.LineRemoved:
 		row.Text += " " + b.Removed.Line.Name + " " + b.Removed.Line.SKU + " " + b.Reason
+	case *fiscal.ProForma:
+		row.Text += " " + string(b.Basket)
+		for i := range b.Lines {
+			row.Text += " " + b.Lines[i].Name + " " + b.Lines[i].SKU
+		}
+	case *fiscal.Decommission:
+		row.Text += " " + b.Reason + " " + b.Keeper
 	case *fiscal.Refused:
 		row.Text += " " + string(b.Operation) + " " + b.Reason
 	case *fiscal.DeviceState:
@@ -228,6 +235,10 @@ func wordsOf(e journal.Entry, a asker) string {
 	switch b := body.(type) {
 	case *fiscal.Receipt:
 		detail = b.Document.Total.Text(b.Document.Currency) + " " + string(b.Document.Currency)
+	case *fiscal.ProForma:
+		detail = b.Total.Text(b.Issuer.Currency) + " " + string(b.Issuer.Currency)
+	case *fiscal.Decommission:
+		detail = b.Reason
 	case *fiscal.LineRemoved:
 		detail = b.Removed.Line.Name
 	case *fiscal.Refused:

@@ -345,6 +345,9 @@ func (r *renewal) carriedBodies() (out []fiscal.Body) {
 
 // whole refuses to rotate the key of a journal that has lost anything.
 func (r *renewal) whole(context.Context) error {
+	if r.state.Ended != nil {
+		return ErrDecommissioned
+	}
 	if r.req.Rotate && (len(r.report.Lost) > 0 || len(r.report.Damaged) > 0) {
 		return ErrNotWhole
 	}

@@ -139,6 +139,14 @@ func (n *Node) paperOf(ctx context.Context, j printJob) (paper.Doc, error) {
 		r.Copy, r.Operator = j.copy, n.nameOf(staff.ID(r.Operator))
 		return receipt.LayoutReport(r, columns, language), nil
 	}
+	if e.Head.Kind == fiscal.KindProForma {
+		b, err := fiscal.BillOf(e.Head, e.Body)
+		if err != nil {
+			return nil, err
+		}
+		b.Operator = n.nameOf(staff.ID(b.Operator))
+		return receipt.LayoutBill(b, columns, b.Issuer.Language), nil
+	}
 	d, err := n.documentOf(e, j.copy, j.code)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,10 @@ var ErrNothingLeft = errors.New("nothing that can be read says what shop this is
 // to be renewed.
 var ErrNotWhole = errors.New("the journal is damaged, or not all of it is there")
 
+// ErrDecommissioned says that a till was taken out of service: nothing goes on
+// from it.
+var ErrDecommissioned = errors.New("this till was taken out of service for good")
+
 // remains is what can still be read of a till's journal.
 type remains struct {
 	name     string // of the till

@@ -48,6 +48,7 @@ var makers = map[proof.Kind][]string{
 	fiscal.KindLate:       {"sale.late"},
 	fiscal.KindVoid:       {"receipt.void"},
 	fiscal.KindCopy:       {"receipt.copy", "receipt.print"},
+	fiscal.KindProForma:   {"basket.proforma"},
 	fiscal.KindXReport:    {"report.x"},
 	fiscal.KindZReport:    {"report.z"},
 	fiscal.KindCount:      {"drawer.count", "drawer.close"},

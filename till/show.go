@@ -76,10 +76,19 @@ func (n *Node) publicState() State {
 			Name: shop.Name, Language: shop.Language, Languages: slices.Clone(Languages), Tenders: []string{}, Currencies: []CurrencyState{},
 			QuickCash: []money.Amount{}, Denominations: []money.Amount{}, CashRounding: 1,
 		},
-		Training: n.state.Training, Suspended: []SuspendedBasket{}, Devices: []DeviceState{}, Notices: []Notice{},
+		Training: n.state.Training, Ended: n.endedAt(), Suspended: []SuspendedBasket{}, Devices: []DeviceState{}, Notices: []Notice{},
 		Drawer: DrawerState{Session: "closed"}, Journal: JournalState{Signer: n.signerWord()},
 		Software: SoftwareState{Withdrawn: []Withdrawal{}, Stopped: n.changingWord()},
 	}
+}
+
+// endedAt is when the till was taken out of service, nil: it was not.
+func (n *Node) endedAt() *time.Time {
+	if n.state.Ended == nil {
+		return nil
+	}
+	at := time.UnixMilli(n.state.Ended.Time).UTC()
+	return &at
 }
 
 func (n *Node) fillState(s *State, session *session) {

@@ -195,6 +195,9 @@ func (n *Node) wasFailing(stage string) bool {
 
 // newSale refuses to begin one while selling is stopped. Practice goes on.
 func (c *call) newSale() error {
+	if c.n.state.Ended != nil {
+		return refuse(Refused, "decommissioned")
+	}
 	if c.n.state.Training {
 		return nil
 	}

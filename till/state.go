@@ -31,6 +31,8 @@ type State struct {
 	Journal     JournalState      `json:"journal"`
 	Clock       ClockState        `json:"clock"`
 	Software    SoftwareState     `json:"software"`
+	// Ended is when the till was taken out of service for good, null: it was not.
+	Ended *time.Time `json:"ended"`
 	// Countries is there while the till is not set up.
 	Countries []CountryState `json:"countries,omitzero"`
 }

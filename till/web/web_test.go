@@ -162,7 +162,7 @@ func usedWords(source string) (whole map[string]bool, begun []string) {
 		begun = append(begun, m[1])
 	}
 	// "drawer.open.amount" and "do.drawer.open.hint" are made from a command's name.
-	return whole, append(begun, "role.", "tax.class.", "drawer.open.amount", "drawer.payin.amount", "drawer.payout.amount")
+	return whole, append(begun, "role.", "tax.class.", "drawer.open.amount", "drawer.float.amount", "drawer.payin.amount", "drawer.payout.amount")
 }
 
 func get(t *testing.T, path string, headers http.Header) *httptest.ResponseRecorder {

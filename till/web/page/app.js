@@ -5,6 +5,7 @@ import { listen, useKeys } from './keys.js';
 import { Lost, Node, Refusal } from './node.js';
 import { Approve, LostAnswer } from './parts/approval.js';
 import { Banners, Training, Unreachable, useTop } from './parts/banners.js';
+import { Late, PriceCheck } from './parts/extras.js';
 import { Icon } from './parts/icons.js';
 import { Keys, Menu, OwnPIN } from './parts/menu.js';
 import { Restarting, Stale } from './parts/restarting.js';
@@ -147,6 +148,8 @@ function Page({ t, language, state, setWish }) {
         ${open && !still && sheet === 'menu' && html`<${Menu} />`}
         ${open && !still && sheet === 'update' && html`<${UpdateSheet} />`}
         ${open && !still && sheet === 'pin' && html`<${OwnPIN} />`}
+        ${open && !still && sheet === 'price' && html`<${PriceCheck} />`}
+        ${open && !still && sheet === 'late' && html`<${Late} />`}
         ${open && !still && sheet === 'keys' && html`<${Keys} />`}
         ${step && !still && html`<${Approve} what=${step.what} fault=${step.fault} onAnswer=${step.answer} />`}
         ${node.lost && !still && html`<${LostAnswer} />`}

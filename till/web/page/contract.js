@@ -51,7 +51,7 @@
  *   suspended: Suspended[], drawer: {session: "open"|"closed", since: string|null, physicallyOpen: boolean, counted: boolean},
  *   day: {zNumber: number, receipts: number}, devices: Device[], notices: Notice[], lastReceipt: LastReceipt|null, dispense?: Dispense|null,
  *   journal: {size: number, signed: number, verified: number, verifying: boolean, searched?: number, signer: "ok"|"down", origin: string},
- *   clock: {now: string, unsure: boolean}, software?: Software|null, countries?: CountryRules[],
+ *   clock: {now: string, unsure: boolean}, software?: Software|null, countries?: CountryRules[], ended?: string|null,
  * }} State
  * @typedef {{class: string, letter: string, rate: number, from: string, ended?: boolean}} TaxRule
  * @typedef {{country: string, currency: string, rates: TaxRule[], cashStep: number, optional: boolean}} CountryRules

@@ -21,9 +21,14 @@ const places = [
 ];
 
 export function Menu() {
-  const { t, state, run, go, may, openSheet, language, setLanguage } = useTill();
+  const { t, state, run, go, may, say, openSheet, language, setLanguage } = useTill();
   const [look, setLook] = useState(theme());
   const close = () => openSheet('');
+  const billed = state.basket?.mode === 'sale' && state.basket.lines.length > 0;
+  const bill = async () => {
+    close();
+    if (await run('basket.proforma')) say({ level: 'info', text: t('proforma.printing') });
+  };
   /** @param {string} what */
   const act = async (what) => {
     close();
@@ -36,6 +41,9 @@ export function Menu() {
           <button type="button" key=${p.view} class="menu-item" data-test=${`menu-${p.view}`} onClick=${() => (close(), go(p.view))}>
             <${Icon} name=${p.icon} /><span>${t(`view.${p.view}`)}</span>${p.key && html`<kbd>${p.key}</kbd>`}</button>`)}
         <hr />
+        ${billed && may('basket.proforma') && html`<button type="button" class="menu-item" data-test="pro-forma" onClick=${bill}><${Icon} name="print" /><span>${t('proforma')}</span></button>`}
+        ${billed && may('sale.late') && html`<button type="button" class="menu-item" data-test="late-entry" onClick=${() => openSheet('late')}><${Icon} name="receipt" /><span>${t('late')}</span></button>`}
+        ${may('articles.lookup') && html`<button type="button" class="menu-item" data-test="price-ask" onClick=${() => openSheet('price')}><${Icon} name="search" /><span>${t('price.check')}</span></button>`}
         ${may('drawer.nosale') && html`<button type="button" class="menu-item" onClick=${() => act('drawer.nosale')}><${Icon} name="drawer" /><span>${t('do.drawer.nosale')}</span></button>`}
         ${state.training
           ? html`<button type="button" class="menu-item" data-test="training-stop" onClick=${() => act('training.stop')}><${Icon} name="school" /><span>${t('training.stop')}</span></button>`

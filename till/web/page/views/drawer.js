@@ -32,7 +32,7 @@ export function Drawer() {
       ${state.drawer.physicallyOpen && html`<p class="said"><${Icon} name="warn" /> ${t('drawer.standing')}</p>`}
       <div class="tile-acts">
         ${!open && button('drawer.open', 'drawer')}
-        ${open && html`${button('drawer.payin', 'plus')}${button('drawer.payout', 'minus')}${button('drawer.count', 'cash')}${button('drawer.close', 'lock')}`}
+        ${open && html`${button('drawer.float', 'cash')}${button('drawer.payin', 'plus')}${button('drawer.payout', 'minus')}${button('drawer.count', 'cash')}${button('drawer.close', 'lock')}`}
         ${dispenser && may('dispenser.clear') && html`<button type="button" class="tile-act" data-test="dispenser.clear" onClick=${() => run('dispenser.clear')}><${Icon} name="undo" /><b>${t('do.dispenser.clear')}</b><small>${t('do.dispenser.clear.hint')}</small></button>`}
         ${may('drawer.nosale') && html`<button type="button" class="tile-act" onClick=${() => run('drawer.nosale', { reason: t('reason.change') })}><${Icon} name="drawer" /><b>${t('do.drawer.nosale')}</b><small>${t('do.drawer.nosale.hint')}</small></button>`}
       </div>
@@ -43,7 +43,7 @@ export function Drawer() {
           <div class=${count.difference ? 'off' : 'even'}><dt>${t('count.difference')}</dt><dd>${f.money(count.difference ?? 0)}</dd></div>
         </dl>`}
     </section>
-    ${act === 'drawer.open' && html`<${Amount} what=${act} onClose=${close} />`}
+    ${(act === 'drawer.open' || act === 'drawer.float') && html`<${Amount} what=${act} onClose=${close} />`}
     ${(act === 'drawer.payin' || act === 'drawer.payout') && html`<${Amount} what=${act} onClose=${close} />`}
     ${(act === 'drawer.count' || act === 'drawer.close') && html`<${Counting} what=${act} onClose=${close} onCount=${setCount} />`}`;
 }

@@ -100,6 +100,8 @@ export function Sell({ query, setQuery, found }) {
             ? html`<${Lines} basket=${basket} selected=${chosen} onSelect=${setChosen} onAct=${act} />`
             : halted
               ? html`<div class="ticket-empty halted"><${Icon} name="stop" /><p>${t('stopped.title')}</p></div>`
+              : state.ended
+              ? html`<div class="ticket-empty halted" data-test="ended"><${Icon} name="stop" /><p>${t('ended.title')}</p><small>${t('ended.words', { time: f.moment(state.ended) })}</small></div>`
               : !may('basket.add')
               ? html`<div class="ticket-empty" data-test="no-seller"><${Icon} name="people" /><p>${t('noseller', { role: named(t, 'role', state.session?.person.role ?? '') })}</p><small>${may('people.add') ? t('noseller.people') : t('noseller.hint')}</small>
                 ${may('people.add') && html`<button type="button" class="button" onClick=${() => go('people')}>${t('view.people')}</button>`}</div>`

@@ -1,5 +1,6 @@
 /** The shop's profile. What the law fixes at the start is shown and cannot be changed here. */
 import { html, useState } from '../vendor/htm-preact-standalone.module.js';
+import { Dialog } from '../parts/dialog.js';
 import { useAnswer, useTill } from '../till.js';
 import { languages, named } from '../words.js';
 import { Choice, Field, rateOf, rateText } from './setup.js';
@@ -46,7 +47,7 @@ export function Settings() {
   const { state } = useTill();
   const { answer, problem } = useAnswer('settings', {}, state.journal.size);
   if (problem) return html`<p class="empty-words">${problem}</p>`;
-  return answer ? html`<${Profile} profile=${answer} /><${Tax} key=${JSON.stringify(answer.tax)} tax=${answer.tax} />` : null;
+  return answer ? html`<${Profile} profile=${answer} /><${Tax} key=${JSON.stringify(answer.tax)} tax=${answer.tax} /><${End} />` : null;
 }
 
 /** @param {{profile: Profile}} props */
@@ -116,4 +117,33 @@ function Tax({ tax }) {
         ${!tax.standard && html`<button type="button" class="button" onClick=${() => change({ builtIn: true })}>${t('tax.restore')}</button>`}
       </div>`}
     </form>`;
+}
+
+/** The end of a till: it cannot be undone, and says first what has to be done before. */
+function End() {
+  const { t, f, run, may, state } = useTill();
+  const [open, setOpen] = useState(false);
+  const [form, setForm] = useState(/** @type {Record<string, string>} */ ({ reason: '', keeper: '' }));
+  /** @param {string} name @param {string} value */
+  const set = (name, value) => setForm({ ...form, [name]: value });
+  /** @param {Event} event */
+  const send = async (event) => {
+    event.preventDefault();
+    if (await run('till.decommission', form)) setOpen(false);
+  };
+  if (state.ended) return html`<section class="card" data-test="ended"><h2>${t('ended.title')}</h2><p>${t('ended.words', { time: f.moment(state.ended) })}</p></section>`;
+  return may('till.decommission') && html`
+    <section class="card" data-test="end">
+      <h2>${t('end')}</h2><p>${t('end.words')}</p>
+      <div class="card-acts"><button type="button" class="button danger" data-test="end-begin" onClick=${() => setOpen(true)}>${t('end')}</button></div>
+    </section>
+    ${open && html`
+      <${Dialog} title=${t('end')} onClose=${() => setOpen(false)} test="end-dialog">
+        <form class="stack" onSubmit=${send}>
+          <p><b>${t('end.never')}</b></p>
+          <${Field} name="end-reason" label=${t('reason')} value=${form.reason} onInput=${(/** @type {string} */ _, /** @type {string} */ v) => set('reason', v)} />
+          <${Field} name="end-keeper" label=${t('end.keeper')} hint=${t('end.keeper.hint')} value=${form.keeper} onInput=${(/** @type {string} */ _, /** @type {string} */ v) => set('keeper', v)} />
+          <button type="submit" class="button big danger" data-test="end-take">${t('end')}</button>
+        </form>
+      <//>`}`;
 }
