@@ -54,6 +54,77 @@ func TestStoryAReceiptIsVoided(t *testing.T) {
 	sweep(t, p, "receipts")
 }
 
+// An approval stands over the dialog that asked for it; keys have to reach it.
+func TestStoryASecondPersonApprovesByKeyboard(t *testing.T) {
+	s := open(t)
+	s.furnish(t)
+	p := s.enter(t, browsertest.Till, "2")
+	p.Allow("403")
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.Press(kb.F4)
+	p.SeeTest("discount")
+	p.Type("50")
+	p.Press(kb.Enter)
+	p.SeeTest("approval")
+	p.Type("3")
+	p.Press(kb.Enter)
+	p.See("Your PIN")
+	p.Type(pin)
+	p.Press(kb.Enter)
+	p.GoneTest("approval")
+	p.GoneTest("discount")
+	p.Until(`byTest("sums").innerText.includes("1.7")`)
+}
+
+// A pro forma bill is printed, the day is closed, and the till ends.
+func TestStoryATillIsTakenOutOfService(t *testing.T) {
+	s := open(t)
+	s.post(t, "/api/setup", object{
+		"code": s.Setup, "shop": object{"name": "Kornblume", "country": "DE"}, "administrator": object{"id": "1", "name": "Ada Wolff", "pin": pin},
+		"people": list{object{"id": "3", "name": "Piotr Nowak", "role": "supervisor", "pin": pin}, object{"id": "7", "name": "Rita Roth", "role": "responsible", "pin": pin}},
+	})
+	p := s.enter(t, browsertest.Till, "3")
+	p.Allow("403")
+	p.Allow("422")
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.ClickTest("menu")
+	p.ClickTest("pro-forma")
+	p.See("It is no receipt.")
+	p.ClickTest("pay")
+	p.ClickTest("tender-card")
+	p.ClickTest("exact")
+	p.SeeTest("finished")
+	p.Eval(`location.hash = '#/reports'`, nil)
+	p.ClickTest("report-z")
+	p.ClickTest("z-take")
+	typePIN(p)
+	p.See("PRO FORMA BILL 1")
+	p.ClickTest("menu")
+	p.ClickTest("sign-out")
+	p = s.enter(t, browsertest.Till, "1")
+	p.Allow("403")
+	p.Eval(`location.hash = '#/settings'`, nil)
+	p.ClickTest("end-begin")
+	p.Fill("end-reason", "the shop closes")
+	p.Fill("end-keeper", "Kornblume GmbH, Marktplatz 4")
+	p.ClickTest("end-take")
+	p.SeeTest("approval")
+	p.Type("7")
+	p.Press(kb.Enter)
+	p.See("Your PIN")
+	p.Type(pin)
+	p.Press(kb.Enter)
+	p.SeeTest("ended")
+	sweep(t, p, "ended")
+	p = s.enter(t, browsertest.Till, "3")
+	p.SeeTest("ended")
+	p.Allow("422")
+	p.ClickTest("article-BRD-01")
+	p.See("This till was taken out of service.")
+}
+
 func TestStoryPeopleComeAndChange(t *testing.T) {
 	s := open(t)
 	s.furnish(t)

@@ -109,7 +109,7 @@ function takeOut(text) {
 function redirect(event) {
   if (isField(document.activeElement)) return;
   if (event.key === ' ') return;
-  const open = document.querySelector('dialog[open]');
+  const open = [...document.querySelectorAll('dialog[open]')].at(-1); // the one on top
   const field = (open ?? document).querySelector('[data-typing]');
   if (field instanceof HTMLElement && !field.closest('[inert]')) field.focus();
 }
