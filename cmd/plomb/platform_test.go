@@ -271,6 +271,9 @@ func (x *rauced) installs(r *release.Release) {
 	if p := x.status().Platform; !x.machine.Good("B") || p == nil || !p.Running || p.Machine.Running != "rootfs.1" || p.Machine.Next != "rootfs.1" || p.Table.Highest[1] != 2 || p.Last == nil || p.Last.Outcome != "kept" {
 		x.Errorf("after the good one: %+v", p)
 	}
+	if out, ok := x.command("update", "status", "--device", x.device()); !ok || !strings.Contains(out, "runs rootfs.1, starts rootfs.1 next") {
+		x.Errorf("in words: %s", out)
+	}
 	if s := x.status(); s.Table.Highest != [2]uint64{1, 0} {
 		x.Errorf("the till's own counters are %v", s.Table.Highest)
 	}
@@ -336,4 +339,18 @@ func (x *rauced) takesItBack(r *release.Release) {
 	if len(s.Withdrawn) > 0 || s.Platform == nil || len(s.Platform.Withdrawn) != 1 || s.Platform.Withdrawn[0].Action != "block" {
 		x.Errorf("after the withdrawal: %+v", s)
 	}
+	x.off()
+	x.on() // a start is no way out, and what stops selling is an entry before anything else
+	x.post("/api/sign-in", map[string]any{"person": "1", "pin": "246810"})
+	x.until(func(s software) bool { return s.Stopped == "software-blocked" })
+	said := "platform: sample-platform-authority: block: it forgets the time"
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for range 240 {
+		if out, ok := x.command("journal", "software", "--dir", x.dir); ok && strings.Contains(out, said) {
+			return
+		}
+		<-tick.C
+	}
+	x.Error("the journal does not tell of the withdrawal")
 }

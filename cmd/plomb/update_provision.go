@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,7 +94,7 @@ func writeNew(name string, data []byte) error {
 type provisionFlags struct {
 	Policy     string      `required:"" type:"existingfile" help:"Trust policy, as plomb release parties --trust writes it: whose software the device takes."`
 	Repository string      `help:"Repository, a folder or an address: gives first roots, fresh metadata and the first release."`
-	Unpacked   string      `type:"existingdir" help:"The first release as it lies in a slot: plomb release unbundle, or the maker's own folder. With --repository the metadata come from there."`
+	Unpacked   string      `type:"existingdir" help:"The first release as it lies in a slot: manifest.json, manifest.note, log.proof and the components. With --repository too, that gives first roots and metadata."`
 	Release    string      `help:"Manifest digest of the first release; otherwise the newest in the repository that is allowed."`
 	Key        string      `type:"existingfile" help:"The device's key, drawn before with plomb update provision key; otherwise one is drawn."`
 	Public     string      `type:"path" help:"File for the public half of the key, which plomb release entitle takes."`
@@ -423,6 +424,7 @@ func askMachine(ctx context.Context, machine *image.RAUC) *machineStatus {
 	for _, x := range slots {
 		out.Slots = append(out.Slots, machineSlot{x.Name, x.Bootname, x.State, x.Boot, x.Status, x.Version, x.SHA256, x.Installed})
 	}
+	slices.SortFunc(out.Slots, func(a, b machineSlot) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 

@@ -93,7 +93,11 @@ func withdrawnStage(all []till.Withdrawal) fiscal.SoftwareStage {
 		if w.Blocks {
 			b.Outcome = fiscal.OutcomeFailed
 		}
-		said = append(said, fmt.Sprintf("%s: %s: %s", w.By, w.Action, w.Reason))
+		of := ""
+		if w.Of != "" {
+			of = w.Of + ": "
+		}
+		said = append(said, fmt.Sprintf("%s%s: %s: %s", of, w.By, w.Action, w.Reason))
 	}
 	slices.Sort(said)
 	b.Detail = strings.Join(said, "; ")
