@@ -14,7 +14,8 @@ import (
 // its row in kindFormats, a member is told by its body's method format.
 //
 //	1  what there was until software had metadata
-//	2  SoftwareStage.Metadata and StageMetadata, Updates.Metadata; Release.Approved
+//	2  SoftwareStage.Metadata and StageMetadata, Updates.Metadata; Release.Approved; the kinds
+//	   pro-forma and decommission
 //
 // A till writes a format only once every version of its software that may still be
 // started reads it (till.Options.Format), so that a version which is fallen back to
@@ -34,7 +35,7 @@ const LowestFormat = 1
 
 // kindFormats are the formats that brought kinds; a kind that is not there was there
 // from the beginning.
-var kindFormats = map[proof.Kind]int{}
+var kindFormats = map[proof.Kind]int{KindDecommission: 2, KindProForma: 2}
 
 // FormatOf is the lowest format in which a body can be written.
 func FormatOf(b Body) int {

@@ -139,7 +139,28 @@ func TestBodiesOfFormat2StayReadable(t *testing.T) {
 		}
 	}
 	golden(t, "bodies-v2.txt", b.String())
-	kept, err := os.ReadFile("testdata/bodies-v2.txt")
+	readable(t, "testdata/bodies-v2.txt")
+}
+
+// Bills and the end of a till are of format 2 too, and so is all that follows them.
+func TestBillsAndTheEndOfATillStayReadable(t *testing.T) {
+	old := len(everything(t).heads)
+	x := wholeLife(t)
+	var b strings.Builder
+	for i, h := range x.heads[old:] {
+		fmt.Fprintf(&b, "%s %s\n", fiscal.KindName(h.Kind), x.bodies[old+i])
+	}
+	golden(t, "bodies-v2-end.txt", b.String())
+	readable(t, "testdata/bodies-v2-end.txt")
+	if x.state.Version != 2 {
+		t.Errorf("the state after them is of format %d", x.state.Version)
+	}
+}
+
+// readable reads bodies that are kept for ever.
+func readable(t *testing.T, file string) {
+	t.Helper()
+	kept, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
