@@ -422,6 +422,7 @@ func (f *floor) Admit(slot.Scope, uint64) error      { return f.admit }
 func (f *floor) Raise(s slot.Scope, to uint64) error { f.floors[s] = max(f.floors[s], to); return nil }
 
 // Requirement: CU-19
+// Requirement: CU-10
 func TestAPlatformsFloorRisesWhenItIsKeptAndStopsAnOldDisk(t *testing.T) {
 	for _, least := range []uint64{0, 9} {
 		h, f := newHost(t), new(floor)

@@ -109,6 +109,7 @@ func TestAnOldDiskPutBackDoesNotStartWhereATPMHoldsTheFloor(t *testing.T) {
 	}
 }
 
+// Requirement: CU-10
 func TestAnOldDiskPutBackStartsWhereNoTPMHoldsTheFloor(t *testing.T) {
 	b := newTPMBox(t, "")
 	old := b.image()
@@ -161,6 +162,7 @@ func TestAReleaseThatRaisesTheFloorTooFarIsNotTried(t *testing.T) {
 	}
 }
 
+// Requirement: CU-10
 func TestNothingStartsWhileTheTPMIsSilent(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	b := newTPMBox(t, tpm.Socket)
@@ -174,6 +176,7 @@ func TestNothingStartsWhileTheTPMIsSilent(t *testing.T) {
 	}
 }
 
+// Requirement: CU-10
 func TestANewDiskInAnOldMachineTakesNoOlderRelease(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	b := newTPMBox(t, tpm.Socket)

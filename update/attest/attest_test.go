@@ -234,6 +234,7 @@ func TestACloneWithoutTPMIsSeenWhenTheTwoGoDifferentWays(t *testing.T) {
 	refuse(t, v, clone.answer(c), c, r.Seen, attest.ErrRolledBack)
 }
 
+// Requirement: CU-10
 func TestADeviceThatFallsBehindIsRefused(t *testing.T) {
 	d := newDevice(t, nil)
 	v, c := d.verifier(), challenge(1)
@@ -258,6 +259,8 @@ func TestADeviceThatFallsBehindIsRefused(t *testing.T) {
 
 // A simulated TPM's state put back counts back unseen by the device: whoever asks it
 // sees that (notes of SECURITY.md).
+//
+// Requirement: CU-10
 func TestATPMThatWasPutBackIsSeen(t *testing.T) {
 	tpm := tpmtest.Start(t)
 	d := newDevice(t, attest.TPM(tpm.Socket))

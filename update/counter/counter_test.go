@@ -32,6 +32,7 @@ func create(t *testing.T, first counter.Floors) (counter.TPM, *tpmtest.TPM) {
 	return c, tpm
 }
 
+// Requirement: CU-10
 func TestAFloorRisesByJumpsAndStaysThroughALossOfPower(t *testing.T) {
 	c, tpm := create(t, counter.Floors{1000, 7})
 	for _, to := range []uint64{1001, 1001, 1000, 1064} {

@@ -59,6 +59,7 @@ func (s *shop) releaseImage(counter uint64, image, old []byte) *manifest.Manifes
 //
 // Requirement: CU-19
 // Requirement: DL-18
+// Requirement: CU-01
 func TestADeviceBringsItsPlatformUpToDate(t *testing.T) {
 	w := newShop(t).installed()
 	p := w.platform(w.root)

@@ -35,6 +35,7 @@ func (s *shop) nextPolicy() []byte {
 
 // Requirement: DL-04
 // Requirement: DL-17
+// Requirement: CU-01
 func TestATrustPolicyComesIntoForceWhenAllPartiesNameIt(t *testing.T) {
 	w := newShop(t).installed()
 	text := w.nextPolicy()
