@@ -379,6 +379,11 @@ func (a *Agent) ForgetTime(ctx context.Context, person string) error {
 	if err := a.record(ctx, Event{Stage: Freshness, Outcome: Done, Person: person, Detail: "the clock is right, and was not at " + seen}); err != nil {
 		return err
 	}
+	if f, ok := a.Trust.(Forgetter); ok {
+		if err := f.ForgetTime(); err != nil {
+			return err
+		}
+	}
 	return a.change(func(s *state) { s.Seen = a.Now().UTC() })
 }
 

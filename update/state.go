@@ -49,12 +49,15 @@ const (
 )
 
 // loadState reads the state; none, or a bad one, is an empty one. Members that a newer
-// version wrote on trial are passed over: attempts are counted on after a fall-back.
+// version wrote on trial are passed over: attempts are counted on after a fall-back. What
+// a person has agreed to is not believed of a disk: whoever was asked is asked again, and
+// remembers.
 func (s staging) loadState() (out state) {
 	data, err := durable.ReadFile(s.fsys, s.path(stateFile), maxState)
 	if err != nil || json.Unmarshal(data, &out) != nil {
 		return state{}
 	}
+	out.Agreed = nil
 	return out
 }
 

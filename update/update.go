@@ -186,8 +186,12 @@ type Answer struct {
 	Later  time.Time // when not agreed: not to be asked before
 }
 
+// Forgetter is a Truster that keeps times of its own, which a person may declare wrong
+// (Agent.ForgetTime).
+type Forgetter interface{ ForgetTime() error }
+
 // Asker is the screen. It answers at once with what has been decided so far and does
-// not wait for a person: not agreed is no error.
+// not wait for a person: not agreed is no error. After a start it is asked again.
 type Asker interface {
 	Consent(ctx context.Context, r Request) (Answer, error) // to install
 	Spend(ctx context.Context, r Request) (Answer, error)   // to fetch Bytes, more than the budget

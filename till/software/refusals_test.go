@@ -325,3 +325,43 @@ func TestASaleIsFinishedAndItsReceiptPrintedBeforeTheSoftwareChanges(t *testing.
 	s.Close()
 	s.verify()
 }
+
+// Whoever can write the device's disk writes into the agent's notes that the supervisor
+// has agreed. She has not: no entry of the journal says so, and nothing is installed.
+//
+// Requirement: DL-02
+// Requirement: DL-09
+func TestConsentThatTheJournalDoesNotHaveIsNone(t *testing.T) {
+	w := newTilled(t, open(t, software.Config{}))
+	w.asks()
+	r := w.release(2, nil)
+	if got, err := w.update(); err != nil || got.Stage != update.Consented || got.Waiting == "" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	file := filepath.Join(w.root, "download", "state.json")
+	text, err := os.ReadFile(file)
+	must(t, err)
+	if !bytes.Contains(text, []byte(r.Digest().String())) {
+		t.Fatalf("the agent's notes: %s", text)
+	}
+	forged := bytes.Replace(text, []byte(`"announced"`), fmt.Appendf(nil, `"agreed":{"person":%q,"time":"2026-11-22T08:00:00Z","signed":"eWVz"},"announced"`, tilltest.IDs[staff.Supervisor]), 1)
+	must(t, os.WriteFile(file, forged, 0o600))
+	if got, err := w.update(); err != nil || got.Restart || got.Stage != update.Consented {
+		t.Errorf("with forged notes: %+v, %v\n%q", got, err, w.steps())
+	}
+}
+
+// asks makes the device's policy one that asks people.
+func (w *tilled) asks() {
+	w.t.Helper()
+	file := filepath.Join(w.root, "boot", device.ConfigFile)
+	text, err := os.ReadFile(file)
+	must(w.t, err)
+	c, err := device.ParseConfig(text)
+	must(w.t, err)
+	asking := bytes.Replace(text, []byte(`"spacing"`), []byte(`"consent": true, "spacing"`), 1)
+	if c.Policy.Consent || bytes.Equal(asking, text) {
+		w.t.Fatalf("%s", text)
+	}
+	must(w.t, os.WriteFile(file, asking, 0o600))
+}

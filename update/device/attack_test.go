@@ -520,3 +520,40 @@ func TestNoPrivateKeyOfAnybodyLiesOnADeviceOrInItsHistory(t *testing.T) {
 		}
 	})
 }
+
+// A witness whose key is a thief's, or whose clock is wrong, puts the device decades
+// ahead, where everything has run out. It says so, and a person who knows the time brings
+// it back.
+//
+// Requirement: CU-06
+func TestATimeThatAWitnessInventedIsForgottenWhenAPersonSaysSo(t *testing.T) {
+	w := newShop(t).installed()
+	must(t, w.refuses())
+	second := w.Build(releasetest.Plan{Counter: 2, Program: program(2, size)})
+	must(t, second.Register(w.Maker, w.Now()))
+	must(t, second.Approve(w.Authority, release.Certificate{Models: []string{releasetest.Model}, NotBefore: w.Now(), NotAfter: w.Now().AddDate(90, 0, 0)}, w.Now()))
+	must(t, second.Encrypt(w.Maker, w.Now()))
+	must(t, w.Authority.Push(w.Repo))
+	publish := func(at time.Time) {
+		t.Helper()
+		witness := release.OfficeWitness{Office: w.Authority, LogKey: w.Parties.Log, Now: func() time.Time { return at }}
+		must(t, w.Maker.Publish(t.Context(), w.Repo, second, []release.Witness{witness}, w.Now()))
+	}
+	publish(w.Now().AddDate(60, 0, 0))
+	w.Entitle(second, w.key.Public())
+	if err := w.refuses(); !errors.Is(err, update.ErrClock) {
+		t.Errorf("with a time of another century: %v", err)
+	}
+	if f := w.agent.Freshness(); f.StopSelling {
+		t.Errorf("it sells no more, though the clock is what is in doubt: %+v", f)
+	}
+	w.release(3) // the log grows, and the proof of both is made anew
+	publish(w.Now())
+	w.start()
+	if err := w.refuses(); err == nil {
+		t.Error("forgotten by itself")
+	}
+	must(t, w.agent.ForgetTime(t.Context(), "op1"))
+	w.clock.pass(time.Hour)
+	w.updates(3)
+}

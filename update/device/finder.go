@@ -202,6 +202,9 @@ func (f *finder) Valid() update.Validity {
 	return v
 }
 
+// ForgetTime implements update.Forgetter.
+func (f *finder) ForgetTime() error { return f.d.trusting().ForgetTime() }
+
 // refused are the errors of package trust that say something about the software or
 // about who sent it, and belong into the history. The others say that nothing is known.
 var refused = []error{

@@ -64,6 +64,17 @@ func (c *clock) saw(at time.Time) error {
 	return c.store.put(clockRole, uint64(max(at.Unix(), 0)), []byte(at.Format(time.RFC3339)))
 }
 
+// forget goes back to what device and build say: whoever signed the last time was wrong.
+func (c *clock) forget() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.store.drop(clockRole); err != nil {
+		return err
+	}
+	c.last = time.Time{}
+	return nil
+}
+
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

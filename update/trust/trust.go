@@ -201,6 +201,10 @@ func (t *Trust) Older() (out map[string]string) {
 // more.
 func (t *Trust) Saw(at time.Time) error { return t.clock.saw(at) }
 
+// ForgetTime forgets the times that were signed: a person says that the device's clock
+// is right, and that a witness's was not.
+func (t *Trust) ForgetTime() error { return t.clock.forget() }
+
 // disjoint refuses a key that two parties use, or that one uses for metadata and for
 // notes: each key does one thing.
 func (t *Trust) disjoint() error {
