@@ -76,6 +76,15 @@ func (OS) SyncDir(name string) error {
 // FS: what depends on it must not depend on its surviving a loss of power.
 func (OS) Chmod(name string, mode fs.FileMode) error { return os.Chmod(name, mode) }
 
+// Mode is what name is, without following a link. It is not part of FS either.
+func (OS) Mode(name string) (fs.FileMode, error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
+}
+
 // Lock takes an exclusive flock(2) on the file name, which it makes if it is
 // missing. It ends with the Closer or with the process, whichever comes first.
 func (OS) Lock(name string) (io.Closer, error) { return lock(name) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -86,11 +87,11 @@ func (c Check) Verify(fsys durable.FS, dir string, wanted manifest.Digest) (*Rel
 
 // release reads and verifies manifest, note and proof.
 func (c Check) release(fsys durable.FS, dir string) (*Release, error) {
-	encoded, err := durable.ReadFile(fsys, path.Join(dir, ManifestFile), manifest.MaxBytes)
+	encoded, err := readPaper(fsys, dir, ManifestFile, manifest.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
-	signed, err := durable.ReadFile(fsys, path.Join(dir, NoteFile), maxNote)
+	signed, err := readPaper(fsys, dir, NoteFile, maxNote)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +103,18 @@ func (c Check) release(fsys durable.FS, dir string) (*Release, error) {
 	if c.Log == nil {
 		return r, nil
 	}
-	proof, err := durable.ReadFile(fsys, path.Join(dir, ProofFile), maxProof)
+	proof, err := readPaper(fsys, dir, ProofFile, maxProof)
 	if err != nil {
 		return nil, err
 	}
 	return r, c.Logged(m, r.Digest, proof)
+}
+
+func readPaper(fsys durable.FS, dir, name string, limit int64) ([]byte, error) {
+	if err := checkPlace(fsys, dir, name); err != nil {
+		return nil, err
+	}
+	return durable.ReadFile(fsys, path.Join(dir, name), limit)
 }
 
 // Logged checks that a release was logged, and the approved one whose legally relevant
@@ -150,7 +158,36 @@ func (c Check) baseBelow(m *manifest.Manifest) bool {
 	return base != nil && base.Counter < c.Floors[ScopeOf(m.Scope)]
 }
 
+// moder is a file system that has links and files that are none; durable.OS is one.
+type moder interface {
+	Mode(name string) (fs.FileMode, error)
+}
+
+// checkPlace refuses a component that is no regular file, or to which a link leads:
+// another disk may give other bytes when it is read again.
+func checkPlace(fsys durable.FS, dir, file string) error {
+	m, ok := fsys.(moder)
+	if !ok {
+		return nil
+	}
+	for at := file; ; at = path.Dir(at) {
+		mode, err := m.Mode(path.Join(dir, at))
+		if err != nil {
+			return err
+		}
+		if right := mode.IsRegular() == (at == file) && mode.IsDir() == (at != file); !right {
+			return fmt.Errorf("%s is %s: %w", at, mode.Type(), ErrStranger)
+		}
+		if at == "." {
+			return nil
+		}
+	}
+}
+
 func checkFile(fsys durable.FS, dir string, c *manifest.Component) error {
+	if err := checkPlace(fsys, dir, c.Path); err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
 	f, err := fsys.Open(path.Join(dir, c.Path))
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Name, err)
