@@ -22,14 +22,14 @@ func TestASlotThatLeadsElsewhereIsNotStarted(t *testing.T) {
 		"the program": func(s, aside string) error {
 			return move(filepath.Join(s, "bin", "till"), aside)
 		},
-		"its folder": func(s, aside string) error { return move(filepath.Join(s, "bin"), aside) },
-		"the slot":   move,
+		"its folder":             func(s, aside string) error { return move(filepath.Join(s, "bin"), aside) },
+		"the slot":               move,
 		"a pipe":                 func(s, _ string) error { return pipe(filepath.Join(s, "bin", "till")) },
 		"a pipe as its manifest": func(s, _ string) error { return pipe(filepath.Join(s, slot.ManifestFile)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t, true, slot.Return)
-			if err := harm(filepath.Join(b.root, "slots", "b"), filepath.Join(t.TempDir(), "aside")); err != nil {
+			if err := harm(filepath.Join(b.Root, "slots", "b"), filepath.Join(t.TempDir(), "aside")); err != nil {
 				t.Fatal(err)
 			}
 			words, code := b.boot("a=ready,b=ready")
