@@ -88,7 +88,8 @@ func (b builds) run(args ...string) error {
 	case err == nil || b.ctx.Err() != nil:
 		return errors.Join(err, b.ctx.Err())
 	case unreachable.Match(said.Bytes()):
-		return fmt.Errorf("go %s: %w: %w: %s", args[0], ErrModules, err, said.Bytes())
+		lines := bytes.Split(bytes.TrimSpace(said.Bytes()), []byte("\n"))
+		return fmt.Errorf("go %s: %w: %w: %s", args[0], ErrModules, err, lines[len(lines)-1])
 	}
 	return fmt.Errorf("go %s: %w: %s", args[0], err, said.Bytes())
 }

@@ -15,7 +15,8 @@ const shortHistory = 1000
 // History measures what must not depend on how long a till has been in use:
 // starting, copies, X reports and sales, with a long history against a thousand
 // entries, in turn; the memory of the till's process; and a Z report over ten
-// thousand receipts. The tills run as plomb up; exe is this program.
+// thousand receipts. The tills run as plomb up --plain, and the one with the long
+// history as plomb up under plomb-boot, too, where that lies beside exe, this program.
 func History(ctx context.Context, c Config, exe string, entries int) ([]Result, error) {
 	h := &histories{c: c, exe: exe}
 	defer h.close()
@@ -50,7 +51,7 @@ func (h *histories) measure(ctx context.Context, entries int) ([]Result, error) 
 		return nil, err
 	}
 	var results []Result
-	for _, step := range []func(context.Context) ([]Result, error){h.cold, h.warm, h.busy, h.settledMemory, h.questions} {
+	for _, step := range []func(context.Context) ([]Result, error){h.cold, h.warm, h.busy, h.settledMemory, h.questions, h.sealed} {
 		more, err := step(ctx)
 		results = append(results, more...)
 		if err != nil {
@@ -76,8 +77,8 @@ func (h *histories) make(ctx context.Context, entries, day int) (*aged, error) {
 
 func (a *aged) till() string { return filepath.Join(a.dir, "till") }
 
-func (a *aged) start(ctx context.Context, exe string) (err error) {
-	if a.up, err = startUp(ctx, exe, a.till()); err == nil {
+func (a *aged) start(ctx context.Context, exe string, flags ...string) (err error) {
+	if a.up, err = startUp(ctx, exe, a.till(), flags...); err == nil {
 		a.ready = append(a.ready, a.up.ready)
 	}
 	return err
@@ -111,7 +112,7 @@ func (h *histories) against() string { return fmt.Sprintf("%d entries", h.short.
 // until everything behind has caught up.
 func (h *histories) cold(ctx context.Context) ([]Result, error) {
 	for _, a := range []*aged{h.short, h.long} {
-		if err := a.start(ctx, h.exe); err != nil {
+		if err := a.start(ctx, h.exe, plain); err != nil {
 			return nil, err
 		}
 	}
@@ -134,7 +135,7 @@ func (h *histories) warm(ctx context.Context) ([]Result, error) {
 	var ratios, memory []float64
 	for round := range h.c.Rounds {
 		for _, a := range []*aged{h.short, h.long} {
-			if err := errors.Join(a.stop(), a.start(ctx, h.exe)); err != nil {
+			if err := errors.Join(a.stop(), a.start(ctx, h.exe, plain)); err != nil {
 				return nil, err
 			}
 		}
@@ -236,6 +237,63 @@ func (h *histories) inTurn(do func(*screen) error) (short, long time.Duration, e
 	return median(times[0]), median(times[1]), nil
 }
 
+// sealed starts the long till under plomb-boot, which verifies the program and its
+// release each time, and as it is, in turn. The first start, which makes the device,
+// does not count.
+func (h *histories) sealed(ctx context.Context) ([]Result, error) {
+	if err := launcherBeside(h.exe); err != nil {
+		h.c.tell("no start under plomb-boot: %v", err)
+		return nil, nil
+	}
+	a := h.long
+	if err := errors.Join(a.stop(), a.start(ctx, h.exe)); err != nil {
+		return nil, err
+	}
+	h.c.tell("first start under plomb-boot, device made: %v", a.up.ready)
+	var m sealedStarts
+	for round := range h.c.Rounds {
+		if err := m.round(ctx, h.exe, a); err != nil {
+			return nil, err
+		}
+		h.c.tell("start under plomb-boot, round %d of %d: %v, as it is %v, till %.1f MiB, plomb-boot %.1f MiB", round+1, h.c.Rounds, m.ready[round], m.plain[round], m.till[round], m.boot[round])
+	}
+	return m.results(a), nil
+}
+
+// sealedStarts has one value a round.
+type sealedStarts struct {
+	ready, plain []time.Duration
+	till, boot   []float64 // MiB
+	ratios       []float64
+}
+
+func (m *sealedStarts) round(ctx context.Context, exe string, a *aged) error {
+	if err := errors.Join(a.stop(), a.start(ctx, exe, plain)); err != nil {
+		return err
+	}
+	m.plain = append(m.plain, a.up.ready)
+	if err := errors.Join(a.stop(), a.start(ctx, exe)); err != nil {
+		return err
+	}
+	m.ready = append(m.ready, a.up.ready)
+	m.ratios = append(m.ratios, a.up.ready.Seconds()/m.plain[len(m.plain)-1].Seconds())
+	till, _, err := resident(a.up.pid)
+	if err != nil {
+		return err
+	}
+	boot, _, err := resident(a.up.launcher)
+	m.till, m.boot = append(m.till, till), append(m.boot, boot)
+	return err
+}
+
+func (m *sealedStarts) results(a *aged) []Result {
+	return []Result{
+		{Bench: "start", Case: a.named("plomb up under plomb-boot ready, its slot verified"), Value: inMs(median(m.ready)), Unit: "ms", Ratio: median(m.ratios), Against: "as it is"},
+		{Bench: "memory", Case: a.named("till process under plomb-boot when ready and signed in"), Value: median(m.till), Unit: "MiB"},
+		{Bench: "memory", Case: "plomb-boot beside it", Value: median(m.boot), Unit: "MiB"},
+	}
+}
+
 // receiptsOfALongDay are in the Z report that is timed.
 const receiptsOfALongDay = 10_000
 
@@ -246,7 +304,7 @@ func (h *histories) dayClose(ctx context.Context) ([]Result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(a.dir)
-	if err := a.start(ctx, h.exe); err != nil {
+	if err := a.start(ctx, h.exe, plain); err != nil {
 		return nil, err
 	}
 	if _, err := a.up.settled(ctx); err != nil {

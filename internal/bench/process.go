@@ -28,16 +28,22 @@ type running struct {
 	*screen
 	ready time.Duration // from its start until it could sell
 	pid   int           // of the till's process; 0: this one
-	stop  func() error
+	// of plomb up, or of plomb-boot, which takes its place
+	launcher int
+	stop     func() error
 }
 
+// plain has plomb up start the program as it is. Without it, plomb-boot starts the till
+// from a verified slot where it lies beside the program.
+const plain = "--plain"
+
 // startUp runs plomb up: devices, signer and till.
-func startUp(ctx context.Context, exe, dir string) (*running, error) {
-	p, err := start(ctx, exe, "up", "--json", "--dir", dir, "--listen", "127.0.0.1:0")
+func startUp(ctx context.Context, exe, dir string, flags ...string) (*running, error) {
+	p, err := start(ctx, exe, append([]string{"up", "--json", "--dir", dir, "--listen", "127.0.0.1:0"}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
-	r := &running{ready: p.ready, stop: p.stop}
+	r := &running{ready: p.ready, launcher: p.cmd.Process.Pid, stop: p.stop}
 	if r.pid, err = p.childNamed("till"); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}

@@ -51,7 +51,7 @@ func (c Config) subjects(ctx context.Context, exe string) (list subjects, err er
 		start func(dir string) (*running, error)
 	}{
 		{"till and signer, two processes, no devices", func(dir string) (*running, error) { return startTill(ctx, exe, dir) }},
-		{"plomb up: till, signer and simulated devices, three processes", func(dir string) (*running, error) { return startUp(ctx, exe, dir) }},
+		{"plomb up: till, signer and simulated devices, three processes", func(dir string) (*running, error) { return startUp(ctx, exe, dir, plain) }},
 		{"till and signer in the measuring process, no devices", func(dir string) (*running, error) { return startHere(ctx, dir) }},
 	}
 	for _, w := range ways {
