@@ -535,11 +535,38 @@ func TestADeviceThatDoesNotKnowWhomItTrustsSaysSoOnItsPage(t *testing.T) {
 		if log := b.log(); strings.Count(log, "are damaged") != 1 {
 			t.Errorf("%s: log:\n%s", name, log)
 		}
+		b.helpsWithDamage(filepath.Base(name))
 		if err := os.WriteFile(name, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if words, _ := b.boot("a=ready"); b.starts() != "a trial=; " {
 			t.Errorf("%s put back: started %q: %s", name, b.starts(), words)
+		}
+	}
+}
+
+// helpsWithDamage asks the commands for a person what they do on a device whose policy or
+// facts are damaged.
+func (b *box) helpsWithDamage(name string) {
+	b.Helper()
+	for _, c := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"status"}, exitDone, []string{"nothing starts: the files", name, "slot a", "says that it is 0PLM", "whose signatures count; active"}},
+		{[]string{"status", "--json"}, exitDone, []string{`"blocked": true`, `"identity": "0PLM`, name, `"Active": 0`}},
+		{[]string{"unblock", "--why", "the fan was changed"}, exitFailed, []string{"done (unblocked: the fan was changed)", "nothing starts yet", name, "as it was"}},
+		{[]string{"repair"}, exitFailed, []string{"that never change are damaged", name, "cannot make them"}},
+	} {
+		var out bytes.Buffer
+		if code := run(b.Context(), append(c.args, "--root", b.Root), &out, &out); code != c.code {
+			b.Errorf("%s damaged: %q ended with %d", name, c.args, code)
+		}
+		for _, s := range c.says {
+			if !strings.Contains(out.String(), s) {
+				b.Errorf("%s damaged: %q does not say %q:\n%s", name, c.args, s, out.String())
+			}
 		}
 	}
 }

@@ -18,13 +18,16 @@ import (
 )
 
 // device is a till's disk as the launcher sees it.
-type device struct{ *boot.Device }
+type device struct {
+	*boot.Device
+	damaged error // why the files that never change cannot be read: nothing verifies; nil: they can
+}
 
 func openDevice(fsys durable.FS, root string) (*device, error) {
 	d, err := boot.Open(fsys, root)
 	switch {
 	case err == nil:
-		return &device{d}, nil
+		return &device{Device: d}, nil
 	case begun(fsys, root) == nil:
 		return nil, fmt.Errorf("%w (plomb-boot init makes a device)", err)
 	}
@@ -34,11 +37,17 @@ func openDevice(fsys durable.FS, root string) (*device, error) {
 // begun is the device whose table is there, without its policy and without what it is,
 // so that nothing of it verifies; nil where there is no device.
 func begun(fsys durable.FS, root string) *device {
-	d := &device{&boot.Device{FS: fsys, Root: filepath.ToSlash(root), Floor: counter.Table{}}}
+	d := &device{Device: &boot.Device{FS: fsys, Root: filepath.ToSlash(root), Floor: counter.Table{}}}
 	if names, err := fsys.ReadDir(d.Path("boot")); err != nil || !slices.Contains(names, boot.TableFile) {
 		return nil
 	}
 	return d
+}
+
+// damage says what to do about files of a device that never change and are damaged.
+func (d *device) damage() error {
+	return fmt.Errorf("%w: %w; put %s or %s back as it was: plomb-boot cannot make them, or whoever damaged them would choose whose software starts",
+		errSettings, d.damaged, d.Path("boot", boot.PolicyFile), d.Path("boot", boot.FactsFile))
 }
 
 func initCommand(_ context.Context, args []string, _, words io.Writer) error {
@@ -76,9 +85,12 @@ func repairCommand(_ context.Context, args []string, out, words io.Writer) error
 	if err := parse(f, args, root); err != nil {
 		return err
 	}
-	d, err := open(*root)
-	if err != nil {
+	d, err := openDamaged(*root)
+	switch {
+	case d == nil:
 		return err
+	case err != nil:
+		return d.damage()
 	}
 	lock, err := d.FS.Lock(d.Path("boot", "lock"))
 	if err != nil {

@@ -142,11 +142,9 @@ func runCommand(ctx context.Context, args []string, _, words io.Writer) error {
 	if err := parse(f, args, root); err != nil {
 		return err
 	}
-	d, unknown := open(*root)
-	if unknown != nil {
-		if d = begun(durable.OS{}, *root); d == nil {
-			return unknown
-		}
+	d, unknown := openDamaged(*root)
+	if d == nil {
+		return unknown
 	}
 	lock, err := d.FS.Lock(d.Path("boot", "lock"))
 	if err != nil {
@@ -168,6 +166,18 @@ func open(root string) (*device, error) {
 	return openDevice(durable.OS{}, root)
 }
 
+// openDamaged opens a device whose policy or facts may be damaged, so that nothing of it
+// verifies: what is wrong stands in err then. d is nil where there is no device.
+func openDamaged(root string) (d *device, err error) {
+	if d, err = open(root); err == nil {
+		return d, nil
+	}
+	if d = begun(durable.OS{}, root); d != nil {
+		d.damaged = err
+	}
+	return d, err
+}
+
 func unblockCommand(_ context.Context, args []string, _, words io.Writer) error {
 	f, root := flags("unblock", words)
 	why := f.String("why", "", "why it may start again")
@@ -177,10 +187,11 @@ func unblockCommand(_ context.Context, args []string, _, words io.Writer) error 
 	return change(*root, "unblocked: "+*why, slot.Table.Unblock)
 }
 
-// change changes the table while no launcher runs, and logs it first.
+// change changes the table while no launcher runs, and logs it first. Where the files
+// that never change are damaged it does so too, and says that nothing starts yet.
 func change(root, line string, f func(slot.Table) slot.Table) error {
-	d, err := open(root)
-	if err != nil {
+	d, err := openDamaged(root)
+	if d == nil {
 		return err
 	}
 	lock, err := d.FS.Lock(d.Path("boot", "lock"))
@@ -195,5 +206,8 @@ func change(root, line string, f func(slot.Table) slot.Table) error {
 	if err := d.Say(line); err != nil {
 		return err
 	}
-	return table.Write(f(table.Table()))
+	if err := table.Write(f(table.Table())); err != nil || d.damaged == nil {
+		return err
+	}
+	return fmt.Errorf("done (%s), and nothing starts yet: %w", line, d.damage())
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/update/boot"
 	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/manifest"
@@ -48,8 +50,8 @@ func statusCommand(_ context.Context, args []string, out, words io.Writer) error
 	if err := parse(f, args, root); err != nil {
 		return err
 	}
-	d, err := open(*root)
-	if err != nil {
+	d, err := openDamaged(*root)
+	if d == nil {
 		return err
 	}
 	if s := d.status(); !*asJSON {
@@ -62,6 +64,8 @@ func statusCommand(_ context.Context, args []string, out, words io.Writer) error
 	return err
 }
 
+// status is what lies on the disk. Where the files that never change are damaged nothing
+// verifies, and what the slots say of themselves is shown as that.
 func (d *device) status() status {
 	s := status{Slots: map[string]slotStatus{}}
 	var t slot.Table
@@ -75,11 +79,18 @@ func (d *device) status() status {
 	if s.Floors, err = d.Floors(t); err != nil {
 		s.Error = err.Error()
 	}
+	if d.damaged != nil {
+		err, s.Error = d.damaged, d.damage().Error()
+	}
 	if tpm, ok := d.Floor.(counter.TPM); ok {
 		s.TPM = string(tpm)
 	}
 	_, s.Lines, _ = slot.OpenRing(d.FS, d.Path("boot", boot.RingFile)) // a bad log is shown as none
 	for _, x := range []slot.Slot{slot.A, slot.B} {
+		if d.damaged != nil {
+			s.Slots[x.String()] = d.unverified(x)
+			continue
+		}
 		s.Slots[x.String()] = d.slotStatus(s.Floors, x)
 	}
 	s.Blocked = s.Table == nil || err != nil || slot.Next(t, s.verdict).Blocked
@@ -100,6 +111,21 @@ func (d *device) slotStatus(floors counter.Floors, s slot.Slot) slotStatus {
 		return slotStatus{Error: err.Error()}
 	}
 	return slotStatus{Identity: r.Manifest.Identity, Counter: r.Manifest.Counter, Digest: r.Digest.String(), Signers: r.Signers}
+}
+
+// unverified is what a slot says of itself.
+func (d *device) unverified(s slot.Slot) slotStatus {
+	out := slotStatus{Error: "it is not known whose signatures count"}
+	text, err := durable.ReadFile(d.FS, path.Join(d.SlotDir(s), slot.ManifestFile), manifest.MaxBytes)
+	if err != nil {
+		return slotStatus{Error: err.Error()}
+	}
+	m, err := manifest.Parse(text)
+	if err != nil {
+		return slotStatus{Error: err.Error()}
+	}
+	out.Identity, out.Counter, out.Digest = m.Identity, m.Counter, manifest.Sum(text).String()
+	return out
 }
 
 // words is the status for a person: what would start now and why, what lies in the
@@ -147,7 +173,10 @@ func (s status) start() string {
 
 func (s slotStatus) words(t *slot.Table, x slot.Slot) string {
 	what := fmt.Sprintf("%s, counter %d, signed by %s", s.Identity, s.Counter, strings.Join(s.Signers, ", "))
-	if s.Error != "" {
+	switch {
+	case s.Error != "" && s.Identity != "":
+		what = fmt.Sprintf("says that it is %s, counter %d; does not verify: %s", s.Identity, s.Counter, s.Error)
+	case s.Error != "":
 		what = "does not verify: " + s.Error
 	}
 	switch {
