@@ -70,6 +70,9 @@ func (w *World) Release(ctx context.Context, v Version, watch Watcher) (*release
 	if err := w.publish(ctx, r, watch); err != nil {
 		return nil, err
 	}
+	if err := w.prune(v.Over); err != nil {
+		return nil, err
+	}
 	if v.Image != "" {
 		return r, nil
 	}

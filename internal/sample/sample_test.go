@@ -147,6 +147,43 @@ func TestASpoiledVersionIsReleasedLikeAnyOtherAndDoesNotStart(t *testing.T) {
 	}
 }
 
+func TestReleasesThatNobodyComesToAnyMoreTakeNoRoom(t *testing.T) {
+	w, exe := create(t), program(t)
+	first, _ := makeRelease(t, w, sample.Version{Program: exe, Shipped: true})
+	var last *release.Release
+	for range 6 { // bad ones, while the first runs
+		last, _ = makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest(), Spoiled: true})
+	}
+	last, _ = makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest()})
+	whole, err := filepath.Glob(filepath.Join(w.Dir, "releases", "*", "components"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range whole {
+		whole[i] = filepath.Base(filepath.Dir(name))
+	}
+	if diff := cmp.Diff([]string{"0001", "0006", "0007", "0008"}, whole); diff != "" {
+		t.Errorf("releases with their files (-want +got):\n%s", diff)
+	}
+	packs, err := filepath.Glob(filepath.Join(w.Repository(), "packs", "*"))
+	if err != nil || len(packs) == 0 || len(packs) > 3*len(last.Manifest.Components)*2 {
+		t.Errorf("%d packs, %v", len(packs), err)
+	}
+	for _, c := range last.Manifest.Components {
+		for _, p := range c.Packs {
+			if _, err := os.Stat(filepath.Join(w.Repository(), "packs", p.SHA256.String())); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if d := decide(t, w, last.Digest()); !d.Allowed() || last.Manifest.Counter != 8 {
+		t.Errorf("a device refuses %s: %v", last.Manifest.Identity, d.Err())
+	}
+	if d := decide(t, w, first.Digest()); d.Manifest == nil {
+		t.Errorf("the papers of the first are gone: %v", d.Err())
+	}
+}
+
 func TestAWorldIsOpenedByOneAtATime(t *testing.T) {
 	w := create(t)
 	if other, err := sample.Open(w.Dir); err == nil {
