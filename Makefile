@@ -72,5 +72,8 @@ powercut-update: ## Cut the power of a virtual machine that updates itself, ROUN
 powercut: ## Cut the power of a virtual machine on real ext4 (needs root and qemu-system-x86; minutes)
 	tools/powercut/run.sh
 
+evidence: ## Print which test shows which requirement on the secure update of code
+	$(GO) run ./internal/evidence
+
 tuf-conformance: ## Run the TUF project's conformance suite against update/trust (needs Python; see tools/tufconformance)
 	tools/tufconformance/run.sh

@@ -90,6 +90,7 @@ var may = map[string][]string{
 	"internal/sample":           {"update/release", "update/manifest", "update/slot", "update/trust", "internal/durable"},
 	"internal/browsertest":      nil,
 	"internal/arch":             nil,
+	"internal/evidence":         {"update/inventory"},
 }
 
 // home lists the packages of others that only some of ours may import, in

@@ -10,6 +10,7 @@ import (
 	"github.com/plomb-pos/plomb/internal/releasetest"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/release"
+	"github.com/plomb-pos/plomb/update/slot"
 )
 
 // kinds are components of every kind that an application's release may have, with the
@@ -100,4 +101,31 @@ func TestTrustAnchorsAreReplacedByThoseWhoAreTrusted(t *testing.T) {
 	w.release(2)
 	w.updates(2)
 	w.launches()
+}
+
+// Parts of two versions in one slot are no version: neither a page of the one before, nor
+// its policy, nor its whole papers beside the new program.
+//
+// Requirement: CU-15
+// Requirement: DL-08
+func TestAMixedSetOfTwoVersionsDoesNotStart(t *testing.T) {
+	for _, old := range [][]string{{"page/till.html"}, {"etc/policy.json"}, {"bin/devices"}, {"data/logo.png"}, {"manifest.note"}, {"manifest.json", "manifest.note", "log.proof"}} {
+		s := newShop(t)
+		s.everything(1)
+		n := s.new()
+		fast(&n)
+		s.provision(n)
+		w := s.till()
+		w.everything(2)
+		w.updates(2)
+		for _, name := range old {
+			data, err := os.ReadFile(filepath.Join(w.root, "slots/a", name))
+			must(t, err)
+			must(t, os.WriteFile(filepath.Join(w.root, "slots/b", name), data, 0o600))
+		}
+		r, err := w.launch()
+		if err != nil || r.Digest != w.all[1].Digest() || w.slot != slot.A {
+			t.Errorf("with %q of version 1 in version 2: %+v, %v", old, r, err)
+		}
+	}
 }

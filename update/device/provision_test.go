@@ -206,3 +206,27 @@ func TestADeviceWithoutEntitlementIsNotMade(t *testing.T) {
 		t.Errorf("a device that was not made has a table: %v", err)
 	}
 }
+
+// Requirement: FM-19
+// Requirement: DL-05
+func TestAReleaseForOtherHardwareIsRefusedAtTheUpdateToo(t *testing.T) {
+	s := newShop(t)
+	s.registers(box)
+	s.registers(otherBox)
+	s.release(1)
+	n := s.new()
+	n.Facts.Hardware = box
+	fast(&n)
+	s.provision(n)
+	w := s.till()
+	only := func(h manifest.Identity) func(*manifest.Manifest) {
+		return func(m *manifest.Manifest) { m.Compatibility.Hardware = []manifest.Identity{h} }
+	}
+	w.Entitle(w.unentitled(2, only(otherBox)), w.key.Public())
+	w.Campaign(manifest.Campaign{Release: w.all[2].Digest()})
+	w.rejected(slot.ErrIncompatible)
+	w.Entitle(w.unentitled(3, only(box)), w.key.Public())
+	w.Campaign(manifest.Campaign{Release: w.all[3].Digest()})
+	w.updates(3)
+	w.launches()
+}
