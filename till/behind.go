@@ -303,7 +303,7 @@ func (n *Node) tick(ctx context.Context) error {
 }
 
 // lookAround locks idle screens, journals what refusals were left over, and
-// looks at the clock.
+// looks at the clock and at the room on the disk.
 func (n *Node) lookAround(ctx context.Context) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -312,6 +312,7 @@ func (n *Node) lookAround(ctx context.Context) {
 	}
 	now := n.opts.Now()
 	n.lockIdle(ctx, n.opts.Uptime())
+	n.lookForRoom(n.opts.Uptime())
 	if bodies := n.floods.ended(now); len(bodies) > 0 {
 		n.note(bodies...)
 	}

@@ -49,6 +49,7 @@ type Node struct {
 	verifyFailed atomic.Bool
 	verifyEnded  atomic.Bool // since this start
 	diskFull     atomic.Bool // the projection waits for room
+	room         room        // guarded by mu
 
 	waiters sync.Mutex    // guards came; never held with another lock
 	came    chan struct{} // closed when searched grows

@@ -156,6 +156,7 @@ func (n *Node) noticesNow() []Notice {
 	n.notices.when(n.damaged, notice{id: "damage", level: "error", code: "damage-found"})
 	n.notices.when(n.verifyFailed.Load(), notice{id: "verify", level: "error", code: "verification-failed"})
 	n.notices.when(n.diskFull.Load(), notice{id: "disk", level: "error", code: "disk-full"})
+	n.notices.when(n.room.low && !n.diskFull.Load(), n.roomNotice())
 	out := []Notice{}
 	for _, x := range n.notices {
 		out = append(out, x.in(n.state.Shop.Language))

@@ -48,6 +48,7 @@ import (
 
 	"github.com/plomb-pos/plomb/catalog"
 	"github.com/plomb-pos/plomb/fiscal"
+	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
 	"github.com/plomb-pos/plomb/money"
@@ -104,6 +105,9 @@ type Options struct {
 	// is before is marked as unsure. Zero: the beginning of 2026. Only who rings up old
 	// data at their own dates, at a till of its own, gives another.
 	ClockFloor time.Time
+	// Room says how many bytes may still be written to Dir's disk; nil: the operating
+	// system is asked.
+	Room func(dir string) (int64, error)
 	// SignPatience is how long an answer waits for a signature; 0: 2 s.
 	SignPatience time.Duration
 	Log          *slog.Logger // nil discards
@@ -121,6 +125,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Boot == [16]byte{} {
 		o.Boot = bootID()
+	}
+	if o.Room == nil {
+		o.Room = durable.Room
 	}
 	if o.Country == "" {
 		o.Country = "DE"
