@@ -7,7 +7,7 @@ FUZZTIME  ?= 10s
 TOOL      := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help run test short race bench fuzz lint generate build release token platforms powercut tuf-conformance
+.PHONY: help run test short race bench fuzz lint generate build release token platforms powercut evidence tuf-conformance
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

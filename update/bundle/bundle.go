@@ -57,6 +57,9 @@ const (
 	MaxFiles = 100_000
 	MaxBytes = 64 << 30 // of all files, where nobody says less
 	maxIndex = 32 << 20
+	// MaxPlace bounds the index of a bundle that is read in place, which is read anew for
+	// each file: a device takes no longer for a stick that means harm.
+	MaxPlace = 4 << 20
 )
 
 // Errors. They are wrapped with what was being done.
@@ -174,7 +177,7 @@ func writeMember(t *tar.Writer, f File, open func(name string) (io.ReadCloser, e
 func Read(r io.Reader, limit int64, visit func(f File, content io.Reader) error) error {
 	count := &counter{r: r}
 	t := tar.NewReader(count)
-	head, length, err := readIndex(t, limit)
+	head, length, err := readIndex(t, limit, maxIndex)
 	if err != nil {
 		return fmt.Errorf("read bundle: %w", err)
 	}
@@ -219,12 +222,12 @@ func (h *index) length(size int64) int64 {
 }
 
 // readIndex gives the index and the length that the whole bundle has to have.
-func readIndex(t *tar.Reader, limit int64) (*index, int64, error) {
+func readIndex(t *tar.Reader, limit, most int64) (*index, int64, error) {
 	h, err := t.Next()
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if h.Size > maxIndex {
+	if h.Size > most {
 		return nil, 0, fmt.Errorf("%w: index of %d bytes", ErrFormat, h.Size)
 	}
 	if err := plain(h, indexName, h.Size); err != nil {
@@ -346,7 +349,7 @@ type Bundle struct {
 // Open reads the index of a bundle of size bytes. Contents are not looked at: they are
 // compared with what was signed by whoever uses them. Errors wrap ErrFormat.
 func Open(r io.ReaderAt, size int64) (*Bundle, error) {
-	head, length, err := readIndex(tar.NewReader(io.NewSectionReader(r, 0, size)), MaxBytes)
+	head, length, err := readIndex(tar.NewReader(io.NewSectionReader(r, 0, size)), MaxBytes, MaxPlace)
 	if err != nil {
 		return nil, fmt.Errorf("open bundle: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -157,6 +158,25 @@ func TestHostileBundlesAreRefusedAndWriteNothing(t *testing.T) {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: something was left: %v", name, err)
 		}
+	}
+}
+
+// An index that takes long to read is read once by a person, and never by a device, which
+// would do so for each file.
+func TestABundleWithAHugeIndexIsNotReadInPlace(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 20_000 {
+		files[fmt.Sprintf("entitlements/%064x/%064x", 1, i)] = nil
+	}
+	packed, err := pack(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bundle.Open(bytes.NewReader(packed), int64(len(packed))); !errors.Is(err, bundle.ErrFormat) {
+		t.Errorf("in place: %v", err)
+	}
+	if _, err := unpack(packed); err != nil {
+		t.Errorf("from beginning to end: %v", err)
 	}
 }
 

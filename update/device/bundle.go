@@ -73,6 +73,10 @@ func (p packed) Open(_ context.Context, name string, offset, length int64) (io.R
 	}{io.NewSectionReader(r, offset, length), f}, nil
 }
 
+// maxBundles bounds how many are looked at in one folder: the index of each is read for
+// every file that is asked for.
+const maxBundles = 16
+
 // bundles are the bundles directly in a folder.
 func bundles(dir string) (out []place) {
 	entries, err := os.ReadDir(dir)
@@ -80,7 +84,7 @@ func bundles(dir string) (out []place) {
 		return nil // no stick is there
 	}
 	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".plomb") && len(out) < maxSticks {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".plomb") && len(out) < maxBundles {
 			out = append(out, packed(filepath.Join(dir, e.Name())))
 		}
 	}
