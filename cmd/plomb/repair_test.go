@@ -26,6 +26,22 @@ func spoil(t *testing.T, epoch string, index uint64) {
 	t.Fatalf("no record of entry %d in %s", index, name)
 }
 
+// copiedShop is a shop that sold twice, with a copy of it; index is the entry of the
+// first sale.
+func copiedShop(t *testing.T) (exe, dir, backup string, index uint64) {
+	t.Helper()
+	exe, dir, backup = program(t), filepath.Join(t.TempDir(), "shop"), filepath.Join(t.TempDir(), "backup")
+	r := up(t, exe, dir)
+	r.setUp()
+	r.signIn()
+	r.do("drawer.open", map[string]any{"amount": 10000})
+	_, index = r.sell(1)
+	r.sell(1)
+	r.stop()
+	copyWhole(t, backup, dir)
+	return exe, dir, backup, index
+}
+
 // TestADamagedEntryIsNamedRecordedAndGivenBack flips a bit in the middle of the
 // journal: the till still starts, names the hole and records it; a copy gives
 // the entry back, and everything verifies as before.
@@ -35,16 +51,7 @@ func TestADamagedEntryIsNamedRecordedAndGivenBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program and starts it several times")
 	}
-	exe, dir := program(t), filepath.Join(t.TempDir(), "shop")
-	backup := filepath.Join(t.TempDir(), "backup")
-	r := up(t, exe, dir)
-	r.setUp()
-	r.signIn()
-	r.do("drawer.open", map[string]any{"amount": 10000})
-	_, index := r.sell(1)
-	r.sell(1)
-	r.stop()
-	copyWhole(t, backup, dir)
+	exe, dir, backup, index := copiedShop(t)
 	again := up(t, exe, dir)
 	again.signIn()
 	_, late := again.sell(1)
@@ -111,16 +118,7 @@ func TestARepairFromAWholeCopyLeavesNothingOfTheDamage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program and starts it")
 	}
-	exe, dir := program(t), filepath.Join(t.TempDir(), "shop")
-	backup := filepath.Join(t.TempDir(), "backup")
-	r := up(t, exe, dir)
-	r.setUp()
-	r.signIn()
-	r.do("drawer.open", map[string]any{"amount": 10000})
-	_, index := r.sell(1)
-	r.sell(1)
-	r.stop()
-	copyWhole(t, backup, dir)
+	exe, dir, backup, index := copiedShop(t)
 	segment := filepath.Join(dir, "e1", "00000001.seg")
 	was, err := os.ReadFile(segment)
 	must(t, err)
