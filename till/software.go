@@ -2,6 +2,7 @@ package till
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/plomb-pos/plomb/fiscal"
@@ -24,10 +25,19 @@ type SoftwareState struct {
 	Asked     *CheckState  `json:"asked"`   // the last question by a person since the start, null: none
 	// Stopped is the code with which a new sale is refused now; empty: it is not.
 	Stopped string `json:"stopped"`
+	// Platform is the operating system below the till, null where it is not looked after.
+	Platform *PlatformState `json:"platform"`
+}
+
+// PlatformState is what the screen shows of the operating system.
+type PlatformState struct {
+	Identity string `json:"identity"` // of the release that runs
+	Counter  uint64 `json:"counter"`
 }
 
 // UpdateState is a release on its way.
 type UpdateState struct {
+	Of        string    `json:"of,omitzero"` // OfPlatform, or empty: the till's own
 	Identity  string    `json:"identity"`
 	Counter   uint64    `json:"counter"`
 	Digest    string    `json:"digest"`
@@ -49,6 +59,7 @@ type UpdateState struct {
 
 // LastUpdate is what became of the last update.
 type LastUpdate struct {
+	Of       string    `json:"of,omitzero"` // OfPlatform, or empty: the till's own
 	Identity string    `json:"identity"`
 	From     string    `json:"from"`    // what ran before
 	Outcome  string    `json:"outcome"` // "kept", "fallen-back", "rejected", "blocked"
@@ -64,6 +75,9 @@ func (n *Node) softwareState(role staff.Role) SoftwareState {
 	s.Freshness = n.updating.status.Freshness
 	if w := n.updating.status.Withdrawn; w != nil {
 		s.Withdrawn = w
+	}
+	if p := n.updating.status.Platform; p != nil {
+		s.Platform = &PlatformState{p.Identity, p.Counter}
 	}
 	s.Last = n.lastUpdate()
 	s.Update = n.updateState(role)
@@ -83,9 +97,15 @@ func (n *Node) runningState() SoftwareState {
 	}
 	s.Identity, s.Counter, s.Slot = r.Identity, r.Counter, r.Slot
 	u := n.state.Updates
-	kept := u != nil && u.Last != nil && u.Last.Outcome == fiscal.StageKept && u.Last.Manifest == r.Manifest
-	s.Trial = r.Trial && !kept
+	s.Trial = r.Trial && !keptBy(u, r.Manifest)
 	return s
+}
+
+// keptBy reports whether a release was kept; the last update may be the platform's.
+func keptBy(u *fiscal.Updates, manifest string) bool {
+	return u != nil && slices.ContainsFunc(u.Stages, func(x fiscal.SeenStage) bool {
+		return x.Stage == fiscal.StageKept && x.Outcome == fiscal.OutcomeDone && x.Manifest == manifest
+	})
 }
 
 func (n *Node) lastUpdate() *LastUpdate {
@@ -94,6 +114,9 @@ func (n *Node) lastUpdate() *LastUpdate {
 		return nil
 	}
 	l := u.Last
+	if p := n.updating.status.Platform; p != nil && slices.Contains(p.Manifests, l.Manifest) {
+		return &LastUpdate{Of: OfPlatform, Identity: l.Identity, Outcome: l.Outcome, Time: l.At, Detail: l.Detail, Index: l.Index}
+	}
 	return &LastUpdate{Identity: l.Identity, From: l.From, Outcome: l.Outcome, Time: l.At, Detail: l.Detail, Index: l.Index}
 }
 
@@ -104,7 +127,7 @@ func (n *Node) updateState(role staff.Role) *UpdateState {
 		return nil
 	}
 	u := &UpdateState{
-		Identity: o.Identity, Counter: o.Counter, Digest: o.Digest, Legal: o.Legal, Consent: o.text(n.state.Shop.Language), Stage: o.Stage,
+		Of: o.Of, Identity: o.Identity, Counter: o.Counter, Digest: o.Digest, Legal: o.Legal, Consent: o.text(n.state.Shop.Language), Stage: o.Stage,
 		Bytes: o.Bytes, Total: o.Total, Deadline: o.Deadline, Overdue: o.Overdue, Urgent: o.Urgent,
 		Waiting: o.Waiting, Detail: o.Detail, Spend: o.Spend,
 		MayDecide: n.state.Shop.Roles.Allowed(role, staff.SoftwareUpdate).Answer != staff.No,

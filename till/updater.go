@@ -24,10 +24,23 @@ type UpdateStatus struct {
 	Freshness Freshness
 	// Withdrawn are the statements that withdraw what runs.
 	Withdrawn []Withdrawal
+	Platform  *PlatformStatus // nil: the machine's operating system is not looked after here
+}
+
+// OfPlatform is what belongs to the operating system below the till, a line of releases
+// of its own (requirement CU-19).
+const OfPlatform = "platform"
+
+// PlatformStatus is what is known of the operating system below the till.
+type PlatformStatus struct {
+	Identity  string   // of the release that runs
+	Counter   uint64   // of its scope
+	Manifests []string // SHA-256, hexadecimal, of the releases of this line that are known
 }
 
 // Offered is a release on its way.
 type Offered struct {
+	Of       string            // OfPlatform, or empty: the till's own
 	Identity string            // 18 characters
 	Counter  uint64            // of its scope
 	Digest   string            // SHA-256 of its manifest, hexadecimal
@@ -74,7 +87,7 @@ type Withdrawal struct {
 	Deadline time.Time `json:"deadline,omitzero"`
 	Action   string    `json:"action"` // "warn" or "block"
 	Blocks   bool      `json:"blocks"` // now: no new sale
-	// Of is "platform" where the operating system below the till is withdrawn; empty: the
+	// Of is OfPlatform where the operating system below the till is withdrawn; empty: the
 	// till's own release.
 	Of string `json:"of,omitzero"`
 }

@@ -257,8 +257,8 @@ func (x *rauced) installs(r *release.Release) {
 	x.do("drawer.open", map[string]any{"amount": 10000})
 	x.scanAnything(1)
 	x.agree()
-	if s := x.until(func(s software) bool { return s.Update != nil && s.Update.Waiting == "sale" }); s.Update.Identity != string(r.Manifest.Identity) {
-		x.Errorf("held back is %+v", s.Update)
+	if s := x.until(func(s software) bool { return s.Update != nil && s.Update.Waiting == "sale" }); s.Update.Identity != string(r.Manifest.Identity) || s.Update.Of != "platform" || s.Platform == nil || !strings.HasPrefix(s.Platform.Identity, "0PLMSYS01") {
+		x.Errorf("held back is %+v over %+v", s.Update, s.Platform)
 	}
 	x.signIn()
 	x.do("basket.tender", map[string]any{"type": "cash", "complete": true})
@@ -308,7 +308,10 @@ func (x *rauced) ends(r *release.Release, outcome string) {
 	x.Helper()
 	x.post("/api/sign-in", map[string]any{"person": "1", "pin": "246810"})
 	id := string(r.Manifest.Identity)
-	x.until(func(s software) bool { return s.Last != nil && s.Last.Identity == id && s.Last.Outcome == outcome })
+	s := x.until(func(s software) bool { return s.Last != nil && s.Last.Identity == id && s.Last.Outcome == outcome && s.Last.Of == "platform" })
+	if s.Last.From != "" || !strings.HasPrefix(s.Identity, "0PLMDEM01") {
+		x.Errorf("the screen takes it for the till's own: %+v", s)
+	}
 	out, ok := x.command("journal", "software", "--dir", x.dir)
 	if !ok {
 		x.Fatalf("plomb journal software: %s", out)

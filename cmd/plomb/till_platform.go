@@ -43,7 +43,7 @@ func (u *updates) openPlatform(ctx context.Context, root string, tests update.Se
 	p.tests, u.platform = tests, p
 	u.parts.Follow(u.agent)
 	p.parts.Follow(p.agent)
-	u.node.SetUpdater(bothUpdaters{u.parts.Updater, p.parts.Updater})
+	u.node.SetUpdater(bothUpdaters{u.parts.Updater, p.parts.Updater, p.known})
 }
 
 var errNoMachine = fmt.Errorf("%w: it does not say how images reach the machine", device.ErrConfig)
@@ -82,7 +82,26 @@ func (p *platform) withdrawn() []till.Withdrawal {
 	}
 	out := withdrawnOf(p.device, active)
 	for i := range out {
-		out[i].Of = string(manifest.Platform)
+		out[i].Of = till.OfPlatform
+	}
+	return out
+}
+
+// known is what the screen shows of the operating system.
+func (p *platform) known() *till.PlatformStatus {
+	m, err := p.device.Known()
+	if err != nil {
+		return nil // plomb update status says so
+	}
+	out := &till.PlatformStatus{}
+	for _, d := range m.Manifests {
+		out.Manifests = append(out.Manifests, d.String())
+	}
+	if m.Running != nil {
+		out.Identity, out.Counter = string(m.Running.Identity), m.Running.Counter
+	}
+	if now, ok := p.agent.Progress(); ok {
+		out.Manifests = append(out.Manifests, now.Digest.String())
 	}
 	return out
 }
@@ -128,18 +147,26 @@ func (p *platform) run(ctx context.Context, failed func(error)) error {
 
 // bothUpdaters show one update at a time: the application's, before that of the
 // operating system.
-type bothUpdaters struct{ application, platform till.Updater }
+type bothUpdaters struct {
+	application, platform till.Updater
+
+	known func() *till.PlatformStatus // of the operating system; nil: nothing
+}
 
 // Status implements till.Updater.
 func (b bothUpdaters) Status() till.UpdateStatus {
 	s, below := b.application.Status(), b.platform.Status()
-	if s.Update == nil {
-		s.Update = below.Update
+	if s.Update == nil && below.Update != nil {
+		u := *below.Update
+		u.Of, s.Update = till.OfPlatform, &u
 	}
 	if s.Freshness.Warn == "" {
 		s.Freshness.Warn = below.Freshness.Warn
 	}
 	s.Freshness.StopSelling = s.Freshness.StopSelling || below.Freshness.StopSelling
+	if b.known != nil {
+		s.Platform = b.known()
+	}
 	return s
 }
 

@@ -29,11 +29,11 @@ func TestTheScreenShowsTheUpdateOfTheApplicationBeforeThatOfThePlatform(t *testi
 	offered := func(id string) till.UpdateStatus { return till.UpdateStatus{Update: &till.Offered{Identity: id}} }
 	old := offered("platform")
 	old.Freshness = till.Freshness{Warn: "old", StopSelling: true}
-	if s := (bothUpdaters{shown{status: offered("application")}, shown{status: old}}).Status(); s.Update.Identity != "application" || s.Freshness != old.Freshness {
+	if s := (bothUpdaters{shown{status: offered("application")}, shown{status: old}, nil}).Status(); s.Update.Identity != "application" || s.Freshness != old.Freshness {
 		t.Errorf("with both: %+v", s)
 	}
 	away := errors.New("away")
-	b := bothUpdaters{shown{err: away}, shown{status: old, found: true}}
+	b := bothUpdaters{shown{err: away}, shown{status: old, found: true}, nil}
 	if s := b.Status(); s.Update.Identity != "platform" {
 		t.Errorf("with that of the platform alone: %+v", s)
 	}

@@ -55,8 +55,9 @@ type software struct {
 	Counter  uint64
 	Slot     string
 	Trial    bool
-	Update   *struct{ Identity, Digest, Consent, Waiting string }
-	Last     *struct{ Identity, Outcome string }
+	Update   *struct{ Of, Identity, Digest, Consent, Waiting string }
+	Last     *struct{ Of, Identity, From, Outcome string }
+	Platform *struct{ Identity string }
 
 	Stopped   string
 	Withdrawn []struct{ By, Of string }

@@ -134,6 +134,27 @@ func (d *Device) Active() (slot.Slot, error) {
 	return t.Active, err
 }
 
+// Known is what a device's table and slots say of its line.
+type Known struct {
+	Running   *manifest.Manifest // in the slot in force; nil: it cannot be read
+	Manifests []manifest.Digest  // of both slots, and the last one whose trial failed
+}
+
+// Known reads the table and the manifest in force; nothing is verified.
+func (d *Device) Known() (k Known, err error) {
+	t, err := d.boot.Table()
+	if err != nil {
+		return k, err
+	}
+	for _, x := range append(t.Manifests[:], t.Failed) {
+		if x != (manifest.Digest{}) {
+			k.Manifests = append(k.Manifests, x)
+		}
+	}
+	k.Running, _, _ = d.Manifest(t.Active) // what cannot be read is left out
+	return k, nil
+}
+
 func imageOf(m *manifest.Manifest) (*manifest.Component, error) {
 	for i := range m.Components {
 		if m.Components[i].Kind == manifest.Image {

@@ -36,15 +36,16 @@
  * @typedef {{
  *   identity: string, counter: number, digest: string, legal: boolean, consent: string, stage: string, bytes: number, total: number,
  *   deadline?: string, overdue: boolean, urgent: boolean, waiting: ""|"consent"|"spend"|"sale"|"day"|"data"|"authorisation"|"clock"|"other",
- *   detail: string, spend: number, mayDecide: boolean, agreed: boolean, later?: string,
+ *   detail: string, spend: number, mayDecide: boolean, agreed: boolean, later?: string, of?: string,
  * }} Update
- * @typedef {{identity: string, from: string, outcome: "kept"|"fallen-back"|"rejected"|"blocked", time: string, detail: string, index?: number}} Outcome
+ * @typedef {{identity: string, from: string, outcome: "kept"|"fallen-back"|"rejected"|"blocked", time: string, detail: string, index?: number, of?: string}} Outcome
  * @typedef {{by: string, reason: string, deadline?: string, action: "warn"|"block", blocks: boolean, of?: string}} Withdrawal
  * @typedef {{time: string, running: boolean, outcome: ""|"none"|"offered"|"failed", detail: string}} Asked
  * @typedef {{
  *   identity: string, version: string, counter: number, slot: string, trial: boolean, update: Update|null, last: Outcome|null,
  *   withdrawn: Withdrawal[], freshness: {warn: string, stopSelling: boolean}, managed: boolean,
  *   asked: Asked|null, stopped: ""|"software-changing"|"software-blocked"|"software-stale",
+ *   platform?: {identity: string, counter: number}|null,
  * }} Software
  * @typedef {{
  *   version: number, setup: "done"|"needed", shop: Shop, session: Session|null, training: boolean, basket: Basket|null|undefined,

@@ -64,6 +64,12 @@ export function parse(identity) {
 /** The version in an identity, or all of it. @param {string} identity */
 export const version = (identity) => parse(identity)?.version.replace(/^0(?=.)/, '') ?? identity;
 
+/** The version of an update, and that it is the operating system's where it is. @param {{identity: string, of?: string}} of @param {import('./words.js').Words} t */
+export const named = (of, t) => of.of === 'platform' ? `${version(of.identity)} (${t('software.platform')})` : version(of.identity);
+
+/** What runs, of the same line as an update. @param {Software} software @param {{of?: string}} of */
+export const runs = (software, of) => of.of === 'platform' ? software.platform?.identity ?? '' : software.identity;
+
 /**
  * Moments to be asked again, none after the deadline.
  * @param {Date} now

@@ -1,6 +1,6 @@
 /** What the person at the till must know now, and what to do about it. */
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact-standalone.module.js';
-import { age, asked, away, party, put, putOff, restarting, stopped, version, waits, why } from '../software.js';
+import { age, asked, away, named, party, put, putOff, restarting, runs, stopped, version, waits, why } from '../software.js';
 import { useTill } from '../till.js';
 import { DecideButton } from './dispense.js';
 import { Icon } from './icons.js';
@@ -54,7 +54,7 @@ function ofOutcome(software, now, t) {
   if (!last || away(id)) return [];
   const good = last.outcome === 'kept';
   if (new Date(now).valueOf() - new Date(last.time).valueOf() > (good ? news.good : news.bad)) return [];
-  const names = { version: version(last.identity), from: version(last.from || software.identity) };
+  const names = { version: named(last, t), from: version(last.from || runs(software, last)) };
   const hint = t(`outcome.${last.outcome}.words`, names);
   return [{ key: 'outcome', level: good ? 'info' : last.outcome === 'blocked' ? 'error' : 'warn', icon: good ? 'check' : 'undo', text: t(`outcome.${last.outcome}`, names), hint: last.detail && !good ? `${hint} ${why(last.detail, t)}` : hint, go: 'software', put: id }];
 }
@@ -64,7 +64,7 @@ function ofUpdate(state, t, f) {
   const { software } = state;
   const update = software?.update;
   if (!software || !update) return [];
-  const names = { version: version(update.identity) };
+  const names = { version: named(update, t) };
   if (restarting(software)) return [{ key: 'restarting', level: 'info', icon: 'update', text: t('restarting.soon', names), hint: t('restarting.soon.words') }];
   if (putOff(software, state.clock.now) && !update.urgent) return [];
   const what = asked(software);

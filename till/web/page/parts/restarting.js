@@ -1,6 +1,6 @@
 /** The till is away because an update was activated, or this page is older than the till's program: said as what it is. */
 import { html, useEffect, useState } from '../vendor/htm-preact-standalone.module.js';
-import { version } from '../software.js';
+import { named, version } from '../software.js';
 import { useTill } from '../till.js';
 import { useTop } from './banners.js';
 import { Icon } from './icons.js';
@@ -27,7 +27,7 @@ export function Restarting() {
   const seconds = useSeconds();
   const { software } = state;
   if (!software) return null;
-  const next = version(software.update?.identity ?? (software.trial ? software.identity : ''));
+  const next = software.update ? named(software.update, t) : version(software.trial ? software.identity : '');
   const trial = !software.update && software.trial;
   const title = trial ? 'restarting.trial' : next ? 'restarting.title' : 'restarting.title.plain'; // nobody is signed in: less is known
   return html`

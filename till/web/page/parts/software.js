@@ -65,7 +65,8 @@ export function Fetching({ software }) {
 
 /** What lies in the other slot, as far as the node has told. @param {Software} software @returns {{identity: string, what: "coming"|"before"|"failed"|"empty"}} */
 function beside(software) {
-  const { update, last } = software;
+  const update = software.update?.of ? null : software.update; // the operating system lies elsewhere
+  const last = software.last?.of ? null : software.last;
   if (update && station(software) >= 4 && !update.waiting) return { identity: update.identity, what: 'coming' };
   if (last?.outcome === 'kept' && last.from) return { identity: last.from, what: 'before' };
   if (last?.outcome === 'fallen-back') return { identity: last.identity, what: 'failed' };

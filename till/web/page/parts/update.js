@@ -1,6 +1,6 @@
 /** The announcement of an update: a badge, a line, and the sheet where it is decided. */
 import { html, useState } from '../vendor/htm-preact-standalone.module.js';
-import { asked, fetching, moments, putOff, station, version, waits } from '../software.js';
+import { asked, fetching, moments, named, putOff, runs, station, waits } from '../software.js';
 import { useTill } from '../till.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
@@ -20,7 +20,7 @@ export function UpdateBadge() {
   const words = part ? f.share(part.bytes, part.total) : t(calls ? 'software.badge.decide' : 'software.badge');
   return html`
     <button type="button" class="update-badge ${update.urgent || update.overdue ? 'urgent' : calls ? 'calls' : ''}" data-test="update-badge" aria-haspopup="dialog"
-      aria-label=${t('software.badge.label', { version: version(update.identity), state: words })} onClick=${() => openSheet('update')}>
+      aria-label=${t('software.badge.label', { version: named(update, t), state: words })} onClick=${() => openSheet('update')}>
       ${part ? html`<${Ring} part=${part.bytes / part.total} />` : html`<${Icon} name="update" />`}<span>${words}</span>
     </button>`;
 }
@@ -37,10 +37,10 @@ export function UpdateSheet() {
   if (!software?.update) return null;
   const { update } = software;
   return html`
-    <${Dialog} title=${t('software.new', { version: version(update.identity) })} onClose=${() => openSheet('')} kind="wide update-sheet" test="update-sheet">
+    <${Dialog} title=${t('software.new', { version: named(update, t) })} onClose=${() => openSheet('')} kind="wide update-sheet" test="update-sheet">
       <div>
         <div class="change-of">
-          <${Plate} identity=${software.identity} label=${t('software.slot.runs')} /><${Icon} name="forth" />
+          <${Plate} identity=${runs(software, update)} label=${t('software.slot.runs')} /><${Icon} name="forth" />
           <${Plate} identity=${update.identity} label=${t('software.comes')} kind="next" />
         </div>
         <${Marks} update=${update} />

@@ -4,7 +4,7 @@ import { Icon } from '../parts/icons.js';
 import { Prove } from '../parts/proof.js';
 import { Fetching, Plate, Slots, Track } from '../parts/software.js';
 import { CheckButton, reason } from '../parts/stopped.js';
-import { age, party, stopped, version } from '../software.js';
+import { age, named, party, stopped, version } from '../software.js';
 import { useTill } from '../till.js';
 import { useList } from './receipts.js';
 
@@ -111,7 +111,7 @@ function Coming({ software }) {
   const { t, openSheet } = useTill();
   return html`
     <section class="card" data-test="software-coming">
-      <header class="card-head"><h2>${t('software.new', { version: version(software.update?.identity ?? '') })}</h2>
+      <header class="card-head"><h2>${t('software.new', { version: software.update ? named(software.update, t) : '' })}</h2>
         <button type="button" class="button primary" data-test="software-look" onClick=${() => openSheet('update')}>${t('software.look')}</button></header>
       <${Track} software=${software} />
       <${Fetching} software=${software} />
