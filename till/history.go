@@ -34,6 +34,7 @@ type SoftwareRow struct {
 	// Of a start that the launcher made: the certificate's number, and whose signatures
 	// over the release verified.
 	Certificate string    `json:"certificate,omitzero"`
+	Approved    string    `json:"approved,omitzero"` // identity of the release whose legally relevant part it has unchanged; empty: its own
 	Signers     []string  `json:"signers,omitempty"`
 	Who         string    `json:"who,omitzero"` // name and number of who decided
 	Policy      bool      `json:"policy,omitzero"`
@@ -111,7 +112,7 @@ func (row *SoftwareRow) read(n *Node, e journal.Entry) {
 func (row *SoftwareRow) release(r *fiscal.Release) {
 	if r != nil {
 		row.Identity, row.Counter, row.Digest, row.Slot, row.Trial = r.Identity, r.Counter, r.Manifest, r.Slot, r.Trial
-		row.Certificate, row.Signers = r.Certificate, r.Signers
+		row.Certificate, row.Signers, row.Approved = r.Certificate, r.Signers, r.Approved
 	}
 }
 

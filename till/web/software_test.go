@@ -317,7 +317,7 @@ func softwareAnswer() object {
 		add("software-stage", identity, object{"stage": stage, "outcome": outcome, "detail": detail})
 	}
 	start := func(identity, slot string, more object) {
-		r := object{"slot": slot, "version": "v1.3.0", "digest": identity, "certificate": "DE-26-M-0001", "signers": list{"maker", "ptb"}}
+		r := object{"slot": slot, "version": "v1.3.0", "digest": identity, "certificate": "DE-26-M-0001", "signers": list{"maker", "ptb"}, "approved": "0PLMTIL10-20260901"}
 		maps.Copy(r, more)
 		add("software-start", identity, r)
 	}
@@ -340,11 +340,12 @@ func softwareAnswer() object {
 }
 
 // Requirement: DL-02, DL-09, FM-11
+// Requirement: DL-17
 func TestTheSoftwarePageShowsWhatRunsAndProvesItsHistory(t *testing.T) {
 	s := show(t, softwareState(object{"update": update("consent", "sale", object{"agreed": true}), "last": object{"identity": running, "from": "0PLMTIL11-20261001", "outcome": "kept", "time": "2026-11-03T21:04:00Z", "detail": ""}}))
 	s.answer("software", softwareAnswer())
 	p := browsertest.Open(t, s.URL+"/#/software", browsertest.Till)
-	for _, words := range []string{running, "Security counter", "DE-26-M-0001", "The maker, ptb", "Yes: released, and not withdrawn", "ran before, kept for going back", "Piotr Nowak", "Agreed to the installation", "Started for trial from slot B", "Went back", "refused"} {
+	for _, words := range []string{running, "Security counter", "DE-26-M-0001", "Legally relevant part of", "0PLMTIL10-20260901", "The maker, ptb", "Yes: released, and not withdrawn", "ran before, kept for going back", "Piotr Nowak", "Agreed to the installation", "Started for trial from slot B", "Went back", "refused"} {
 		p.See(words)
 	}
 	sweep(t, p, "software")

@@ -74,7 +74,7 @@
  * @typedef {{id: string, name: string, role: string, active: boolean}} Person
  * @typedef {{
  *   index: number, time: string, kind: "software-start"|"software-change"|"software-stage"|"software-consent", stage?: string, outcome?: string,
- *   at?: string, identity?: string, digest?: string, version?: string, from?: string, slot?: string, trial?: boolean, certificate?: string,
+ *   at?: string, identity?: string, digest?: string, version?: string, from?: string, slot?: string, trial?: boolean, certificate?: string, approved?: string,
  *   signers?: string[], who?: string, policy?: boolean, detail?: string, for?: "install"|"spend", agreed?: boolean, until?: string, text?: string, consent?: number,
  * }} SoftwareRow
  * @typedef {{holds: boolean, words: string, hint: string, facts: Fact[]}} Checked

@@ -62,6 +62,7 @@ function Runs({ software, starts }) {
     ['software.slot', software.slot.toUpperCase()],
     ['software.since', first ? f.moment(first.time) : ''],
     ['software.certificate', last?.certificate ?? ''],
+    ['software.approved', last?.approved ?? ''],
     ['software.signers', (last?.signers ?? []).map((s) => party(s, t)).join(', ')],
   ].filter(([, value]) => value);
   return html`
