@@ -133,7 +133,11 @@ func (d *download) pack(ctx context.Context, t *part, mp *manifest.Pack, suffix 
 	if p.key, err = d.job.key(ctx, t.Component, mp); err != nil {
 		return nil, err
 	}
-	return p, p.scan(paced{d.job.FS, d.job.Agent})
+	if err := p.scan(paced{d.job.FS, d.job.Agent}); err != nil {
+		return nil, err
+	}
+	p.findBegun(d.job.FS)
+	return p, nil
 }
 
 // tableBytes is the length of a pack's table, which follows from the component's.
@@ -198,7 +202,8 @@ func (d *download) read(ctx context.Context, src Source, name string, n int64) (
 	}
 	defer r.close()
 	data := make([]byte, n)
-	return data, r.full(data)
+	_, err = r.full(data)
+	return data, err
 }
 
 // frames fetches what is missing, pack by pack, run by run.
@@ -214,7 +219,7 @@ func (d *download) frames(ctx context.Context) error {
 }
 
 // fill asks one source after the other for what is still missing of a pack.
-func (d *download) fill(ctx context.Context, t *part, p *pack) error {
+func (d *download) fill(ctx context.Context, t *part, p *pack) (err error) {
 	wanted := t.wants(p)
 	if p.missing(wanted) == 0 {
 		return nil
@@ -224,6 +229,11 @@ func (d *download) fill(ctx context.Context, t *part, p *pack) error {
 		return fmt.Errorf("%w: %w", errDisk, err)
 	}
 	defer f.Close()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.keepBegun(d.job.FS, f))
+		}
+	}()
 	var errs error
 	for _, src := range d.job.Sources() {
 		err := d.from(ctx, src, p, f, wanted)
@@ -254,9 +264,12 @@ func (d *download) from(ctx context.Context, src Source, p *pack, f durable.File
 		for last+1 < len(p.have) && (p.table.Entries[last+1].Wire == 0 || (!p.have[last+1] && wanted(last+1))) {
 			last++
 		}
-		before := p.missing(wanted)
-		err := d.run(ctx, src, p, f, first, last)
-		if cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); cut && p.missing(wanted) < before {
+		before, begun := p.missing(wanted), p.begunOf(first)
+		err := d.run(ctx, src, p, f, first, last, begun)
+		if begun != nil && (errors.Is(err, errBegun) || errors.Is(err, ErrNotThere) || errors.Is(err, ErrRanges)) {
+			err = d.run(ctx, src, p, f, first, last, nil) // its beginning was another's, or it gives whole frames only
+		}
+		if cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); cut && (p.missing(wanted) < before || len(p.begunOf(first)) >= len(begun)+piece) {
 			continue // it gave a part; it may give the next one
 		}
 		if err != nil {
@@ -267,11 +280,17 @@ func (d *download) from(ctx context.Context, src Source, p *pack, f durable.File
 	return nil
 }
 
-// run fetches the frames from first to last. What came whole before an error is
-// kept, and is on the disk when run returns.
-func (d *download) run(ctx context.Context, src Source, p *pack, f durable.File, first, last int) (err error) {
+// errBegun is a frame that is not right with a beginning that came before: which of the
+// two is wrong is not known yet.
+var errBegun = errors.New("not the rest of what came before")
+
+// run fetches the frames from first to last, the first one's beginning apart. What came
+// whole before an error is kept, and is on the disk when run returns; of the frame that
+// was cut the beginning is.
+func (d *download) run(ctx context.Context, src Source, p *pack, f durable.File, first, last int, begun []byte) (err error) {
 	begin, _ := p.table.Range(first)
 	end, n := p.table.Range(last)
+	begin += int64(len(begun))
 	r, err := d.open(ctx, src, "packs/"+p.SHA256.String(), begin, end+n-begin)
 	if err != nil {
 		return err
@@ -279,7 +298,8 @@ func (d *download) run(ctx context.Context, src Source, p *pack, f durable.File,
 	defer r.close()
 	w := writer{d: d, p: p, f: f}
 	for i := first; i <= last && err == nil; i++ {
-		err = w.frame(r, i)
+		err = w.frame(r, i, begun)
+		begun = nil
 	}
 	if serr := w.sync(); serr != nil {
 		return serr
@@ -296,16 +316,14 @@ type writer struct {
 	bytes   int64
 }
 
-func (w *writer) frame(r *stream, i int) error {
+// frame reads the rest of frame i and puts it into the file.
+func (w *writer) frame(r *stream, i int, begun []byte) error {
 	at, n := w.p.table.Range(i)
 	if n == 0 {
 		return nil
 	}
-	data := make([]byte, n)
-	if err := r.full(data); err != nil {
-		return fmt.Errorf("frame %d: %w", i, err)
-	}
-	if err := w.p.table.Check(i, data); err != nil {
+	data, err := w.read(r, i, n, begun)
+	if err != nil {
 		return err
 	}
 	if _, err := w.f.WriteAt(data, at); err != nil {
@@ -317,6 +335,22 @@ func (w *writer) frame(r *stream, i int) error {
 		return nil
 	}
 	return w.sync()
+}
+
+// read gives frame i, whole and right, of n bytes.
+func (w *writer) read(r *stream, i int, n int64, begun []byte) ([]byte, error) {
+	data := make([]byte, n)
+	had := copy(data, begun)
+	got, err := r.full(data[had:])
+	if err != nil {
+		w.p.begin(i, data[:had+got])
+		return nil, fmt.Errorf("frame %d: %w", i, err)
+	}
+	w.p.begin(i, nil)
+	if err = w.p.table.Check(i, data); err != nil && had > 0 {
+		err = errors.Join(errBegun, err)
+	}
+	return data, err
 }
 
 // sync makes the frames written since the last sync durable. After an error they
@@ -381,13 +415,13 @@ func (d *download) open(ctx context.Context, src Source, name string, offset, le
 	return s, nil
 }
 
-// full fills data, the next frame.
-func (s *stream) full(data []byte) error {
+// full fills data, the next frame or its rest, and says how much came.
+func (s *stream) full(data []byte) (n int, err error) {
 	s.spent, s.got = 0, 0
-	if _, err := io.ReadFull(&s.limited, data); err != nil {
-		return errors.Join(err, context.Cause(s.ctx))
+	if n, err = io.ReadFull(&s.limited, data); err != nil {
+		err = errors.Join(err, context.Cause(s.ctx))
 	}
-	return nil
+	return n, err
 }
 
 func (s *stream) close() {

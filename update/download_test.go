@@ -149,19 +149,15 @@ func TestADownloadThatIsCutAtAnyByteGoesOnWhereItWas(t *testing.T) {
 			if !strings.HasPrefix(name, "packs/") {
 				return data
 			}
-			for at := range data { // nothing that came whole and was checked comes again
+			for at := range data { // nothing that came comes again
 				if had[key(name, offset+int64(at))] {
 					rt.Fatalf("%s: byte %d came again", name, offset+int64(at))
 				}
 			}
 			n := min(left, len(data))
 			left -= n
-			for _, end := range w.ends(name) {
-				if offset+int64(n) >= end[1] && end[0] >= offset {
-					for at := end[0]; at < end[1]; at++ {
-						had[key(name, at)] = true
-					}
-				}
+			for at := range n {
+				had[key(name, offset+int64(at))] = true
 			}
 			return data[:n]
 		}
@@ -203,6 +199,125 @@ func (w *till) ends(name string) (out [][2]int64) {
 			for i := range t.Entries {
 				at, n := t.Range(i)
 				out = append(out, [2]int64{at, at + n})
+			}
+		}
+	}
+	return out
+}
+
+// lasting is a link that is cut after so many bytes each time.
+func lasting(n int) func(string, int64, []byte) []byte {
+	return func(name string, _ int64, data []byte) []byte {
+		if !strings.HasPrefix(name, "packs/") {
+			return data
+		}
+		return data[:min(n, len(data))]
+	}
+}
+
+// Requirement: CU-08
+func TestALinkThatNeverLastsAFrameComesToItsEnd(t *testing.T) {
+	w := newTill(t)
+	total := w.fresh() + w.needsAWholeFrame()
+	w.repo.harm = lasting(100_000)
+	if r, err := w.agent().Update(t.Context()); err != nil || !r.Restart {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	w.runsTheNext()
+	if w.repo.bytes != total {
+		t.Errorf("%d bytes came for %d", w.repo.bytes, total)
+	}
+	w = newTill(t)
+	total = w.fresh() + w.needsAWholeFrame()
+	w.repo.harm = lasting(10_000) // too little to go on at once: the next pass does, of another start
+	passes := 1
+	for r, _ := w.agent().Update(t.Context()); !r.Restart && passes < 200; passes++ {
+		w.now = w.now.Add(time.Hour)
+		r, _ = w.agent().Update(t.Context())
+	}
+	w.runsTheNext()
+	if w.repo.bytes != total || passes < 100 {
+		t.Errorf("%d passes brought %d bytes for %d", passes, w.repo.bytes, total)
+	}
+}
+
+// needsAWholeFrame harms the installed version where frame 0 of the delta leans on it, so
+// that the frame is needed whole; it gives the bytes of that.
+func (w *till) needsAWholeFrame() int64 {
+	w.must(w.disk.Flip("/d/slots/a/bin/plomb", 100_000, 1))
+	_, n := w.frames(w.program().Packs[0]).Range(0)
+	return n
+}
+
+// runsTheNext: the launcher would try the next release, whole.
+func (w *till) runsTheNext() {
+	w.t.Helper()
+	if r, p, err := w.starts(w.disk); err != nil || !p.Trial || r.Digest != w.two.digest {
+		w.t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// Requirement: CU-03
+// Requirement: CU-08
+func TestAWrongBeginningOfAFrameIsFetchedAnewAndTheOneWhoSendsTheRestIsNotBlamed(t *testing.T) {
+	w := newTill(t)
+	w.needsAWholeFrame()
+	thief := &memory{name: " thief", files: w.maker.repo, harm: func(name string, at int64, data []byte) []byte {
+		if !strings.HasPrefix(name, "packs/") {
+			return data
+		}
+		data = data[:min(30_000, len(data))]
+		data[len(data)-1] ^= 1
+		return data
+	}}
+	w.sources = []update.Source{thief, w.repo}
+	if r, err := w.agent().Update(t.Context()); err != nil || !r.Restart {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	w.runsTheNext()
+	for _, e := range w.history {
+		if strings.Contains(e.Detail, w.repo.String()+":") {
+			t.Errorf("the honest source is blamed: %s", e.Detail)
+		}
+	}
+}
+
+// Requirement: CU-08
+func TestASourceThatGivesWholeFramesOnlyGivesTheRestToo(t *testing.T) {
+	for name, refused := range map[string]error{"a till of the shop": update.ErrNotThere, "a server without ranges": update.ErrRanges} {
+		w := newTill(t)
+		w.needsAWholeFrame()
+		first := &memory{name: " first", files: w.maker.repo, harm: lasting(10_000)}
+		w.sources = []update.Source{first, wholeFrames{w.repo, refused, w.begins()}}
+		if r, err := w.agent().Update(t.Context()); err != nil || !r.Restart {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// wholeFrames refuses ranges that begin within a frame.
+type wholeFrames struct {
+	*memory
+	refused error
+	begins  map[string]bool
+}
+
+func (s wholeFrames) Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	if strings.HasPrefix(name, "packs/") && !s.begins[key(name, offset)] {
+		return nil, s.refused
+	}
+	return s.memory.Open(ctx, name, offset, length)
+}
+
+// begins are the places where frames begin, of all packs.
+func (w *till) begins() map[string]bool {
+	out := map[string]bool{}
+	for _, c := range w.two.manifest.Components {
+		for _, p := range c.Packs {
+			t := w.frames(p)
+			for i := range t.Entries {
+				at, _ := t.Range(i)
+				out[key("packs/"+p.SHA256.String(), at)] = true
 			}
 		}
 	}

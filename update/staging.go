@@ -91,6 +91,7 @@ type pack struct {
 	key   *frame.Key // nil: not sealed
 	file  string     // of its frames, each at its place in the pack
 	have  []bool     // frames whose bytes are on disk, by their hash
+	begun begun
 }
 
 // scan finds the frames that are on disk. A file that is not there holds none; a

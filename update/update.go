@@ -29,6 +29,7 @@
 //	download/manifest.json, manifest.note, log.proof   what was announced
 //	download/state.json                                consent, deadline, attempts
 //	download/0.table, 0.pack, 0.full.table, ...        frames, as they travel
+//	download/0.pack.begun                              where a frame was cut
 //
 // A pack on disk is its own journal: the table names the hash of each frame, so
 // after a cut what is there is found by reading it. No frame that verifies is

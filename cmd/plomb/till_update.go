@@ -179,7 +179,7 @@ func (u *updates) run(ctx context.Context, group *errgroup.Group) {
 			u.log.Warn("the launcher's log", "err", err)
 		}
 		if older := u.device.Older(); older != "" {
-			u.log.Warn("an older copy of the device's folder was put back", "older", older)
+			u.log.Warn("what is known of releases is older than what the journal has seen", "older", older)
 		}
 		group.Go(func() error {
 			return u.parts.Run(ctx, func(err error) { u.log.Warn("the launcher's log", "err", err) })

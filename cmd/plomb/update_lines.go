@@ -201,7 +201,7 @@ func (s lineStatus) rows(row func(what, format string, args ...any)) {
 	row("known until", "%s", s.Metadata.Format(time.RFC3339))
 	row("seen", "%s", seenText(s.Seen))
 	if s.Older != "" {
-		row("older", "an older copy of this folder was put back: %s", s.Older)
+		row("older", "than what the till's journal has seen (a copy was put back, or files were lost): %s", s.Older)
 	}
 	if u := s.Update; u != nil {
 		row("on its way", "%s, %s, %d of %d bytes", u.Identity, u.Stage, u.Bytes, u.Total)
