@@ -176,8 +176,9 @@ func changing(err error) bool {
 	return ok && r.Code == "software-changing"
 }
 
-// lost reports whether a command was not answered.
+// lost reports whether a command was not answered, or only that the till ended meanwhile:
+// what became of it the next version tells.
 func lost(err error) bool {
-	_, refused := errors.AsType[*refusal](err)
-	return err != nil && !refused
+	r, refused := errors.AsType[*refusal](err)
+	return err != nil && (!refused || r.Code == "interrupted")
 }
