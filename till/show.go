@@ -73,7 +73,7 @@ func (n *Node) publicState() State {
 	return State{
 		Version: n.stream.at(), Setup: n.setupWord(),
 		Shop: ShopState{
-			Name: shop.Name, Language: shop.Language, Languages: slices.Clone(Languages), Tenders: []string{}, Currencies: []CurrencyState{},
+			Name: shop.Name, Language: shop.Language, Languages: slices.Clone(Languages), Zone: zone(shop).String(), Tenders: []string{}, Currencies: []CurrencyState{},
 			QuickCash: []money.Amount{}, Denominations: []money.Amount{}, CashRounding: 1,
 		},
 		Training: n.state.Training, Ended: n.endedAt(), Suspended: []SuspendedBasket{}, Devices: []DeviceState{}, Notices: []Notice{},

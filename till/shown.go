@@ -95,7 +95,7 @@ func (s State) AppendJSON(dst []byte) ([]byte, error) {
 func newShopState(shop *fiscal.Shop) ShopState {
 	out := ShopState{
 		Name: shop.Name, Country: shop.Country, Currency: shop.Currency, Exponent: shop.Currency.Exponent(), Language: shop.Language,
-		Languages: slices.Clone(Languages), CashRounding: max(1, shop.CashStep), Tenders: []string{}, Currencies: currenciesOf(shop),
+		Languages: slices.Clone(Languages), Zone: zone(shop).String(), CashRounding: max(1, shop.CashStep), Tenders: []string{}, Currencies: currenciesOf(shop),
 		QuickCash: list(shop.QuickCash), Denominations: denominations(shop.Currency),
 	}
 	for _, t := range shop.Tenders {

@@ -45,6 +45,7 @@ type ShopState struct {
 	Exponent     int             `json:"exponent"`
 	Language     string          `json:"language"`
 	Languages    []string        `json:"languages"`
+	Zone         string          `json:"zone"`         // IANA name: times are shown in it
 	CashRounding money.Amount    `json:"cashRounding"` // smallest amount payable in cash, 1: no rounding
 	Tenders      []string        `json:"tenders"`
 	Currencies   []CurrencyState `json:"currencies"`

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -91,13 +93,24 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(s.Err, "plomb: %v\nplomb: try plomb --help\n", err)
+		fmt.Fprintf(s.Err, "plomb: %v\nplomb: try %s --help\n", err, askedFor(err))
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
 		return report(s.Err, err)
 	}
 	return exitDone
+}
+
+// askedFor is the command that could not be read, as far as it was one.
+func askedFor(err error) string {
+	if e, ok := errors.AsType[*kong.ParseError](err); ok {
+		if path := e.Context.Command(); path != "" {
+			words := slices.DeleteFunc(strings.Fields(path), func(w string) bool { return strings.HasPrefix(w, "<") || strings.HasPrefix(w, "[") })
+			return strings.Join(append([]string{"plomb"}, words...), " ")
+		}
+	}
+	return "plomb"
 }
 
 // codedError is an error with an exit code of its own.

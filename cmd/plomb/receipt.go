@@ -14,6 +14,7 @@ import (
 	"github.com/plomb-pos/plomb/fiscal"
 	"github.com/plomb-pos/plomb/journal"
 	"github.com/plomb-pos/plomb/journal/proof"
+	"github.com/plomb-pos/plomb/money"
 	"github.com/plomb-pos/plomb/receipt"
 )
 
@@ -30,6 +31,21 @@ type receiptShow struct {
 	Code     bool   `help:"Print the text of the receipt's code only."`
 	Columns  int    `enum:"32,48" default:"48" help:"Columns of the paper, 32 or 48."`
 	Language string `enum:",en,de,pl,zh" default:"" help:"en, de, pl or zh; the shop's own otherwise."`
+	JSON     bool   `name:"json" help:"One line of JSON."`
+}
+
+// shownReceipt is a receipt for a script.
+type shownReceipt struct {
+	Number   int64          `json:"number"`
+	Kind     string         `json:"kind"`
+	Origin   string         `json:"origin"`
+	Index    uint64         `json:"index"`
+	At       time.Time      `json:"at"`
+	Total    money.Amount   `json:"total"` // minor units
+	Currency money.Currency `json:"currency"`
+	Copies   int            `json:"copies"` // recorded
+	Code     string         `json:"code"`   // "": no signature is stored yet
+	Text     string         `json:"text"`
 }
 
 // Help says that this is no copy in the law's sense.
@@ -57,6 +73,12 @@ func (c receiptShow) Run(ctx context.Context, s streams) error {
 	}
 	if c.CopyText {
 		doc.Copy = copies + 1
+	}
+	if c.JSON {
+		return writeLine(s.Out, shownReceipt{
+			Number: doc.Number, Kind: fiscal.KindName(e.Head.Kind), Origin: doc.Origin, Index: doc.Index, At: doc.At, Total: doc.Sale.Total,
+			Currency: doc.Sale.Currency, Copies: copies, Code: doc.Code, Text: receipt.PlainText(doc, c.Columns, c.Language),
+		})
 	}
 	return c.print(s.Out, doc)
 }

@@ -88,7 +88,7 @@ function Page({ t, language, state, setWish }) {
   const [finished, setFinished] = useState(/** @type {import('./till.js').Finished|null} */ (null));
   const [saying, say] = useState(/** @type {Saying|null} */ (null));
   const [step, setStep] = useState(/** @type {Step|null} */ (null));
-  const f = useMemo(() => formats(language, state.shop ?? {}), [language, state.shop?.currency, state.shop?.country]);
+  const f = useMemo(() => formats(language, state.shop ?? {}), [language, state.shop?.currency, state.shop?.country, state.shop?.zone]);
   const path = address();
   const view = path[0] === 'sell' || views[path[0]] ? path : ['sell'];
   const may = (/** @type {string} */ what) => (state.session?.may[what] ?? 'no') !== 'no';

@@ -11,7 +11,7 @@
  *
  * @typedef {{code: string, rate: string}} ForeignCurrency
  * @typedef {{
- *   name: string, country: string, currency: string, exponent: number, language: string, languages: string[],
+ *   name: string, country: string, currency: string, exponent: number, language: string, languages: string[], zone?: string,
  *   cashRounding: number, tenders: string[], currencies: ForeignCurrency[], quickCash: number[], denominations: number[],
  * }} Shop
  * @typedef {{person: {id: string, name: string, role: string}, locked: boolean, may: Record<string, "yes"|"approval"|"no">}} Session

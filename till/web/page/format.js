@@ -38,7 +38,7 @@ function localeOf(language, country = '') {
 /**
  * The formats of one shop in one language.
  * @param {string} language
- * @param {{country?: string, currency?: string, exponent?: number}} shop
+ * @param {{country?: string, currency?: string, exponent?: number, zone?: string}} shop
  */
 export function formats(language, shop) {
   const locale = localeOf(language, shop.country);
@@ -48,10 +48,11 @@ export function formats(language, shop) {
   const plain = new Intl.NumberFormat(locale, { minimumFractionDigits: exponent, maximumFractionDigits: exponent });
   const price = new Intl.NumberFormat(locale, { style: 'currency', currency, minimumFractionDigits: exponent, maximumFractionDigits: 6 });
   const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
-  const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
-  const day = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
-  const soon = new Intl.DateTimeFormat(locale, { weekday: 'short', hour: '2-digit', minute: '2-digit' });
-  const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+  const timeZone = shop.zone || undefined; // the shop's, wherever the screen is
+  const clock = new Intl.DateTimeFormat(locale, { timeZone, hour: '2-digit', minute: '2-digit' });
+  const day = new Intl.DateTimeFormat(locale, { timeZone, dateStyle: 'medium' });
+  const soon = new Intl.DateTimeFormat(locale, { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit' });
+  const moment = new Intl.DateTimeFormat(locale, { timeZone, dateStyle: 'medium', timeStyle: 'short' });
   return {
     exponent,
     /** @param {number} minor */
