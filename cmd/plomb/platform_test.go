@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -118,7 +119,7 @@ func (x *rauced) build(version string, seed uint64) string {
 // platform.
 func (x *rauced) release(version string, seed uint64, over *release.Release) *release.Release {
 	x.Helper()
-	v := sample.Version{Image: x.build(version, seed), Shipped: over == nil}
+	v := sample.Version{Image: x.build(version, seed), Shipped: over == nil, Spoiled: version == "spoiled"}
 	if over != nil {
 		v.Over = over.Digest()
 	}
@@ -245,7 +246,9 @@ func TestTheOperatingSystemUnderAWholeTillIsReplacedThroughRAUCAndComesBackFromA
 	second := x.release("2", 2, x.first)
 	x.installs(second)
 	x.comesBack(x.release("3", 3, second))
+	x.givesItBack(second)
 	x.takesItBack(second)
+	x.takesFromAStick(second)
 	x.off()
 	verified(t, x.exe, x.dir)
 }
@@ -308,7 +311,9 @@ func (x *rauced) ends(r *release.Release, outcome string) {
 	x.Helper()
 	x.post("/api/sign-in", map[string]any{"person": "1", "pin": "246810"})
 	id := string(r.Manifest.Identity)
-	s := x.until(func(s software) bool { return s.Last != nil && s.Last.Identity == id && s.Last.Outcome == outcome && s.Last.Of == "platform" })
+	s := x.until(func(s software) bool {
+		return s.Last != nil && s.Last.Identity == id && s.Last.Outcome == outcome && s.Last.Of == "platform"
+	})
 	if s.Last.From != "" || !strings.HasPrefix(s.Identity, "0PLMDEM01") {
 		x.Errorf("the screen takes it for the till's own: %+v", s)
 	}
@@ -325,6 +330,53 @@ func (x *rauced) ends(r *release.Release, outcome string) {
 			x.Errorf("the journal does not say %s of %s:\n%s", stage, id, out)
 		}
 	}
+}
+
+// givesItBack has one installed on which a self-test fails: the till gives it up and has
+// the machine started again.
+func (x *rauced) givesItBack(over *release.Release) {
+	x.Helper()
+	r := x.release("spoiled", 4, over)
+	x.agree()
+	x.restart()
+	if x.machine.Booted() != "A" {
+		x.Fatalf("the machine runs %s", x.machine.Booted())
+	}
+	x.on()
+	x.restart()
+	if x.machine.Booted() != "B" {
+		x.Fatalf("the machine runs %s", x.machine.Booted())
+	}
+	x.on()
+	x.ends(r, "fallen-back")
+	if out, _ := x.command("journal", "software", "--dir", x.dir); !strings.Contains(out, "knows no self-test") {
+		x.Errorf("the journal does not say why:\n%s", out)
+	}
+}
+
+// takesFromAStick installs the next one while the till stands still; what runs then is
+// not withdrawn, and sells.
+func (x *rauced) takesFromAStick(over *release.Release) {
+	x.Helper()
+	x.off()
+	r := x.release("5", 5, over)
+	stick := x.TempDir()
+	repo, err := release.OpenRepository(x.world.Repository())
+	x.must(err)
+	f, err := os.Create(filepath.Join(stick, "system.plomb"))
+	x.must(err)
+	x.must(errors.Join(repo.Bundle(f, r.Digest()), f.Close()))
+	install := exec.CommandContext(x.Context(), x.exe, "update", "install", "--platform", "--dir", x.dir, "--from", stick, "--backup", filepath.Join(x.dir, "backup"), "--person", "1")
+	install.Stdin = strings.NewReader("246810\n")
+	if out, err := install.CombinedOutput(); err != nil || !strings.Contains(string(out), "the machine tries it when it starts again") {
+		x.Fatalf("from a stick: %v: %s", err, out)
+	}
+	x.must(x.machine.Boot(context.WithoutCancel(x.Context())))
+	x.on()
+	x.ends(r, "kept")
+	x.until(func(s software) bool { return s.Stopped == "" && len(s.Withdrawn) == 0 })
+	x.signIn()
+	x.sell(1)
 }
 
 // takesItBack withdraws what runs: the till says so, and sells no more.

@@ -219,6 +219,13 @@ type freshnessAnswer struct {
 	Expired  bool      `json:"expired"`
 	Warning  string    `json:"warning,omitempty"`
 	Stops    bool      `json:"stops,omitzero"`
+
+	Platform *freshnessAnswer `json:"platform,omitempty"` // the same of the operating system
+}
+
+func freshnessOf(s device.Status, now time.Time) freshnessAnswer {
+	expired := now.After(s.Metadata) || !s.Right.IsZero() && now.After(s.Right)
+	return freshnessAnswer{Metadata: s.Metadata, Right: s.Right, Expired: expired, Warning: s.Warning, Stops: s.Stops}
 }
 
 func (c updateFreshness) Run(ctx context.Context, s streams) error {
@@ -227,13 +234,17 @@ func (c updateFreshness) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	now := time.Now()
-	a := freshnessAnswer{st.Metadata, st.Right, now.After(st.Metadata) || !st.Right.IsZero() && now.After(st.Right), st.Warning, st.Stops}
+	a := freshnessOf(st.Status, now)
+	if p := st.Platform; p != nil && p.Error == "" {
+		of := freshnessOf(p.Status, now)
+		a.Platform = &of
+	}
 	if c.JSON {
 		err = writeLine(s.Out, a)
 	} else {
 		err = a.print(s.Out)
 	}
-	if err == nil && a.Expired {
+	if err == nil && (a.Expired || a.Platform != nil && a.Platform.Expired) {
 		return errors.New("what is known ran out: bring newer metadata, over the network or on a stick")
 	}
 	return err
@@ -246,6 +257,11 @@ func (a freshnessAnswer) print(w io.Writer) error {
 	}
 	if err == nil && a.Warning != "" {
 		_, err = fmt.Fprintln(w, a.Warning)
+	}
+	if err == nil && a.Platform != nil {
+		if _, err = fmt.Fprint(w, below); err == nil {
+			err = a.Platform.print(w)
+		}
 	}
 	return err
 }

@@ -21,7 +21,7 @@ type Version struct {
 	Program string          // file of the program
 	Image   string          // file of an operating system, of a world of platforms, instead
 	Over    manifest.Digest // manifest of the release that tills run: deltas are built against it, and it may start again; zero: none
-	Spoiled bool            // with its entry point destroyed: it crashes when it is started
+	Spoiled bool            // a program with its entry point destroyed, which crashes when it is started; an image with a self-test that nobody passes
 	Shipped bool            // it comes with the device: no packs are built
 	Reads   []int           // formats of the journal that it reads, in order; it writes the first where it has to; nil: not said
 }
@@ -128,7 +128,7 @@ func (w *World) build(ctx context.Context, v Version, counter uint64, identity m
 	plan := release.Plan{
 		Manifest: manifest.Manifest{
 			Identity: identity, Scope: v.scope(), Counter: counter, Floor: over.counter(counter),
-			Jurisdictions: []string{Jurisdiction}, Certificate: certificate, Consent: v.consent(identity), Tests: []string{"devices", "journal"},
+			Jurisdictions: []string{Jurisdiction}, Certificate: certificate, Consent: v.consent(identity), Tests: v.tests(),
 			Compatibility: manifest.Compatibility{Models: []string{Model}, Platforms: []string{release.Platform()}, Reads: v.Reads},
 		},
 		Sources: sources, Builder: "plomb release demo", Progress: watch.Progress, Shipped: v.Shipped,
@@ -140,6 +140,14 @@ func (w *World) build(ctx context.Context, v Version, counter uint64, identity m
 		return nil, err
 	}
 	return w.Maker.Build(ctx, w.path(releasesDir, fmt.Sprintf("%04d", counter)), w.Parties, plan, time.Now())
+}
+
+// tests are the self-tests that a till has to pass, in order.
+func (v Version) tests() []string {
+	if v.Image != "" && v.Spoiled {
+		return []string{"devices", "journal", "nobody-passes"}
+	}
+	return []string{"devices", "journal"}
 }
 
 func (v Version) scope() manifest.Scope {
