@@ -8,7 +8,9 @@ import (
 
 	"github.com/plomb-pos/plomb/internal/durable"
 	"github.com/plomb-pos/plomb/internal/releasetest"
+	"github.com/plomb-pos/plomb/internal/tpmtest"
 	"github.com/plomb-pos/plomb/update/boot"
+	"github.com/plomb-pos/plomb/update/counter"
 	"github.com/plomb-pos/plomb/update/device"
 	"github.com/plomb-pos/plomb/update/manifest"
 	"github.com/plomb-pos/plomb/update/release"
@@ -259,5 +261,29 @@ func TestTheKeysOfOneLineCountForNothingInTheOther(t *testing.T) {
 	}
 	if err := w.device.Separate(w.device); !errors.Is(err, trust.ErrKeys) {
 		t.Errorf("one device against itself: %v", err)
+	}
+}
+
+// One TPM holds the floors of both lines: an old disk put back starts neither.
+//
+// Requirement: CU-10
+// Requirement: CU-19
+func TestTheFloorsOfBothLinesLieInTheMachinesOneTPM(t *testing.T) {
+	tpm := tpmtest.Start(t)
+	w := newShop(t).installed(func(n *device.New) { n.TPM = tpm.Socket })
+	p := &line{till: &till{shop: w.platform(w.root), fsys: durable.OS{}}, scope: manifest.Platform, machine: &machine{running: "A", next: "A", content: map[string][]byte{}}, other: &line{till: w}}
+	p.all = map[uint64]*release.Release{}
+	p.release(releasetest.Plan{Counter: 1})
+	n := p.machineOf()
+	fast(&n)
+	_, err := device.ProvisionPlatform(t.Context(), w.root, n, nil)
+	must(t, err)
+	p.start()
+	p.release(releasetest.Plan{Counter: 2, Floor: 2})
+	p.keeps(2)
+	floors, err := counter.TPM(tpm.Socket).Floors()
+	must(t, err)
+	if floors != (counter.Floors{slot.Application: 1, slot.Platform: 2}) {
+		t.Errorf("floors %v", floors)
 	}
 }
