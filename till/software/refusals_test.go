@@ -84,13 +84,6 @@ func (w *tilled) update() (update.Result, error) {
 	return a.Update(w.t.Context())
 }
 
-// look asks what is released, and installs nothing.
-func (w *tilled) look() error {
-	w.t.Helper()
-	_, err := w.device().Check(w.t.Context(), slot.A)
-	return err
-}
-
 // fresh are the entries since the last call.
 func (w *tilled) fresh() []till.SoftwareRow {
 	w.t.Helper()
