@@ -2,6 +2,7 @@ package software_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/plomb-pos/plomb/fiscal"
@@ -14,6 +15,7 @@ import (
 
 // repositories are a device's, as the till hears of them.
 type repositories struct {
+	mu        sync.Mutex // guards the rest: the node asks while a test changes it
 	version   int64
 	older     string
 	withdrawn []till.Withdrawal
@@ -21,12 +23,25 @@ type repositories struct {
 
 func (r *repositories) config() software.Config {
 	return software.Config{
-		Withdrawn: func() []till.Withdrawal { return r.withdrawn },
-		Metadata: &software.Metadata{Older: func() string { return r.older }, Seen: func() *fiscal.Metadata {
+		Withdrawn: func() []till.Withdrawal { _, _, w := r.now(); return w },
+		Metadata: &software.Metadata{Older: func() string { _, older, _ := r.now(); return older }, Seen: func() *fiscal.Metadata {
+			version, _, _ := r.now()
 			sum := strings.Repeat("a", 64)
-			return &fiscal.Metadata{Scope: "application", Device: sum, Policy: 1, Parties: []fiscal.PartyMetadata{{Party: "maker", Anchor: sum, Root: 1, Timestamp: r.version}}}
+			return &fiscal.Metadata{Scope: "application", Device: sum, Policy: 1, Parties: []fiscal.PartyMetadata{{Party: "maker", Anchor: sum, Root: 1, Timestamp: version}}}
 		}},
 	}
+}
+
+func (r *repositories) now() (version int64, older string, withdrawn []till.Withdrawal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.version, r.older, r.withdrawn
+}
+
+func (r *repositories) set(version int64, older string, withdrawn ...till.Withdrawal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.version, r.older, r.withdrawn = version, older, withdrawn
 }
 
 // seen is what the journal says, 0: nothing.
@@ -47,9 +62,8 @@ func TestWhatWasSeenOfTheRepositoriesTravelsWithTheStepsOfAnUpdate(t *testing.T)
 	if steps := s.steps(); len(steps) != 0 {
 		t.Fatalf("before anything was heard: %q", steps)
 	}
-	r.version = 1
-	must(t, s.Look(t.Context()))
-	for r.version = 2; r.version < 50; r.version++ { // a day of polling writes nothing
+	for version := range int64(50) { // a day of polling
+		r.set(version+1, "")
 		must(t, s.Look(t.Context()))
 	}
 	if steps := s.steps(); len(steps) != 1 || steps[0] != "metadata done" || s.seen() != 1 {
@@ -74,11 +88,12 @@ func TestOlderMetadataPutBackAreAnEntryAndNeitherBelievedNorAWayOutOfAWithdrawal
 	r := &repositories{version: 9}
 	s := open(t, r.config())
 	must(t, s.Look(t.Context()))
-	r.withdrawn = []till.Withdrawal{{By: "ptb", Reason: "wrong rounding", Action: "block", Blocks: true}}
+	r.set(9, "", till.Withdrawal{By: "ptb", Reason: "wrong rounding", Action: "block", Blocks: true})
 	must(t, s.Look(t.Context()))
 
 	s.cut() // and the device's folder is put back
-	r.version, r.older, r.withdrawn = 3, "maker: timestamp 3, and 9 was seen", nil
+	const older = "maker: timestamp 3, and 9 was seen"
+	r.set(3, older)
 	for range 5 {
 		must(t, s.Look(t.Context()))
 		s.record(event(0, update.Announced, update.Done))
@@ -93,11 +108,11 @@ func TestOlderMetadataPutBackAreAnEntryAndNeitherBelievedNorAWayOutOfAWithdrawal
 	boss := s.As(staff.Supervisor)
 	boss.Until(func(x till.State) bool { return x.Software.Stopped == "software-blocked" })
 	last := s.history()[2]
-	if !strings.Contains(last.Detail, r.older) {
+	if !strings.Contains(last.Detail, older) {
 		t.Errorf("it says %q", last.Detail)
 	}
 
-	r.version, r.older = 10, ""
+	r.set(10, "")
 	must(t, s.Look(t.Context()))
 	if got := s.steps(); got[len(got)-2] != "metadata done" || got[len(got)-1] != "withdrawn done" || s.seen() != 10 {
 		t.Errorf("mended: %q, seen %d", got, s.seen())
@@ -114,7 +129,7 @@ func TestATillThatMayFallBackToAnOlderProgramWritesNothingThatItCannotRead(t *te
 	s := open(t, r.config(), tilltest.With(func(o *till.Options) { o.Format = format }))
 	must(t, s.Look(t.Context()))
 	s.record(event(0, update.Announced, update.Done))
-	r.older = "maker: timestamp 1"
+	r.set(4, "maker: timestamp 1")
 	must(t, s.Look(t.Context()))
 	if got := s.steps(); len(got) != 1 || s.seen() != 0 || s.Node.JournalFormat() != 1 {
 		t.Errorf("%q, seen %d, format %d", got, s.seen(), s.Node.JournalFormat())
@@ -123,7 +138,7 @@ func TestATillThatMayFallBackToAnOlderProgramWritesNothingThatItCannotRead(t *te
 	if got := s.steps(); len(got) != 1 {
 		t.Errorf("it can be written all the same: %q", got)
 	}
-	r.older = ""
+	r.set(4, "")
 	format = 2 // the older program is gone
 	s.cut()
 	must(t, s.Look(t.Context()))
