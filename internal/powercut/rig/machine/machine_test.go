@@ -24,7 +24,7 @@ import (
 
 var (
 	rounds   = flag.Int("rounds", 0, "how often the power is cut; 0: make powercut-update does it")
-	machines = flag.Uint64("machines", 2, "how many machines share the rounds, side by side")
+	machines = flag.Uint64("machines", 2, "how many machines share the rounds, side by side (at most as many as -parallel says)")
 	seed     = flag.Uint64("seed", rand.Uint64(), "of what is chosen at random")
 	patience = flag.Duration("patience", 75*time.Second, "how long a round waits for the stage that it aims at; then the cut falls into another")
 )
@@ -108,7 +108,8 @@ type rig struct {
 	judge    *witness.Judge
 	plan     *moment.Plan
 	mutant   string
-	releases []*maker.Release
+	releases []*maker.Release // without those that were taken back
+	made     uint64           // counter of the last one
 	updates  int
 	lost     drive.Loss // of all cuts
 	lossy    int        // cuts that lost something
@@ -123,7 +124,7 @@ func newRig(t *testing.T, k *kit, seed uint64, mutant string, only ...moment.Sta
 	must(t, err)
 	first, err := r.maker.Release(1, maker.Good, nil)
 	must(t, err)
-	r.releases, r.judge = []*maker.Release{first}, witness.NewJudge(first)
+	r.releases, r.made, r.judge = []*maker.Release{first}, 1, witness.NewJudge(first)
 	content := t.TempDir()
 	must(t, r.maker.Device(filepath.Join(content, "device"), first))
 	if out, err := exec.Command(k.tillFile, "create", "--journal", filepath.Join(content, "journal")).CombinedOutput(); err != nil {
@@ -136,29 +137,45 @@ func newRig(t *testing.T, k *kit, seed uint64, mutant string, only ...moment.Sta
 }
 
 // offer puts the releases into the machine that it has not kept yet: two at least, and
-// a bad one where a failing trial is aimed at.
+// where a failing trial is aimed at a bad one that has not failed yet.
 func (r *rig) offer(aim moment.Stage) {
 	r.Helper()
-	kept := r.judge.Kept().Counter
-	ahead := slices.DeleteFunc(slices.Clone(r.releases), func(x *maker.Release) bool { return x.Counter <= kept })
-	wantsBad := aim == moment.Failing || aim == moment.FallBack
-	hasBad := slices.ContainsFunc(ahead, func(x *maker.Release) bool { return x.Behaviour != maker.Good })
-	if wantsBad && !hasBad {
-		ahead = append(ahead, r.release([]maker.Behaviour{maker.Crash, maker.Unhealthy}[r.plan.Chance(2)]))
+	ahead := slices.IndexFunc(r.releases, func(x *maker.Release) bool { return x.Counter > r.judge.Kept().Counter })
+	if ahead < 0 {
+		ahead = len(r.releases)
 	}
-	for len(ahead) < 3 {
-		ahead = append(ahead, r.release(maker.Good))
+	if (aim == moment.Failing || aim == moment.FallBack) && !slices.ContainsFunc(r.releases[ahead:], r.willFail) {
+		r.withdraw(ahead)
+		r.release([]maker.Behaviour{maker.Crash, maker.Unhealthy}[r.plan.Chance(2)])
+	}
+	for len(r.releases) < ahead+3 {
+		r.release(maker.Good)
 	}
 	dir := r.TempDir()
-	for _, x := range ahead {
+	for _, x := range r.releases[ahead:] {
 		must(r.T, r.maker.Publish(dir, x))
 	}
 	must(r.T, r.Insert(dir))
 	must(r.T, os.RemoveAll(dir))
 }
 
+func (r *rig) willFail(x *maker.Release) bool {
+	return x.Behaviour != maker.Good && x.Digest != r.judge.Failed()
+}
+
+// withdraw takes back what lies behind the first good release from ahead on, so that the
+// next one is soon reached: the machine has nothing of it yet.
+func (r *rig) withdraw(ahead int) {
+	for i, x := range r.releases[ahead:] {
+		if x.Behaviour == maker.Good {
+			r.releases = r.releases[:ahead+i+1]
+			return
+		}
+	}
+}
+
 // release makes the next version, as a difference to the last good one.
-func (r *rig) release(b maker.Behaviour) *maker.Release {
+func (r *rig) release(b maker.Behaviour) {
 	r.Helper()
 	before := r.releases[0]
 	for _, x := range r.releases {
@@ -166,11 +183,11 @@ func (r *rig) release(b maker.Behaviour) *maker.Release {
 			before = x
 		}
 	}
-	next, err := r.maker.Release(r.releases[len(r.releases)-1].Counter+1, b, before)
+	r.made++
+	next, err := r.maker.Release(r.made, b, before)
 	must(r.T, err)
 	r.releases = append(r.releases, next)
 	r.judge.Released(next)
-	return next
 }
 
 // most is how long a machine may take to come up.
@@ -332,7 +349,7 @@ func (r *rig) cuts(n int) {
 	if err := r.last(); err != nil {
 		r.Fatalf("at last: %v", err)
 	}
-	r.Logf("%v; %d versions kept, %d made, %d entries; %s, in %d cuts; %.1f s a round, of which QEMU computed %.1f", r.plan, r.updates, len(r.releases), r.judge.Seen(), tell(r.lost), r.lossy, time.Since(begin).Seconds()/float64(n+1), r.cpu.Seconds()/float64(n))
+	r.Logf("%v; %d versions kept, %d made, %d entries; %s, in %d cuts; %.1f s a round, of which QEMU computed %.1f", r.plan, r.updates, r.made, r.judge.Seen(), tell(r.lost), r.lossy, time.Since(begin).Seconds()/float64(n+1), r.cpu.Seconds()/float64(n))
 }
 
 // mutants are tills that break a rule, and where that shows. faithful: also on a disk that

@@ -53,6 +53,9 @@ func (j *Judge) Seen() uint64 { return j.seen }
 // Kept is the version that the history says is the one to start.
 func (j *Judge) Kept() *maker.Release { return j.history.kept }
 
+// Failed is the release that the table named as failed when it was seen last.
+func (j *Judge) Failed() manifest.Digest { return j.last.Failed }
+
 // history is what entries and lines say so far.
 type history struct {
 	kept    *maker.Release // starts without trial
