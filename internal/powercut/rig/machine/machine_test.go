@@ -108,8 +108,7 @@ type rig struct {
 	judge    *witness.Judge
 	plan     *moment.Plan
 	mutant   string
-	releases []*maker.Release // without those that were taken back
-	made     uint64           // counter of the last one
+	releases []*maker.Release
 	updates  int
 	lost     drive.Loss // of all cuts
 	lossy    int        // cuts that lost something
@@ -124,7 +123,7 @@ func newRig(t *testing.T, k *kit, seed uint64, mutant string, only ...moment.Sta
 	must(t, err)
 	first, err := r.maker.Release(1, maker.Good, nil)
 	must(t, err)
-	r.releases, r.made, r.judge = []*maker.Release{first}, 1, witness.NewJudge(first)
+	r.releases, r.judge = []*maker.Release{first}, witness.NewJudge(first)
 	content := t.TempDir()
 	must(t, r.maker.Device(filepath.Join(content, "device"), first))
 	if out, err := exec.Command(k.tillFile, "create", "--journal", filepath.Join(content, "journal")).CombinedOutput(); err != nil {
@@ -137,7 +136,8 @@ func newRig(t *testing.T, k *kit, seed uint64, mutant string, only ...moment.Sta
 }
 
 // offer puts the releases into the machine that it has not kept yet: two at least, and
-// where a failing trial is aimed at a bad one that has not failed yet.
+// where a failing trial is aimed at a bad one that has not failed yet. None is taken back:
+// the machine may be further than it was when it was seen last.
 func (r *rig) offer(aim moment.Stage) {
 	r.Helper()
 	ahead := slices.IndexFunc(r.releases, func(x *maker.Release) bool { return x.Counter > r.judge.Kept().Counter })
@@ -145,7 +145,6 @@ func (r *rig) offer(aim moment.Stage) {
 		ahead = len(r.releases)
 	}
 	if (aim == moment.Failing || aim == moment.FallBack) && !slices.ContainsFunc(r.releases[ahead:], r.willFail) {
-		r.withdraw(ahead)
 		r.release([]maker.Behaviour{maker.Crash, maker.Unhealthy}[r.plan.Chance(2)])
 	}
 	for len(r.releases) < ahead+3 {
@@ -163,17 +162,6 @@ func (r *rig) willFail(x *maker.Release) bool {
 	return x.Behaviour != maker.Good && x.Digest != r.judge.Failed()
 }
 
-// withdraw takes back what lies behind the first good release from ahead on, so that the
-// next one is soon reached: the machine has nothing of it yet.
-func (r *rig) withdraw(ahead int) {
-	for i, x := range r.releases[ahead:] {
-		if x.Behaviour == maker.Good {
-			r.releases = r.releases[:ahead+i+1]
-			return
-		}
-	}
-}
-
 // release makes the next version, as a difference to the last good one.
 func (r *rig) release(b maker.Behaviour) {
 	r.Helper()
@@ -183,8 +171,7 @@ func (r *rig) release(b maker.Behaviour) {
 			before = x
 		}
 	}
-	r.made++
-	next, err := r.maker.Release(r.made, b, before)
+	next, err := r.maker.Release(r.releases[len(r.releases)-1].Counter+1, b, before)
 	must(r.T, err)
 	r.releases = append(r.releases, next)
 	r.judge.Released(next)
@@ -349,7 +336,7 @@ func (r *rig) cuts(n int) {
 	if err := r.last(); err != nil {
 		r.Fatalf("at last: %v", err)
 	}
-	r.Logf("%v; %d versions kept, %d made, %d entries; %s, in %d cuts; %.1f s a round, of which QEMU computed %.1f", r.plan, r.updates, r.made, r.judge.Seen(), tell(r.lost), r.lossy, time.Since(begin).Seconds()/float64(n+1), r.cpu.Seconds()/float64(n))
+	r.Logf("%v; %d versions kept, %d made, %d entries; %s, in %d cuts; %.1f s a round, of which QEMU computed %.1f", r.plan, r.updates, len(r.releases), r.judge.Seen(), tell(r.lost), r.lossy, time.Since(begin).Seconds()/float64(n+1), r.cpu.Seconds()/float64(n))
 }
 
 // mutants are tills that break a rule, and where that shows. faithful: also on a disk that
