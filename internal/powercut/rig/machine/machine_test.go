@@ -135,7 +135,7 @@ func newRig(t *testing.T, k *kit, seed uint64, mutant string, only ...moment.Sta
 	return r
 }
 
-// offer puts the releases into the machine that it has not kept yet: two at least, and
+// offer puts the releases into the machine that it has not kept yet: three at least, and
 // where a failing trial is aimed at a bad one that has not failed yet. None is taken back:
 // the machine may be further than it was when it was seen last.
 func (r *rig) offer(aim moment.Stage) {
