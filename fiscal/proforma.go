@@ -16,7 +16,6 @@ import (
 // counts in no total, and says so on paper. What was billed stands here, so that
 // a basket that shrank afterwards is seen.
 type ProForma struct {
-	plain
 	Actor
 	Basket sale.ID      `json:"basket"`
 	Mode   sale.Mode    `json:"mode"`
