@@ -150,11 +150,10 @@ func TestASpoiledVersionIsReleasedLikeAnyOtherAndDoesNotStart(t *testing.T) {
 func TestReleasesThatNobodyComesToAnyMoreTakeNoRoom(t *testing.T) {
 	w, exe := create(t), program(t)
 	first, _ := makeRelease(t, w, sample.Version{Program: exe, Shipped: true})
-	var last *release.Release
 	for range 6 { // bad ones, while the first runs
-		last, _ = makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest(), Spoiled: true})
+		makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest(), Spoiled: true})
 	}
-	last, _ = makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest()})
+	last, _ := makeRelease(t, w, sample.Version{Program: exe, Over: first.Digest()})
 	whole, err := filepath.Glob(filepath.Join(w.Dir, "releases", "*", "components"))
 	if err != nil {
 		t.Fatal(err)
