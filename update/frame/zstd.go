@@ -103,10 +103,10 @@ func decodeAll(d *zstd.Decoder, dst, wire []byte, size int64) ([]byte, error) {
 
 // bzip compresses with bzip2; only makers of packs do. The level is the size of a
 // block in units of 100,000 bytes, for which whoever reads takes four times the room:
-// no more than the data need.
+// no more than the data need, and [bzipLevel] at most.
 func bzip(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	level := min(len(data)/100_000+1, bzip2.BestCompression)
+	level := min(len(data)/100_000+1, bzipLevel)
 	w, err := bzip2.NewWriter(&out, &bzip2.WriterConfig{Level: level})
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
@@ -119,6 +119,10 @@ func bzip(data []byte) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// bzipLevel keeps a till below 16 MB while it applies a delta; the highest level, 9,
+// takes 2 MB more there, and makes a delta of plomb smaller by a third of a percent.
+const bzipLevel = 4
 
 // unbzip gives size bytes; the standard library reads.
 func unbzip(wire []byte, size int64) ([]byte, error) {
