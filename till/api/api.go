@@ -63,6 +63,7 @@ var routes = []Route{
 	{"GET", "/api/journal/{index}/proof", false, (*handler).proof},
 	{"GET", "/api/reports/z", false, (*handler).reports},
 	{"GET", "/api/reports/z/{number}", false, (*handler).report},
+	{"GET", "/api/reports/period", false, (*handler).period},
 	{"GET", "/api/people", false, (*handler).people},
 	{"GET", "/api/settings", false, (*handler).settings},
 	{"GET", "/api/software", false, (*handler).software},

@@ -87,6 +87,15 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request) error {
 	return give(w)(h.node.Report(r.Context(), token(r), n))
 }
 
+// period adds up the days from one date to another, both included.
+func (h *handler) period(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, "from", "to")
+	if err != nil {
+		return err
+	}
+	return give(w)(h.node.Period(r.Context(), token(r), q.values.Get("from"), q.values.Get("to")))
+}
+
 func (h *handler) people(w http.ResponseWriter, r *http.Request) error {
 	return give(w)(h.node.People(r.Context(), token(r)))
 }

@@ -399,6 +399,21 @@ func (p *Projection) Z(ctx context.Context, number uint64) (z ZRow, ok bool, err
 	return z, true, nil
 }
 
+// ZsWithin finds the entries of the day closes from one moment until before another,
+// oldest first, most of them at the most.
+func (p *Projection) ZsWithin(ctx context.Context, from, until time.Time, most int) ([]uint64, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	list, err := all(ctx, p.d.db, func(scan func(...any) error) (index uint64, err error) {
+		err = scan(&index)
+		return index, err
+	}, "SELECT idx FROM z WHERE at >= ? AND at < ? ORDER BY number LIMIT ?", from.UnixMilli(), until.UnixMilli(), most)
+	if err != nil {
+		return nil, fmt.Errorf("find reports: %w", err)
+	}
+	return list, nil
+}
+
 func scanZ(scan func(...any) error) (z ZRow, err error) {
 	var at int64
 	err = scan(&z.Number, &z.Index, &at, &z.Total)

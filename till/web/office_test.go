@@ -340,3 +340,43 @@ func TestStoryVouchersForeignCashTipsAndRounding(t *testing.T) {
 	p.SeeTest("paper")
 	p.See("Tip")
 }
+
+func TestStoryTheMonthIsAddedUp(t *testing.T) {
+	s := open(t)
+	s.post(t, "/api/setup", object{
+		"code":          s.Setup,
+		"shop":          object{"name": "Kornblume", "address": list{"Marktplatz 4", "79098 Freiburg"}, "taxNumber": "DE123456789", "country": "DE", "currency": "EUR", "language": "en"},
+		"administrator": object{"id": "1", "name": "Ada Wolff", "pin": pin},
+		"people":        list{object{"id": "3", "name": "Piotr Nowak", "role": "supervisor", "pin": pin}, object{"id": "4", "name": "Mina Roth", "role": "financial-manager", "pin": pin}},
+	})
+	p := s.enter(t, browsertest.Till, "3")
+	p.Allow("403")
+	beginDrawer(p)
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.ClickTest("cash-exact")
+	p.SeeTest("finished")
+	p.Eval(`location.hash = '#/drawer'`, nil)
+	p.ClickTest("drawer.close")
+	p.Fill("pieces-5000", "3")
+	p.ClickTest("count-take")
+	p.See("The drawer session is closed")
+
+	q := browsertest.Open(t, s.Till, browsertest.Till)
+	q.Allow("404")
+	q.Allow("403")
+	enterPIN(q, "4")
+	q.Eval(`location.hash = '#/reports'`, nil)
+	q.ClickTest("period-month")
+	q.See("There is no such report")
+	q.ClickTest("report-z")
+	q.ClickTest("z-take")
+	typePIN(q)
+	q.GoneTest("z-dialog")
+	q.See("Z REPORT")
+	q.ClickTest("period-month")
+	q.See("PERIOD REPORT")
+	sweep(t, q, "period", "report")
+	q.ClickTest("period-year")
+	q.See("PERIOD REPORT")
+}
