@@ -58,10 +58,15 @@ func (p *Printer) State() any {
 // pictureName changes while the sheet grows, so that no old picture is shown.
 func pictureName(d Document) string { return fmt.Sprintf("%d-%d.png", d.Number, d.Image.Bounds().Dy()) }
 
-// Picture is the picture of a sheet that lies at the printer.
+// Picture is the picture of a sheet that lies at the printer. One that has grown
+// since it was named is shown as it is now.
 func (p *Printer) Picture(name string) ([]byte, error) {
+	var number, height int
+	if _, err := fmt.Sscanf(name, "%d-%d.png", &number, &height); err != nil {
+		return nil, fs.ErrNotExist
+	}
 	for _, doc := range p.Printed() {
-		if pictureName(doc) == name {
+		if doc.Number == number && height <= doc.Image.Bounds().Dy() {
 			return doc.PNG()
 		}
 	}

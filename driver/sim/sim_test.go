@@ -472,6 +472,14 @@ func TestAPersonWorksTheDevicesOverHTTP(t *testing.T) {
 	if resp, body := c.get(picture); resp.Header.Get("Content-Type") != "image/png" || !strings.HasPrefix(body, "\x89PNG") {
 		t.Errorf("sheet = %s", resp.Status)
 	}
+	for name, status := range map[string]int{
+		"1-1.png": http.StatusOK, // named while it was shorter
+		"1-99999.png": http.StatusNotFound, "2-1.png": http.StatusNotFound, "1.png": http.StatusNotFound,
+	} {
+		if resp, _ := c.get("/api/devices/ReceiptPrinter/pictures/" + name); resp.StatusCode != status {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
+	}
 	var scanner sim.ScannerState
 	if c.face(sim.ScannerName, &scanner); scanner.Waiting != 1 {
 		t.Errorf("scanner = %+v", scanner)
