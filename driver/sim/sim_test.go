@@ -473,7 +473,7 @@ func TestAPersonWorksTheDevicesOverHTTP(t *testing.T) {
 		t.Errorf("sheet = %s", resp.Status)
 	}
 	for name, status := range map[string]int{
-		"1-1.png": http.StatusOK, // named while it was shorter
+		"1-1.png":     http.StatusOK, // named while it was shorter
 		"1-99999.png": http.StatusNotFound, "2-1.png": http.StatusNotFound, "1.png": http.StatusNotFound,
 	} {
 		if resp, _ := c.get("/api/devices/ReceiptPrinter/pictures/" + name); resp.StatusCode != status {
