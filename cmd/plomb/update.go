@@ -43,7 +43,7 @@ What was done, when and by whom: plomb journal software.`
 
 // deviceFlags say which device.
 type deviceFlags struct {
-	Device string `required:"" type:"existingdir" help:"The device's folder, as plomb-boot has it (plomb up: device/ in the till's directory)."`
+	Device string `default:"plomb-data/device" type:"path" help:"The device's folder, as plomb-boot has it (plomb up: device/ in the till's directory)."`
 	JSON   bool   `name:"json" help:"One JSON object on standard output."`
 }
 
