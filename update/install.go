@@ -293,7 +293,7 @@ func (a *Agent) emptySlot(dir string) error {
 		return err
 	}
 	for _, n := range names {
-		if err := removeAll(a.FS, path.Join(dir, n)); err != nil {
+		if err := durable.RemoveAll(a.FS, path.Join(dir, n)); err != nil {
 			return err
 		}
 	}

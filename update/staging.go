@@ -77,7 +77,7 @@ func (s staging) clear() error {
 		return err
 	}
 	for _, name := range slices.DeleteFunc(names, func(n string) bool { return n == stateFile }) {
-		if err := removeAll(s.fsys, s.path(name)); err != nil {
+		if err := durable.RemoveAll(s.fsys, s.path(name)); err != nil {
 			return err
 		}
 	}
@@ -157,24 +157,6 @@ func (p *pack) missing(wanted func(i int) bool) (n int64) {
 		}
 	}
 	return n
-}
-
-// removeAll removes a file or folder. Links are removed, never followed.
-func removeAll(fsys durable.FS, name string) error {
-	err := fsys.Remove(name)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	names, derr := fsys.ReadDir(name)
-	if derr != nil {
-		return err
-	}
-	for _, n := range names {
-		if err := removeAll(fsys, path.Join(name, n)); err != nil {
-			return err
-		}
-	}
-	return fsys.Remove(name)
 }
 
 func wrap(doing string, err error) error {

@@ -38,12 +38,7 @@ type rauced struct {
 // newRauced sets a shop up and switches it off.
 func newRauced(t *testing.T) *rauced {
 	t.Helper()
-	why := ""
-	if missing := raucrig.Missing(); len(missing) > 0 {
-		why = "without " + missing[0]
-	} else if os.Geteuid() != 0 {
-		why = "not as root: RAUC mounts its bundles"
-	}
+	why := raucrig.Unable()
 	if why != "" && os.Getenv("CI") == "" {
 		t.Skip(why)
 	}

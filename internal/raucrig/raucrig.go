@@ -65,6 +65,17 @@ func Missing() (names []string) {
 	return names
 }
 
+// Unable says why no machine can be had here, "" where one can.
+func Unable() string {
+	if missing := Missing(); len(missing) > 0 {
+		return "without " + missing[0]
+	}
+	if os.Geteuid() != 0 {
+		return "not as root: RAUC mounts its bundles"
+	}
+	return ""
+}
+
 // New makes a machine in dir, an empty folder, and starts it from slot A.
 func New(ctx context.Context, dir string, o Options) (*Machine, error) {
 	if o.Size == 0 {

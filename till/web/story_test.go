@@ -170,6 +170,14 @@ func typePIN(p *browsertest.Page) {
 	p.GoneTest("approval")
 }
 
+// sellExactly sells one rye bread for exact cash.
+func sellExactly(p *browsertest.Page) {
+	p.ClickTest("article-BRD-01")
+	p.SeeTest("line-1")
+	p.ClickTest("cash-exact")
+	p.SeeTest("finished")
+}
+
 // beginDrawer opens the drawer session with a float of 150.
 func beginDrawer(p *browsertest.Page) {
 	p.ClickTest("menu")
@@ -398,10 +406,7 @@ func TestStoryTheDrawerIsCountedAndTheDayClosed(t *testing.T) {
 	s.furnish(t)
 	p := s.enter(t, browsertest.Till, "3")
 	beginDrawer(p)
-	p.ClickTest("article-BRD-01")
-	p.SeeTest("line-1")
-	p.ClickTest("cash-exact")
-	p.SeeTest("finished")
+	sellExactly(p)
 	p.Eval(`location.hash = '#/drawer'`, nil)
 	p.ClickTest("drawer.count")
 	p.Fill("pieces-5000", "3")
@@ -456,10 +461,7 @@ func TestStoryAnyEntryIsFoundAndProven(t *testing.T) { // Requirement: POS-07
 	s.furnish(t)
 	p := s.enter(t, browsertest.Till, "3")
 	beginDrawer(p)
-	p.ClickTest("article-BRD-01")
-	p.SeeTest("line-1")
-	p.ClickTest("cash-exact")
-	p.SeeTest("finished")
+	sellExactly(p)
 	p.ClickTest("seal")
 	p.SeeTest("entries")
 	p.Fill("journal-search", "rye")

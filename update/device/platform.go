@@ -81,7 +81,7 @@ func (n New) makePlatform(ctx context.Context, root string, accept Accept) (*slo
 	if _, err := n.FS.ReadDir(at); !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("%s is there: %w", at, fs.ErrExist), err)
 	}
-	if err := removeAll(n.FS, n.Root); err != nil {
+	if err := durable.RemoveAll(n.FS, n.Root); err != nil {
 		return nil, err
 	}
 	r, err := Provision(ctx, n)
@@ -89,7 +89,7 @@ func (n New) makePlatform(ctx context.Context, root string, accept Accept) (*slo
 		err = n.mayJoin(ctx, root, r, accept)
 	}
 	if err != nil {
-		return nil, errors.Join(err, removeAll(n.FS, n.Root))
+		return nil, errors.Join(err, durable.RemoveAll(n.FS, n.Root))
 	}
 	return r, errors.Join(n.FS.Rename(n.Root, at), n.FS.SyncDir(root))
 }
@@ -162,23 +162,6 @@ func imageOf(m *manifest.Manifest) (*manifest.Component, error) {
 		}
 	}
 	return nil, fmt.Errorf("release %s has no image: %w", m.Identity, slot.ErrIncompatible)
-}
-
-func removeAll(fsys durable.FS, name string) error {
-	err := fsys.Remove(name)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	names, derr := fsys.ReadDir(name)
-	if derr != nil {
-		return err
-	}
-	for _, x := range names {
-		if err := removeAll(fsys, path.Join(name, x)); err != nil {
-			return err
-		}
-	}
-	return fsys.Remove(name)
 }
 
 // First is what a device would begin with.

@@ -17,12 +17,7 @@ import (
 // not in CI.
 func machine(t *testing.T, o raucrig.Options) (*raucrig.Machine, *image.RAUC) {
 	t.Helper()
-	why := ""
-	if missing := raucrig.Missing(); len(missing) > 0 {
-		why = "without " + missing[0]
-	} else if os.Geteuid() != 0 {
-		why = "not as root: RAUC mounts its bundles"
-	}
+	why := raucrig.Unable()
 	if why != "" && os.Getenv("CI") == "" {
 		t.Skip(why)
 	}
